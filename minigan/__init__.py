@@ -1,0 +1,29 @@
+"""minigan: a small, exact GAN engine on NumPy.
+
+    import numpy as np, minigan as mg
+
+    x = mg.Tensor(np.ones((2, 3)), requires_grad=True)
+    y = mg.tanh(x @ np.ones((3, 4))).sum()
+    g, = mg.grad(y, [x], create_graph=True)   # tracked, so it can be differentiated again
+    (g**2).sum().backward()
+    x.grad
+
+The package is a tower; a module imports only from those below it:
+
+    cli · recipes             the command ``minigan`` and its named end-to-end runs
+    gan                       losses, the game, the trainer
+    nn · optim · data · testing
+    ops                       the differentiable functions
+    autograd · tensor         the tape
+    kernels · random          arrays in, arrays out
+    backend · files · errors
+"""
+
+from . import errors, ops, random
+from .autograd import grad, primitive, vjp
+from .ops import *  # noqa: F403
+from .tensor import Tensor, as_tensor, no_grad
+
+__version__ = "0.1.0"
+__all__ = ["Tensor", "as_tensor", "errors", "grad", "no_grad", "primitive", "random", "vjp"]
+__all__ += ops.__all__

@@ -1,0 +1,1 @@
+"""Array in, array out: the inner loops, with no tape in sight."""

@@ -1,0 +1,85 @@
+"""Convolution and its two adjoints, by gathering windows into a matrix and multiplying.
+
+Maps are (N, H, W, C), weights (kh, kw, C_in / groups, C_out). With the *columns* X of x, one row
+of kh·kw·C_in numbers for each output position, the three maps of convolution are products:
+
+    forward           Y = X·W
+    weight gradient   W' = Xᵀ·Y'
+    input gradient    X' = Y'·Wᵀ, then every element of X' is added to the place it came from
+
+A few images are done at a time, so that their columns stay in the processor's cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..backend import Array, array_module
+from .windows import Pair, Window, padded, scatter, view
+
+COLUMNS_AT_A_TIME = 1 << 21  # elements of the columns, about 8 MB in float32
+
+
+def convolve(x: Array, w: Array, window: Window, groups: int) -> Array:
+    """Y: each output is the sum, over taps and input channels, of input times weight."""
+    down, across = window.count(x.shape[1:3])
+    result = array_module(x).empty((len(x), down, across, w.shape[3]), dtype=x.dtype)
+    for ins, outs in _groups(x.shape[3], w.shape[3], groups):
+        matrix = _matrix(w[..., outs])
+        for images in _chunks(len(x), down * across * len(matrix)):
+            columns = _columns(x[images, :, :, ins], window)
+            result[images, :, :, outs] = (columns @ matrix).reshape(-1, down, across, _width(outs))
+    return result
+
+
+def input_gradient(y: Array, w: Array, window: Window, groups: int, size: Pair) -> Array:
+    """X', the adjoint of ``convolve`` in x, on a map of ``size``: a transposed convolution."""
+    n, down, across, _ = y.shape
+    channels = w.shape[2] * groups
+    result = array_module(y).empty((n, *size, channels), dtype=y.dtype)
+    for ins, outs in _groups(channels, w.shape[3], groups):
+        matrix = _matrix(w[..., outs]).T
+        for images in _chunks(n, down * across * matrix.shape[1]):
+            pieces = y[images, :, :, outs].reshape(-1, len(matrix)) @ matrix
+            pieces = pieces.reshape(-1, down, across, *window.taps, w.shape[2])
+            result[images, :, :, ins] = scatter(pieces, window, size)
+    return result
+
+
+def weight_gradient(x: Array, y: Array, window: Window, groups: int) -> Array:
+    """W', the adjoint of ``convolve`` in w."""
+    xp, (n, down, across, c_out) = array_module(x), y.shape
+    shape = (*window.taps, x.shape[3] // groups, c_out)
+    result = xp.zeros(shape, dtype=x.dtype)
+    for ins, outs in _groups(x.shape[3], c_out, groups):
+        rows = shape[0] * shape[1] * shape[2]
+        total = xp.zeros((rows, _width(outs)), dtype=x.dtype)
+        for images in _chunks(n, down * across * rows):
+            columns = _columns(x[images, :, :, ins], window)
+            total += columns.T @ y[images, :, :, outs].reshape(len(columns), -1)
+        result[..., outs] = total.reshape(*shape[:3], -1)
+    return result
+
+
+def _columns(x: Array, window: Window) -> Array:
+    windows = view(padded(x, window), window)
+    n, down, across, kh, kw, c = windows.shape
+    return windows.reshape(n * down * across, kh * kw * c)
+
+
+def _matrix(w: Array) -> Array:
+    return w.reshape(w.shape[0] * w.shape[1] * w.shape[2], w.shape[3])
+
+
+def _width(outs: slice) -> int:
+    return outs.stop - outs.start
+
+
+def _groups(c_in: int, c_out: int, groups: int) -> Iterator[tuple[slice, slice]]:
+    a, b = c_in // groups, c_out // groups
+    return ((slice(k * a, k * a + a), slice(k * b, k * b + b)) for k in range(groups))
+
+
+def _chunks(n: int, columns_per_image: int) -> Iterator[slice]:
+    step = max(1, COLUMNS_AT_A_TIME // max(1, columns_per_image))
+    return (slice(start, start + step) for start in range(0, n, step))

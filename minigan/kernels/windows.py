@@ -1,0 +1,77 @@
+"""Sliding windows over maps (N, H, W, C): what convolution and pooling have in common.
+
+A window of kh × kw taps slides over the padded map in steps of ``stride``; ``dilation`` is the
+distance between its taps. Output position (p, q) and tap (i, j) meet input position
+(p·s_h + i·d_h − top, q·s_w + j·d_w − left), which is padding where it falls outside the map.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..backend import Array, array_module
+
+Pair = tuple[int, int]
+
+
+class Window(NamedTuple):
+    """The taps of a window, how it moves, and the padding it moves over."""
+
+    taps: Pair
+    stride: Pair = (1, 1)
+    dilation: Pair = (1, 1)
+    padding: tuple[Pair, Pair] = ((0, 0), (0, 0))
+
+    def reach(self, axis: int) -> int:
+        """How many positions the window spans, from its first to its last tap."""
+        return (self.taps[axis] - 1) * self.dilation[axis] + 1
+
+    def count(self, size: Pair) -> Pair:
+        """How many positions the window takes, down and across, on a map of ``size``."""
+        height, width = (
+            (size[a] + sum(self.padding[a]) - self.reach(a)) // self.stride[a] + 1 for a in (0, 1)
+        )
+        return height, width
+
+
+def padded(x: Array, window: Window, value: float = 0.0) -> Array:
+    """x (N, H, W, C) with the window's padding around it; x itself where there is none."""
+    (top, bottom), (left, right) = window.padding
+    if not (top or bottom or left or right):
+        return x
+    n, h, w, c = x.shape
+    result = array_module(x).full((n, h + top + bottom, w + left + right, c), value, dtype=x.dtype)
+    result[:, top : top + h, left : left + w] = x
+    return result
+
+
+def view(x: Array, window: Window) -> Array:
+    """Every window of a padded x, as a view (N, positions down, across, kh, kw, C)."""
+    n, h, w, c = x.shape
+    down, across = window._replace(padding=((0, 0), (0, 0))).count((h, w))
+    sn, sh, sw, sc = x.strides
+    (s_h, s_w), (d_h, d_w) = window.stride, window.dilation
+    return array_module(x).lib.stride_tricks.as_strided(
+        x,
+        (n, down, across, *window.taps, c),
+        (sn, sh * s_h, sw * s_w, sh * d_h, sw * d_w, sc),
+    )
+
+
+def scatter(pieces: Array, window: Window, size: Pair) -> Array:
+    """The adjoint of padding and ``view``: add every window's taps to where they came from.
+
+    ``pieces`` is (N, down, across, kh, kw, C); the result (N, *size, C). Taps are added one after
+    another, so the order of summation is fixed.
+    """
+    n, down, across, kh, kw, c = pieces.shape
+    (top, bottom), (left, right) = window.padding
+    shape = (n, size[0] + top + bottom, size[1] + left + right, c)
+    result = array_module(pieces).zeros(shape, dtype=pieces.dtype)
+    (s_h, s_w), (d_h, d_w) = window.stride, window.dilation
+    for i in range(kh):
+        for j in range(kw):
+            rows = slice(i * d_h, i * d_h + s_h * (down - 1) + 1, s_h)
+            cols = slice(j * d_w, j * d_w + s_w * (across - 1) + 1, s_w)
+            result[:, rows, cols] += pieces[:, :, :, i, j]
+    return result[:, top : top + size[0], left : left + size[1]]

@@ -1,0 +1,126 @@
+"""Activations. With y = f(x), each gradient is g · f′(x), written with y where that is enough."""
+
+from __future__ import annotations
+
+import math
+
+from ..autograd import elementwise, vjp
+from ..backend import Array, array_module
+from ..tensor import Tensor
+from .arithmetic import where
+from .elementwise import exp
+from .reduction import sum as sum_over
+
+_GELU_SCALE, _GELU_CUBE = math.sqrt(2 / math.pi), 0.044715
+
+
+@elementwise(lambda g, out: g * (1.0 - out * out))
+def tanh(x: Array, /) -> Array:
+    """Hyperbolic tangent. f′ = 1 − tanh²x = 1 − y²."""
+    return array_module(x).tanh(x)
+
+
+@elementwise(lambda g, out: g * (out * (1.0 - out)))
+def sigmoid(x: Array, /) -> Array:
+    """1/(1 + e⁻ˣ), computed as (1 + tanh(x/2))/2, which never overflows. f′ = y(1 − y)."""
+    half = x.dtype.type(0.5)
+    return half * (array_module(x).tanh(half * x) + x.dtype.type(1))
+
+
+@elementwise(lambda g, x: g * sigmoid(x))
+def softplus(x: Array, /) -> Array:
+    """ln(1 + eˣ), computed as max(x, 0) + ln(1 + e^−|x|). f′ = sigmoid(x)."""
+    xp = array_module(x)
+    return xp.maximum(x, x.dtype.type(0)) + xp.log1p(xp.exp(-abs(x)))
+
+
+@elementwise(lambda g, out: _gated(g, gate=out > 0, slope=0.0))
+def relu(x: Array, /) -> Array:
+    """max(x, 0). f′ = 1 for x > 0, else 0, also at x = 0."""
+    return array_module(x).maximum(x, x.dtype.type(0))
+
+
+@elementwise(lambda g, out, slope: _gated(g, gate=out > 0, slope=slope))
+def leaky_relu(x: Array, /, slope: float = 0.3) -> Array:
+    """x for x > 0, else slope·x, with slope ≥ 0 (Maas, Hannun and Ng, 2013; Keras's default 0.3).
+
+    f′ = 1 for x > 0, else slope, also at x = 0. As slope ≥ 0, y > 0 exactly where x > 0, so the
+    result tells the sign and x need not be kept.
+    """
+    if slope < 0:
+        raise ValueError(f"slope: got {slope}, wanted a number that is not negative")
+    xp, scaled = array_module(x), x * x.dtype.type(slope)
+    return xp.maximum(x, scaled) if slope <= 1 else xp.minimum(x, scaled)
+
+
+@vjp(lambda g, gate, slope: _gated(g, gate, slope))
+def _gated(x: Array, /, gate: Array, slope: float) -> Array:
+    """x where ``gate``, slope·x elsewhere: linear in x, so it is its own adjoint."""
+    return array_module(x).where(gate, x, x * x.dtype.type(slope))
+
+
+@elementwise(lambda g, x, out, alpha: where(x > 0, g, g * (out + alpha)))
+def elu(x: Array, /, alpha: float = 1.0) -> Array:
+    """x for x > 0, else α(eˣ − 1) (Clevert, Unterthiner and Hochreiter, 2016).
+
+    f′ = 1 for x > 0, else α·eˣ = y + α, also at x = 0.
+    """
+    xp = array_module(x)
+    below = xp.expm1(xp.minimum(x, x.dtype.type(0)))
+    return xp.where(x > 0, x, x.dtype.type(alpha) * below)
+
+
+def _gelu_gradient(g: Tensor, x: Tensor) -> Tensor:
+    t = tanh(_GELU_SCALE * (x + _GELU_CUBE * x**3))
+    inner = _GELU_SCALE * (1.0 + 3 * _GELU_CUBE * x**2)
+    return g * (0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * inner)
+
+
+@elementwise(_gelu_gradient)
+def gelu(x: Array, /) -> Array:
+    """½x(1 + t), t = tanh u, u = √(2/π)(x + 0.044715x³) (Hendrycks and Gimpel, 2016).
+
+    The tanh form, everywhere. f′ = ½(1 + t) + ½x(1 − t²)u′ with u′ = √(2/π)(1 + 3·0.044715x²).
+    """
+    xp, real = array_module(x), x.dtype.type
+    u = real(_GELU_SCALE) * (x + real(_GELU_CUBE) * x * x * x)
+    return real(0.5) * x * (real(1) + xp.tanh(u))
+
+
+@vjp(lambda g, out, axis: out * (g - sum_over(g * out, axis, keepdims=True)))
+def softmax(x: Array, /, axis: int = -1) -> Array:
+    """yᵢ = e^xᵢ / Σⱼ e^xⱼ along ``axis``.
+
+    ∂yᵢ/∂xⱼ = yᵢ(δᵢⱼ − yⱼ), so the gradient is y·(g − Σ g·y).
+    """
+    xp = array_module(x)
+    e = xp.exp(x - x.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+def _log_softmax_gradient(g: Tensor, out: Tensor, axis: int) -> Tensor:
+    return g - exp(out) * sum_over(g, axis, keepdims=True)
+
+
+@vjp(_log_softmax_gradient)
+def log_softmax(x: Array, /, axis: int = -1) -> Array:
+    """yᵢ = xᵢ − ln Σⱼ e^xⱼ along ``axis``.
+
+    ∂yᵢ/∂xⱼ = δᵢⱼ − e^yⱼ, so the gradient is g − e^y·Σ g.
+    """
+    xp = array_module(x)
+    shifted = x - x.max(axis=axis, keepdims=True)
+    return shifted - xp.log(xp.exp(shifted).sum(axis=axis, keepdims=True))
+
+
+__all__ = [
+    "elu",
+    "gelu",
+    "leaky_relu",
+    "log_softmax",
+    "relu",
+    "sigmoid",
+    "softmax",
+    "softplus",
+    "tanh",
+]

@@ -1,0 +1,82 @@
+"""Picking elements by index, and its adjoint, adding into a zero array at the same index."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..autograd import vjp
+from ..backend import Array, array_module, is_array
+from ..tensor import Tensor, TensorLike, as_tensor
+
+_BASIC = (int, np.integer, slice, type(None), type(Ellipsis))
+
+
+def _is_basic(index: Any) -> bool:
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(isinstance(part, _BASIC) and not isinstance(part, bool) for part in parts)
+
+
+@vjp(lambda g, x_shape, index: put(g, index, x_shape))
+def getitem(x: Array, /, index: Any) -> Array:
+    """x[index], with NumPy's basic and advanced indexing.
+
+    The i-th picked element is y = x[k(i)], so ∂L/∂x[k] is the sum of all g whose index is k: g is
+    added into zeros at ``index``, several times where an element was picked several times.
+    """
+    return x[index]
+
+
+@vjp(lambda g, index: getitem(g, index))
+def put(x: Array, /, index: Any, shape: tuple[int, ...]) -> Array:
+    """Zeros of ``shape`` with x added at ``index``: the adjoint of ``getitem``, and it of this."""
+    xp = array_module(x)
+    result = xp.zeros(shape, dtype=x.dtype)
+    if _is_basic(index):  # then no element is met twice
+        result[index] = x
+    else:
+        xp.add.at(result, index, x)
+    return result
+
+
+def index_tensor(x: Tensor, index: Any) -> Tensor:
+    """``tensor[index]``: as ``getitem``, with a clear error for an index that is a tensor."""
+    parts = index if isinstance(index, tuple) else (index,)
+    if any(isinstance(part, Tensor) for part in parts):
+        raise TypeError("an index must be made of integers or booleans, not of a float tensor")
+    return getitem(x, index)
+
+
+def take(x: TensorLike, indices: Any, axis: int | None = None) -> Tensor:
+    """The elements of x at ``indices`` along ``axis`` (of the flattened x by default)."""
+    x = as_tensor(x)
+    indices = indices if is_array(indices) else np.asarray(indices)
+    if indices.dtype.kind not in "iu":
+        raise TypeError(f"indices: got dtype {indices.dtype}, wanted integers")
+    if axis is None:
+        from .shape import reshape
+
+        return getitem(x, array_module(indices).unravel_index(indices % max(1, x.size), x.shape))
+    if not -x.ndim <= axis < x.ndim:
+        raise ValueError(f"axis: got {axis} for {x.ndim} axes")
+    return getitem(x, (*(slice(None),) * (axis % x.ndim), indices))
+
+
+def embedding(table: TensorLike, ids: Any) -> Tensor:
+    """The rows of ``table`` (count, width) named by the integers ``ids``: ids.shape + (width,).
+
+    A row used several times gets the sum of the gradients of its uses.
+    """
+    table, ids = as_tensor(table), ids if is_array(ids) else np.asarray(ids)
+    if ids.dtype.kind not in "iu":
+        raise TypeError(f"ids: got dtype {ids.dtype}, wanted integers")
+    if ids.size and not (0 <= int(ids.min()) and int(ids.max()) < table.shape[0]):
+        raise IndexError(
+            f"ids: got values from {int(ids.min())} to {int(ids.max())}, "
+            f"wanted 0 to {table.shape[0] - 1}, a row of the table each"
+        )
+    return getitem(table, ids)
+
+
+__all__ = ["embedding", "getitem", "take"]

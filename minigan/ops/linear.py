@@ -1,0 +1,118 @@
+"""Products of matrices, and Einstein's sums of products."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..autograd import primitive, vjp
+from ..backend import Array, array_module
+from ..tensor import Tensor, TensorLike, as_tensor
+from .shape import reshape, swap_last
+
+
+def matmul(a: TensorLike, b: TensorLike) -> Tensor:
+    """The product of (stacks of) matrices (…, m, k) and (…, k, n), as ``numpy.matmul``.
+
+    A vector is taken as one row on the left, one column on the right. With Y = AB,
+    dL = ⟨G, dA·B + A·dB⟩ = ⟨G·Bᵀ, dA⟩ + ⟨Aᵀ·G, dB⟩: the gradients are G·Bᵀ and Aᵀ·G.
+    """
+    a, b = as_tensor(a), as_tensor(b)
+    if not a.ndim or not b.ndim or a.shape[-1] != b.shape[max(0, b.ndim - 2)]:
+        raise ValueError(f"matmul: shapes {a.shape} and {b.shape} do not match")
+    if a.ndim == 1:
+        product = matmul(reshape(a, (1, a.size)), b)
+        return reshape(product, (*product.shape[:-2], *product.shape[product.ndim - 1 :]))
+    if b.ndim == 1:
+        product = matmul(a, reshape(b, (b.size, 1)))
+        return reshape(product, product.shape[:-1])
+    if b.ndim == 2 and a.ndim > 2:  # one flat product instead of many small ones
+        rows = a.size // max(1, a.shape[-1]) if a.shape[-1] else int(np.prod(a.shape[:-1]))
+        product = _matmul(reshape(a, (rows, a.shape[-1])), b)
+        return reshape(product, (*a.shape[:-1], b.shape[-1]))
+    return _matmul(a, b)
+
+
+@vjp(lambda g, b: _matmul(g, swap_last(b)), lambda g, a: _matmul(swap_last(a), g), broadcasts=True)
+def _matmul(a: Array, b: Array, /) -> Array:
+    return a @ b
+
+
+def einsum(subscripts: str, *operands: TensorLike) -> Tensor:
+    """``numpy.einsum``: the sum of products that ``subscripts`` spells, such as "ij,jk->ik".
+
+    The sum is linear in each operand, so the gradient of one is again such a sum: g takes the
+    operand's place, and the letters of operand and result change places. Two cases need more: a
+    letter that only this operand has was summed away, so its gradient is repeated along it (a
+    factor of ones); a letter that it has twice picked a diagonal, so its gradient is put back on
+    one (a factor δ).
+    """
+    tensors = [as_tensor(x) for x in operands]
+    inputs, output = _explicit(subscripts, [t.ndim for t in tensors])
+    return _einsum(*tensors, inputs=inputs, output=output)
+
+
+def _explicit(subscripts: str, ndims: list[int]) -> tuple[tuple[str, ...], str]:
+    """The letters of each operand and of the result, with "…" and a missing "->" spelt out."""
+    text = subscripts.replace(" ", "")
+    left, arrow, output = text.partition("->")
+    inputs = left.split(",")
+    if len(inputs) != len(ndims):
+        raise ValueError(f"einsum: {subscripts!r} names {len(inputs)} operands, got {len(ndims)}")
+    spare = iter(sorted(_LETTERS - set(text), reverse=True))
+    named = [len(letters.replace("...", "")) for letters in inputs]
+    widths = [
+        ndim - n if "..." in letters else 0
+        for letters, ndim, n in zip(inputs, ndims, named, strict=True)
+    ]
+    shared = "".join(next(spare) for _ in range(max(widths, default=0)))
+    if not arrow:
+        letters = left.replace("...", "").replace(",", "")
+        output = shared + "".join(sorted(c for c in set(letters) if letters.count(c) == 1))
+    spelt = []
+    for letters, width, n, ndim in zip(inputs, widths, named, ndims, strict=True):
+        if width < 0 or n + width != ndim:
+            raise ValueError(f"einsum: {letters!r} does not fit an operand of {ndim} axes")
+        spelt.append(letters.replace("...", shared[len(shared) - width :]))
+    return tuple(spelt), output.replace("...", shared)
+
+
+_LETTERS = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
+
+def _einsum_forward(*operands: Array, inputs: tuple[str, ...], output: str) -> Array:
+    text = ",".join(inputs) + "->" + output
+    result = array_module(operands[0]).einsum(text, *operands, optimize=len(operands) > 1)
+    # A single operand may come back as a view; a result of its own is simpler to reason about.
+    return result if result.base is None else result.copy()
+
+
+def _einsum_gradient(
+    g: Tensor, operands: tuple[Tensor, ...], inputs: tuple[str, ...], output: str
+) -> list[Tensor]:
+    return [_einsum_one(g, k, operands, inputs, output) for k in range(len(operands))]
+
+
+def _einsum_one(
+    g: Tensor, k: int, operands: tuple[Tensor, ...], inputs: tuple[str, ...], output: str
+) -> Tensor:
+    xp, x = array_module(g._array), operands[k]
+    spare = iter(sorted(_LETTERS - set("".join(inputs) + output)))
+    factors: list[TensorLike] = [g, *operands[:k], *operands[k + 1 :]]
+    letters = [output, *inputs[:k], *inputs[k + 1 :]]
+    target = ""
+    for letter, size in zip(inputs[k], x.shape, strict=True):
+        if letter in target:  # a diagonal
+            twin = next(spare)
+            factors.append(xp.eye(size, dtype=g.dtype))
+            letters.append(letter + twin)
+            letter = twin
+        elif letter not in "".join(letters):  # summed away
+            factors.append(xp.ones(size, dtype=g.dtype))
+            letters.append(letter)
+        target += letter
+    return _einsum(*factors, inputs=tuple(letters), output=target)
+
+
+_einsum = primitive(_einsum_forward, _einsum_gradient, broadcasts=True, name="einsum")
+
+__all__ = ["einsum", "matmul"]

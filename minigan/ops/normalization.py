@@ -1,0 +1,85 @@
+"""Normalisation: shift and scale to mean 0 and variance 1 over some axes, then γ·x̂ + β."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..autograd import vjp
+from ..backend import Array, array_module
+from ..tensor import Tensor, TensorLike, as_tensor
+from .elementwise import sqrt
+from .reduction import Axis, axes_of, mean, var
+
+
+def moments(x: TensorLike, axis: Axis) -> tuple[Array, Array]:
+    """Mean and biased variance over ``axis``, its length kept as 1, as plain arrays."""
+    array = as_tensor(x)._array
+    axes = axes_of(axis, array.ndim)
+    centre = array.mean(axis=axes, keepdims=True)
+    centred = array - centre
+    return centre, (centred * centred).mean(axis=axes, keepdims=True)
+
+
+def _normalize_gradient(g: Tensor, out: Tensor, axis: Axis, moments: Any, eps: float) -> Tensor:
+    scale = 1.0 / sqrt(as_tensor(moments[1]) + eps)
+    centred = g - mean(g, axis, keepdims=True)
+    return (centred - out * mean(g * out, axis, keepdims=True)) * scale
+
+
+def _normalize_composed(x: Tensor, axis: Axis, moments: Any, eps: float) -> Tensor:
+    """The same, step by step on the tape: here σ depends on x, so second derivatives are whole."""
+    return (x - mean(x, axis, keepdims=True)) / sqrt(var(x, axis, keepdims=True) + eps)
+
+
+@vjp(_normalize_gradient, composed=_normalize_composed)
+def _normalize(x: Array, /, axis: Axis, moments: Any, eps: float) -> Array:
+    centre, variance = moments
+    return (x - centre) * (1 / array_module(x).sqrt(variance + variance.dtype.type(eps)))
+
+
+def normalize(x: TensorLike, axis: Axis, eps: float = 1e-3, statistics: Any = None) -> Tensor:
+    """x̂ = (x − μ)/σ with μ the mean over ``axis``, σ = √(variance + eps).
+
+    With n elements in each mean, ∂μ/∂xⱼ = 1/n and ∂σ/∂xⱼ = x̂ⱼ/n, so
+    ∂x̂ᵢ/∂xⱼ = (δᵢⱼ − 1/n − x̂ᵢx̂ⱼ/n)/σ and the gradient is (g − mean g − x̂·mean(g·x̂))/σ
+    (Ioffe and Szegedy, 2015, put together). ``statistics`` are ``moments(x, axis)``, if the caller
+    has them already.
+    """
+    x = as_tensor(x)
+    axes = axes_of(axis, x.ndim)
+    return _normalize(x, axes, moments(x, axes) if statistics is None else statistics, eps)
+
+
+def batch_norm(
+    x: TensorLike,
+    gamma: TensorLike,
+    beta: TensorLike,
+    eps: float = 1e-3,
+    statistics: Any = None,
+) -> Tensor:
+    """γ·x̂ + β for x (N, …, C), γ and β (C,), normalised over all axes but the last.
+
+    ∂L/∂γ = Σ g·x̂ and ∂L/∂β = Σ g over those axes, by the rules of product and sum.
+    """
+    x = as_tensor(x)
+    return normalize(x, tuple(range(x.ndim - 1)), eps, statistics) * gamma + beta
+
+
+def layer_norm(
+    x: TensorLike, gamma: TensorLike, beta: TensorLike, eps: float = 1e-3
+) -> Tensor:
+    """γ·x̂ + β for x (…, C), each sample and position normalised over its channels."""
+    return normalize(x, -1, eps) * gamma + beta
+
+
+def instance_norm(
+    x: TensorLike, gamma: TensorLike, beta: TensorLike, eps: float = 1e-3
+) -> Tensor:
+    """γ·x̂ + β for x (N, …, C), each channel of each sample normalised over its positions."""
+    x = as_tensor(x)
+    if x.ndim < 3:
+        raise ValueError(f"instance_norm: got shape {x.shape}, wanted (N, positions…, C)")
+    return normalize(x, tuple(range(1, x.ndim - 1)), eps) * gamma + beta
+
+
+__all__ = ["batch_norm", "instance_norm", "layer_norm", "moments", "normalize"]

@@ -19,11 +19,24 @@ The package is a tower; a module imports only from those below it:
     backend · files · errors
 """
 
-from . import errors, ops, random
+from . import data, errors, gan, nn, ops, optim, random
 from .autograd import grad, primitive, vjp
 from .ops import *  # noqa: F403
 from .tensor import Tensor, as_tensor, no_grad
 
 __version__ = "0.1.0"
-__all__ = ["Tensor", "as_tensor", "errors", "grad", "no_grad", "primitive", "random", "vjp"]
-__all__ += ops.__all__
+__all__ = [
+    "Tensor",
+    "as_tensor",
+    "data",
+    "errors",
+    "gan",
+    "grad",
+    "nn",
+    "no_grad",
+    "optim",
+    "primitive",
+    "random",
+    "vjp",
+    *ops.__all__,
+]

@@ -9,6 +9,7 @@ from ..backend import Array, array_module
 from ..tensor import Tensor
 from .arithmetic import where
 from .elementwise import exp
+from .reduction import axes_of
 from .reduction import sum as sum_over
 
 _GELU_SCALE, _GELU_CUBE = math.sqrt(2 / math.pi), 0.044715
@@ -22,9 +23,13 @@ def tanh(x: Array, /) -> Array:
 
 @elementwise(lambda g, out: g * (out * (1.0 - out)))
 def sigmoid(x: Array, /) -> Array:
-    """1/(1 + e⁻ˣ), computed as (1 + tanh(x/2))/2, which never overflows. f′ = y(1 − y)."""
-    half = x.dtype.type(0.5)
-    return half * (array_module(x).tanh(half * x) + x.dtype.type(1))
+    """1/(1 + e⁻ˣ). f′ = y(1 − y).
+
+    Computed with e^−|x|, which never overflows and keeps the digits of a small y.
+    """
+    xp, one = array_module(x), x.dtype.type(1)
+    e = xp.exp(-abs(x))
+    return xp.where(x >= 0, one, e) / (one + e)
 
 
 @elementwise(lambda g, x: g * sigmoid(x))
@@ -55,8 +60,15 @@ def leaky_relu(x: Array, /, slope: float = 0.3) -> Array:
 
 @vjp(lambda g, gate, slope: _gated(g, gate, slope))
 def _gated(x: Array, /, gate: Array, slope: float) -> Array:
-    """x where ``gate``, slope·x elsewhere: linear in x, so it is its own adjoint."""
-    return array_module(x).where(gate, x, x * x.dtype.type(slope))
+    """x where ``gate``, slope·x elsewhere: linear in x, so it is its own adjoint.
+
+    As a product with 1 or slope, several times as fast as a selection.
+    """
+    factor = gate.astype(x.dtype)
+    if slope:
+        factor *= x.dtype.type(1 - slope)
+        factor += x.dtype.type(slope)
+    return x * factor
 
 
 @elementwise(lambda g, x, out, alpha: where(x > 0, g, g * (out + alpha)))
@@ -93,9 +105,9 @@ def softmax(x: Array, /, axis: int = -1) -> Array:
 
     ∂yᵢ/∂xⱼ = yᵢ(δᵢⱼ − yⱼ), so the gradient is y·(g − Σ g·y).
     """
-    xp = array_module(x)
-    e = xp.exp(x - x.max(axis=axis, keepdims=True))
-    return e / e.sum(axis=axis, keepdims=True)
+    xp, axes = array_module(x), axes_of(axis, x.ndim)
+    e = xp.exp(x - x.max(axis=axes, keepdims=True))
+    return e / e.sum(axis=axes, keepdims=True)
 
 
 def _log_softmax_gradient(g: Tensor, out: Tensor, axis: int) -> Tensor:
@@ -108,9 +120,9 @@ def log_softmax(x: Array, /, axis: int = -1) -> Array:
 
     ∂yᵢ/∂xⱼ = δᵢⱼ − e^yⱼ, so the gradient is g − e^y·Σ g.
     """
-    xp = array_module(x)
-    shifted = x - x.max(axis=axis, keepdims=True)
-    return shifted - xp.log(xp.exp(shifted).sum(axis=axis, keepdims=True))
+    xp, axes = array_module(x), axes_of(axis, x.ndim)
+    shifted = x - x.max(axis=axes, keepdims=True)
+    return shifted - xp.log(xp.exp(shifted).sum(axis=axes, keepdims=True))
 
 
 __all__ = [

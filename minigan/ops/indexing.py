@@ -57,7 +57,7 @@ def take(x: TensorLike, indices: Any, axis: int | None = None) -> Tensor:
     if axis is None:
         from .shape import reshape
 
-        return getitem(x, array_module(indices).unravel_index(indices % max(1, x.size), x.shape))
+        return getitem(reshape(x, (x.size,)), indices)
     if not -x.ndim <= axis < x.ndim:
         raise ValueError(f"axis: got {axis} for {x.ndim} axes")
     return getitem(x, (*(slice(None),) * (axis % x.ndim), indices))
@@ -69,9 +69,11 @@ def embedding(table: TensorLike, ids: Any) -> Tensor:
     A row used several times gets the sum of the gradients of its uses.
     """
     table, ids = as_tensor(table), ids if is_array(ids) else np.asarray(ids)
+    if table.ndim != 2:
+        raise ValueError(f"table: got shape {table.shape}, wanted (count, width)")
     if ids.dtype.kind not in "iu":
         raise TypeError(f"ids: got dtype {ids.dtype}, wanted integers")
-    if ids.size and not (0 <= int(ids.min()) and int(ids.max()) < table.shape[0]):
+    if ids.size and (ids.min() < 0 or ids.max() >= table.shape[0]):
         raise IndexError(
             f"ids: got values from {int(ids.min())} to {int(ids.max())}, "
             f"wanted 0 to {table.shape[0] - 1}, a row of the table each"

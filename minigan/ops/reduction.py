@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from ..autograd import broadcast_to, vjp
 from ..backend import Array, array_module
 from ..tensor import Tensor
@@ -98,14 +100,16 @@ def _logsumexp_gradient(g: Tensor, x: Tensor, out: Tensor, axis: Axis) -> Tensor
 
 @vjp(_logsumexp_gradient)
 def logsumexp(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
-    """ln Σeˣ over ``axis``, shifted by the maximum so that it can't overflow.
+    """ln Σeˣ over ``axis``, shifted by the maximum (if finite) so that it can't overflow.
 
     ∂y/∂xᵢ = e^xᵢ/Σe^xⱼ = e^(xᵢ − y), the softmax.
     """
     xp, axes = array_module(x), axes_of(axis, x.ndim)
     top = x.max(axis=axes, keepdims=True)
-    result = top + xp.log(xp.exp(x - top).sum(axis=axes, keepdims=True))
-    return result if keepdims else result.reshape([n for i, n in enumerate(x.shape) if i not in axes])
+    top = xp.where(xp.isfinite(top), top, x.dtype.type(0))
+    with np.errstate(divide="ignore"):  # ln 0 = −∞, where every x is −∞
+        result = top + xp.log(xp.exp(x - top).sum(axis=axes, keepdims=True))
+    return result if keepdims else result.squeeze(axes)
 
 
 __all__ = ["logsumexp", "max", "mean", "min", "sum", "var"]

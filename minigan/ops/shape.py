@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import broadcast_to, primitive, vjp
+from ..autograd import _operands, astype, broadcast_to, primitive, vjp
 from ..backend import Array, array_module
 from ..tensor import Tensor, TensorLike, as_tensor
 from .indexing import getitem, take
@@ -36,6 +36,13 @@ def swap_last(x: TensorLike) -> Tensor:
     return transpose(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
+def together(name: str, values: Sequence[TensorLike]) -> list[Tensor]:
+    """The values as tensors of one dtype, which constants don't widen, as in arithmetic."""
+    tensors = _operands(name, values)
+    dtype = next((t.dtype for t in tensors if t.dtype.kind == "f"), np.float64)
+    return [t if t.dtype == dtype else astype(t, dtype) for t in tensors]
+
+
 def _pieces(g: Tensor, parts_shape: Sequence[tuple[int, ...]], axis: int) -> list[Tensor]:
     ends = np.cumsum([shape[axis] for shape in parts_shape])
     lead = (slice(None),) * (axis % g.ndim)
@@ -61,7 +68,7 @@ def concatenate(parts: Sequence[TensorLike], axis: int = 0) -> Tensor:
 
 def stack(parts: Sequence[TensorLike], axis: int = 0) -> Tensor:
     """The parts, all of one shape, along a new ``axis``."""
-    tensors = [as_tensor(part) for part in parts]
+    tensors = together("stack", parts)
     shapes = {t.shape for t in tensors}
     if len(shapes) != 1:
         raise ValueError(f"stack needs parts of one shape, got {sorted(shapes)}")
@@ -75,6 +82,8 @@ def stack(parts: Sequence[TensorLike], axis: int = 0) -> Tensor:
 def split(x: TensorLike, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
     """x cut along ``axis`` into equal ``sections``, or before the given positions."""
     x = as_tensor(x)
+    if not -x.ndim <= axis < x.ndim:
+        raise ValueError(f"axis: got {axis} for {x.ndim} axes")
     size, lead = x.shape[axis], (slice(None),) * (axis % x.ndim)
     if isinstance(sections, (int, np.integer)):
         if sections < 1 or size % sections:
@@ -140,6 +149,8 @@ def _negated(shift: Any) -> Any:
 def flatten(x: TensorLike) -> Tensor:
     """x (N, …) as (N, everything else)."""
     x = as_tensor(x)
+    if not x.ndim:
+        raise ValueError("flatten: got shape (), wanted a first axis to keep")
     return reshape(x, (x.shape[0], math.prod(x.shape[1:])))
 
 

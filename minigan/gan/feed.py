@@ -1,0 +1,72 @@
+"""Which real images each step sees: a function of the seed and of how many were seen before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..data import Images, from_arrays
+from ..random import Stream
+from .game import Range
+from .records import Batch
+
+
+class Feed:
+    """Batches of a data set in random order, each image once an epoch (a rest is left out).
+
+    The k-th batch depends on (seed, k) alone, so a run resumes where it stopped by knowing k.
+    """
+
+    def __init__(self, images: Images, batch: int, seed: int, image_range: Range) -> None:
+        if not 1 <= batch <= len(images):
+            raise ValueError(f"batch: got {batch}, wanted 1 to {len(images)}, the number of images")
+        self.images, self.batch, self.seed, self.range = images, batch, seed, image_range
+        self._epoch, self._order = -1, np.empty(0, np.int64)
+
+    def __call__(self, k: int) -> Batch:
+        """The k-th batch of the run, counted from 0."""
+        epoch, slot = divmod(k, len(self.images) // self.batch)
+        if epoch != self._epoch:
+            order = Stream(self.seed, "data", epoch).permutation(len(self.images))
+            self._epoch, self._order = epoch, order
+        chosen = self._order[slot * self.batch : (slot + 1) * self.batch]
+        labels = self.images.labels
+        return Batch(
+            self.images.batch(chosen, *self.range), None if labels is None else labels[chosen]
+        )
+
+
+def feed_of(data: Any, batch: int, seed: int, image_range: Range) -> Any:
+    """A function from k to the k-th batch, of ``Images``, an array (N, H, W, C), or an iterable.
+
+    An iterable of batches is read in its own order; its position is the caller's to keep.
+    """
+    if isinstance(data, Images) or isinstance(data, np.ndarray):
+        images = data if isinstance(data, Images) else from_arrays(data)
+        return Feed(images, batch, seed, image_range)
+    if isinstance(data, Iterable):
+        items = _endless(data)
+        return lambda k: as_batch(next(items))
+    raise TypeError(
+        f"data: got {type(data).__name__}, wanted Images, an array (N, H, W, C) or an iterable"
+    )
+
+
+def as_batch(item: Any) -> Batch:
+    """An array of images, or (images, labels), or a ``Batch``, as a ``Batch``."""
+    if isinstance(item, Batch):
+        return item
+    if isinstance(item, (tuple, list)):
+        return Batch(np.asarray(item[0]), *(np.asarray(x) for x in item[1:2]))
+    return Batch(item if hasattr(item, "shape") else np.asarray(item))
+
+
+def _endless(data: Iterable[Any]) -> Iterator[Any]:
+    while True:
+        count = 0
+        for count, item in enumerate(data, 1):  # noqa: B007
+            yield item
+        if not count:
+            raise ValueError("data: the iterable has no more batches")

@@ -1,0 +1,68 @@
+"""Game: who plays, and for what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..nn import Module, Sequential, Sigmoid, Tanh, training
+from ..random import Stream
+from ..tensor import Tensor, no_grad
+from .latent import Latent, Normal
+from .losses import Loss, loss_named
+from .records import Draw, Output
+
+Range = tuple[float, float]
+
+
+class Game:
+    """A generator against a discriminator, with the loss they play for.
+
+    ``generator`` maps noise (N, latent.size) to images, and takes the condition second where a
+    draw has one. ``discriminator`` maps images (and a condition) to logits (N, 1) or to an
+    ``Output``. ``image_range`` is that of the generator's images, (−1, 1) if it ends in Tanh,
+    (0, 1) if in Sigmoid; anything else must say.
+    """
+
+    def __init__(
+        self,
+        generator: Module,
+        discriminator: Module,
+        loss: str | Loss = "non_saturating",
+        latent: Latent | None = None,
+        image_range: Range | None = None,
+    ) -> None:
+        self.generator, self.discriminator = generator, discriminator
+        self.loss = loss_named(loss)
+        self.latent: Latent = latent or Normal(100)
+        self.image_range = image_range or _range_of(generator)
+
+    def generate(self, draw: Draw, generator: Module | None = None) -> Tensor:
+        """The images that the generator (or a twin of it) makes of a draw."""
+        network = generator or self.generator
+        return network(draw.noise) if draw.condition is None else network(*draw)
+
+    def judge(self, images: Any, condition: Any = None) -> Output:
+        """The discriminator's output on images."""
+        judged = self.discriminator(*([images] if condition is None else [images, condition]))
+        return judged if isinstance(judged, Output) else Output(judged)
+
+    def build(self, seed: int) -> None:
+        """Make both networks' parameters, the discriminator's for what the generator makes."""
+        if not self.generator.built:
+            self.generator.build((None, self.latent.size), seed=seed, prefix="generator")
+        if not self.discriminator.built:
+            shape = self.image_shape()
+            self.discriminator.build((None, *shape), seed=seed, prefix="discriminator")
+
+    def image_shape(self) -> tuple[int, ...]:
+        """The shape of one generated image, (H, W, C)."""
+        noise = self.latent.draw(1, Stream(0, "shape"))
+        with no_grad(), training(False):
+            return self.generate(Draw(noise)).shape[1:]
+
+
+def _range_of(generator: Module) -> Range | None:
+    last = generator
+    while isinstance(last, Sequential) and len(last):
+        last = last[-1]
+    return {Tanh: (-1.0, 1.0), Sigmoid: (0.0, 1.0)}.get(type(last))

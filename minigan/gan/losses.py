@@ -1,0 +1,156 @@
+"""What each player minimises, from the discriminator's outputs on a real and on a fake batch.
+
+D is the discriminator's probability of being real, D = σ(logit), so −ln D = softplus(−logit) and
+−ln(1 − D) = softplus(logit): written that way a confident discriminator still has a gradient.
+E is the mean over the batch, x real, G(z) fake.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..ops import clip, log, relu, sigmoid, softplus
+from ..tensor import Tensor
+from .records import Output
+
+
+class Loss:
+    """Two pure functions of (real, fake) outputs, each giving a scalar tensor to minimise."""
+
+    paired = False
+    """Whether the generator's loss looks at the real batch too."""
+
+    def discriminator(self, real: Output, fake: Output) -> Tensor:
+        """The discriminator's loss."""
+        raise TypeError(f"{type(self).__name__} does not define discriminator()")
+
+    def generator(self, real: Output | None, fake: Output) -> Tensor:
+        """The generator's loss; ``real`` may be None unless the loss is ``paired``."""
+        raise TypeError(f"{type(self).__name__} does not define generator()")
+
+    def score(self, output: Output) -> Tensor:
+        """D as a probability for the eye, or the raw score where there is none."""
+        return sigmoid(output.logits)
+
+
+@dataclass(frozen=True)
+class Minimax(Loss):
+    """−E ln D(x) − E ln(1 − D(G(z))) for D, its negative for G (Goodfellow et al., 2014, eq. 1).
+
+    G minimises E ln(1 − D(G(z))), which is nearly flat while D rejects its samples.
+    """
+
+    def discriminator(self, real: Output, fake: Output) -> Tensor:
+        return softplus(-real.logits).mean() + softplus(fake.logits).mean()
+
+    def generator(self, real: Output | None, fake: Output) -> Tensor:
+        return -softplus(fake.logits).mean()
+
+
+@dataclass(frozen=True)
+class NonSaturating(Loss):
+    """D as in ``Minimax``; G minimises −E ln D(G(z)) (Goodfellow et al., 2014, section 3)."""
+
+    def discriminator(self, real: Output, fake: Output) -> Tensor:
+        return softplus(-real.logits).mean() + softplus(fake.logits).mean()
+
+    def generator(self, real: Output | None, fake: Output) -> Tensor:
+        return softplus(-fake.logits).mean()
+
+
+@dataclass(frozen=True)
+class LeastSquares(Loss):
+    """½E(s(x) − 1)² + ½E s(G(z))² for D, ½E(s(G(z)) − 1)² for G, s the raw score.
+
+    (Mao et al., 2017, eq. 9.)
+    """
+
+    def discriminator(self, real: Output, fake: Output) -> Tensor:
+        return 0.5 * ((real.logits - 1) ** 2).mean() + 0.5 * (fake.logits**2).mean()
+
+    def generator(self, real: Output | None, fake: Output) -> Tensor:
+        return 0.5 * ((fake.logits - 1) ** 2).mean()
+
+    def score(self, output: Output) -> Tensor:
+        return output.logits
+
+
+@dataclass(frozen=True)
+class Hinge(Loss):
+    """E max(0, 1 − s(x)) + E max(0, 1 + s(G(z))) for D, −E s(G(z)) for G.
+
+    (Lim and Ye, 2017; Miyato et al., 2018, eq. 16 and 17.)
+    """
+
+    def discriminator(self, real: Output, fake: Output) -> Tensor:
+        return relu(1 - real.logits).mean() + relu(1 + fake.logits).mean()
+
+    def generator(self, real: Output | None, fake: Output) -> Tensor:
+        return -fake.logits.mean()
+
+    def score(self, output: Output) -> Tensor:
+        return output.logits
+
+
+@dataclass(frozen=True)
+class Wasserstein(Loss):
+    """E s(G(z)) − E s(x) for the critic, −E s(G(z)) for G (Arjovsky et al., 2017, eq. 2 and 3).
+
+    It means a distance only if the critic's slope is bounded, by clipping or a penalty.
+    """
+
+    def discriminator(self, real: Output, fake: Output) -> Tensor:
+        return fake.logits.mean() - real.logits.mean()
+
+    def generator(self, real: Output | None, fake: Output) -> Tensor:
+        return -fake.logits.mean()
+
+    def score(self, output: Output) -> Tensor:
+        return output.logits
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy(Loss):
+    """For a discriminator that ends in a sigmoid: −E ln D(x) − E ln(1 − D(G(z))), −E ln D(G(z)).
+
+    Probabilities are held to [eps, 1 − eps], as in Keras, so a saturated one has no gradient:
+    a loss from logits is better where there is a choice. ``mean_of_terms`` halves D's loss.
+    """
+
+    mean_of_terms: bool = False
+    eps: float = 1e-7
+
+    def discriminator(self, real: Output, fake: Output) -> Tensor:
+        total = self._real(real.logits) + self._fake(fake.logits)
+        return total * 0.5 if self.mean_of_terms else total
+
+    def generator(self, real: Output | None, fake: Output) -> Tensor:
+        return self._real(fake.logits)
+
+    def score(self, output: Output) -> Tensor:
+        return output.logits
+
+    def _real(self, p: Tensor) -> Tensor:
+        return -log(clip(p, self.eps, 1 - self.eps)).mean()
+
+    def _fake(self, p: Tensor) -> Tensor:
+        return -log(1 - clip(p, self.eps, 1 - self.eps)).mean()
+
+
+LOSSES: dict[str, Loss] = {
+    "minimax": Minimax(),
+    "non_saturating": NonSaturating(),
+    "least_squares": LeastSquares(),
+    "hinge": Hinge(),
+    "wasserstein": Wasserstein(),
+    "binary_cross_entropy": BinaryCrossEntropy(),
+}
+
+
+def loss_named(loss: str | Loss) -> Loss:
+    """The loss of that name, or ``loss`` itself."""
+    if isinstance(loss, Loss):
+        return loss
+    if loss not in LOSSES:
+        raise ValueError(f"loss: got {loss!r}, wanted one of {', '.join(LOSSES)}")
+    return LOSSES[loss]

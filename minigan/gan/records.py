@@ -1,0 +1,50 @@
+"""What travels between the data, the two networks and the losses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ..backend import Array
+from ..tensor import Tensor
+
+
+class Batch(NamedTuple):
+    """Real data for one turn: images (N, H, W, C), and labels (N,) or a condition if there are."""
+
+    images: Array
+    labels: Array | None = None
+    condition: Any = None
+
+
+class Draw(NamedTuple):
+    """What a generator starts from: noise (N, size), and a condition if there is one."""
+
+    noise: Array
+    condition: Any = None
+
+
+class Output(NamedTuple):
+    """What a discriminator says of a batch. A plain tensor stands for ``Output(logits=tensor)``.
+
+    ``logits`` (N, 1) are raw scores, or probabilities for a loss on probabilities.
+    """
+
+    logits: Tensor
+    features: Any = None
+    class_logits: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one step of training saw, as plain numbers, for callbacks and logs.
+
+    ``real_score`` and ``fake_score`` are D(x) and D(G(z)), averaged over the batch: probabilities
+    of being real where the loss defines them, raw scores otherwise.
+    """
+
+    step: int
+    discriminator_loss: float
+    generator_loss: float
+    real_score: float
+    fake_score: float

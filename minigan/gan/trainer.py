@@ -1,0 +1,248 @@
+"""Trainer: steps, optimisers, random streams, and the whole state as a flat dict of arrays."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array, check_device, to_device
+from ..data import check_range
+from ..errors import NonFiniteError
+from ..files import load_arrays, save_arrays
+from ..nn import Module
+from ..nn.files import describe
+from ..optim import Adam, MovingAverage, Optimizer
+from ..tensor import no_grad
+from .diagnosis import first_bad
+from .feed import as_batch, feed_of
+from .game import Game
+from .records import Batch, Report
+from .sampling import sample
+from .update import Players, Streams, alternating, simultaneous
+
+FORMAT = "minigan.trainer/1"
+Callback = Callable[[Report], None]
+
+
+class Trainer:
+    """Trains a game's two networks.
+
+    ``optimizers`` is one for both or a pair (generator's, discriminator's), not bound; by default
+    Adam(2e-4, beta1=0.5) (Radford, Metz and Chintala, 2016). ``update`` is "alternating", the
+    player named by ``first`` moving first, or "simultaneous". The discriminator makes
+    ``discriminator_steps`` moves for each of the generator's. With ``average``, samples come from
+    a moving average of the generator's weights with that decay.
+
+    Its whole state is a function of the seed, the data and the number of steps: sampling, saving
+    and callbacks change no bit of it.
+    """
+
+    def __init__(
+        self,
+        game: Game,
+        *,
+        seed: int = 0,
+        optimizers: Optimizer | tuple[Optimizer, Optimizer] | None = None,
+        update: str = "alternating",
+        first: str = "discriminator",
+        discriminator_steps: int = 1,
+        average: float | None = None,
+        device: str = "cpu",
+    ) -> None:
+        if update not in ("alternating", "simultaneous"):
+            raise ValueError(f'update: got {update!r}, wanted "alternating" or "simultaneous"')
+        if first not in ("discriminator", "generator"):
+            raise ValueError(f'first: got {first!r}, wanted "discriminator" or "generator"')
+        if discriminator_steps < 1:
+            raise ValueError(f"discriminator_steps: got {discriminator_steps}, wanted at least 1")
+        check_device(device)
+        self.game, self.seed, self.device = game, int(seed), device
+        self.update, self.first, self.discriminator_steps = update, first, discriminator_steps
+        game.build(self.seed)
+        for network in (game.generator, game.discriminator):
+            network.train().to(device)
+        pair = optimizers or Adam(2e-4, beta1=0.5)
+        pair = pair if isinstance(pair, tuple) else (pair, pair)
+        self.players = Players(
+            pair[0].unbound().bind(game.generator), pair[1].unbound().bind(game.discriminator)
+        )
+        self.average = None if average is None else MovingAverage(game.generator, average)
+        self._counters = {"step": np.array(0), "batches": np.array(0)}
+        self._range_checked = False
+
+    @property
+    def step_count(self) -> int:
+        """How many steps have been taken."""
+        return int(self._counters["step"])
+
+    # Training
+
+    def step(self, *batches: Any) -> Report:
+        """One step: ``discriminator_steps`` real batches in, a report out.
+
+        A batch is an array of images (N, H, W, C) in the generator's range, a pair (images,
+        labels) or a ``Batch``. Raises ``NonFiniteError`` before a bad loss or gradient reaches
+        the weights, naming the first tensor that went bad.
+        """
+        if len(batches) != self.discriminator_steps:
+            raise ValueError(
+                f"step: got {len(batches)} batches, wanted {self.discriminator_steps}, "
+                "one for each of the discriminator's moves"
+            )
+        records = [self._prepared(as_batch(batch)) for batch in batches]
+        streams = Streams.of(self.seed, self.step_count)
+        try:
+            if self.update == "simultaneous":
+                scores = simultaneous(self.game, self.players, records, streams)
+            else:
+                scores = alternating(self.game, self.players, records, streams, self.first)
+        except NonFiniteError as error:
+            culprit = first_bad(self.game, records[-1], Streams.of(self.seed, self.step_count))
+            raise NonFiniteError(f"step {self.step_count + 1}: {error}{culprit}") from None
+        if self.average is not None:
+            self.average.update(self.game.generator, self.step_count)
+        self._counters["step"] += 1
+        self._counters["batches"] += len(batches)
+        score = self.game.loss.score
+        with no_grad():
+            return Report(
+                self.step_count,
+                scores.discriminator_loss.item(),
+                scores.generator_loss.item(),
+                score(scores.real).mean().item(),
+                score(scores.fake).mean().item(),
+            )
+
+    def fit(
+        self,
+        data: Any,
+        steps: int,
+        batch: int = 64,
+        callbacks: Sequence[Callback] = (),
+        progress: Callable[[Iterable[int]], Iterable[int]] | None = None,
+    ) -> Report | None:
+        """Take ``steps`` further steps on ``data``; returns the last report.
+
+        ``data`` is ``Images``, an array (N, H, W, C), or an iterable of batches. Each callback is
+        given the ``Report`` after every step; it may read, sample and save. ``progress`` wraps
+        the range of steps, as ``tqdm.tqdm`` does.
+        """
+        feed = feed_of(data, batch, self.seed, self.image_range)
+        report = None
+        counts = range(steps)
+        for _ in counts if progress is None else progress(counts):
+            k = int(self._counters["batches"])
+            report = self.step(*(feed(k + i) for i in range(self.discriminator_steps)))
+            for callback in callbacks:
+                callback(report)
+        return report
+
+    @property
+    def image_range(self) -> tuple[float, float]:
+        """The range of the generator's images."""
+        if self.game.image_range is None:
+            raise ValueError(
+                "the range of the generator's images is not known, as it ends in neither Tanh nor "
+                "Sigmoid: pass Game(…, image_range=(low, high))"
+            )
+        return self.game.image_range
+
+    def _prepared(self, batch: Batch) -> Batch:
+        """The batch on the trainer's device, in the networks' dtype, its range checked once."""
+        images = batch.images
+        shape = self._image_shape()
+        if images.ndim != len(shape) + 1 or images.shape[1:] != shape:
+            raise ValueError(
+                f"batch: got images of shape {images.shape}, wanted (N, {', '.join(map(str, shape))})"
+                ", the shape that the generator makes"
+            )
+        if not self._range_checked and self.game.image_range is not None:
+            message = check_range(images, *self.game.image_range)
+            if message:
+                warnings.warn(message, stacklevel=4)
+            self._range_checked = True
+        dtype = next(iter(self.players.discriminator.parameters.values())).dtype
+        return batch._replace(images=to_device(images.astype(dtype, copy=False), self.device))
+
+    def _image_shape(self) -> tuple[int, ...]:
+        shapes = self.game.discriminator._shapes
+        return tuple(n for n in shapes[0][1:] if n is not None) if shapes else ()
+
+    # Looking
+
+    def sample(self, count: int, seed: int = 0, condition: Any = None) -> np.ndarray:
+        """``count`` images (count, H, W, C) by the generator, a function of ``seed`` alone.
+
+        The first images of a larger count are the same. Uses the averaged weights if there are
+        any, and evaluation mode, so that no image depends on another.
+        """
+        return sample(self.sampler, self.game.latent, count, seed, condition, self.device)
+
+    @property
+    def sampler(self) -> Module:
+        """The network that ``sample`` uses: the averaged generator if there is one."""
+        return self.game.generator if self.average is None else self.average.module
+
+    # State
+
+    def state(self) -> dict[str, Array]:
+        """A copy of everything that a run is: weights, moments, learning rates, counters."""
+        return {name: np.array(to_device(a, "cpu")) for name, a in self._live_state().items()}
+
+    def load_state(self, state: Mapping[str, Array]) -> None:
+        """Go back to a state; its names and shapes are checked before anything is written."""
+        live = self._live_state()
+        if state.keys() != live.keys():
+            odd = sorted(state.keys() ^ live.keys())
+            raise ValueError(
+                f"state: {len(odd)} arrays are missing or unexpected, the first {odd[0]!r}: "
+                "it is of another architecture or other settings"
+            )
+        for name, own in live.items():
+            if np.shape(state[name]) != own.shape:
+                raise ValueError(
+                    f"state {name!r}: got shape {np.shape(state[name])}, wanted {own.shape}"
+                )
+        for name, own in live.items():
+            own[...] = to_device(state[name], self.device) if own.ndim else state[name]
+
+    def save(self, path: str | Path) -> None:
+        """Write the state and the architecture to ``path``, a ``.npz``; see ``load``."""
+        state = self.state()
+        for name, array in state.items():
+            if not np.isfinite(array).all():
+                raise NonFiniteError(f"{name} is not finite, so the state is not saved")
+        save_arrays(path, state, self._header())
+
+    def load(self, path: str | Path) -> None:
+        """Go back to the state in ``path``, which must be of the same architecture."""
+        expected = {name: (a.shape, np.dtype(a.dtype)) for name, a in self._live_state().items()}
+        arrays, _ = load_arrays(path, format=FORMAT, expected=expected)
+        self.load_state(arrays)
+
+    def _live_state(self) -> dict[str, Array]:
+        parts: dict[str, Mapping[str, Array]] = {
+            "generator": _arrays(self.game.generator),
+            "discriminator": _arrays(self.game.discriminator),
+            "generator_optimizer": self.players.generator.state,
+            "discriminator_optimizer": self.players.discriminator.state,
+            "average": {} if self.average is None else _arrays(self.average.module),
+            "count": {**self._counters},
+        }
+        return {f"{part}.{name}": a for part, arrays in parts.items() for name, a in arrays.items()}
+
+    def _header(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "seed": self.seed,
+            "generator": describe(self.game.generator),
+            "discriminator": describe(self.game.discriminator),
+        }
+
+
+def _arrays(module: Module) -> dict[str, Array]:
+    return {name: parameter._array for name, parameter in module.named_state().items()}

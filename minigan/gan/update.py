@@ -1,0 +1,137 @@
+"""The update: one step of adversarial training, on one page.
+
+Each player in turn computes its loss, takes the gradient with respect to *its own* parameters
+only, and lets its optimiser step (Goodfellow et al., 2014, algorithm 1). Everything random comes
+from streams that are functions of the seed and the step, so a step can be repeated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .. import random
+from ..autograd import grad
+from ..backend import array_module
+from ..errors import NonFiniteError
+from ..optim import Optimizer
+from ..tensor import Tensor, no_grad
+from .game import Game
+from .records import Batch, Draw, Output
+
+
+class Streams(NamedTuple):
+    """The random numbers of one step, kept apart by purpose."""
+
+    latent: random.Stream
+    dropout: random.Stream
+
+    @classmethod
+    def of(cls, seed: int, step: int) -> Streams:
+        """The streams of this seed and step, from their beginning."""
+        return cls(random.Stream(seed, "latent", step), random.Stream(seed, "dropout", step))
+
+
+class Players(NamedTuple):
+    """The two optimisers, each bound to its network's parameters."""
+
+    generator: Optimizer
+    discriminator: Optimizer
+
+
+class Scores(NamedTuple):
+    """The losses of one step, and the outputs that its report is made of."""
+
+    discriminator_loss: Tensor
+    generator_loss: Tensor
+    real: Output
+    fake: Output
+
+
+def alternating(
+    game: Game, players: Players, batches: Sequence[Batch], streams: Streams, first: str
+) -> Scores:
+    """The players move one after the other, each seeing what the other has just become.
+
+    The discriminator makes one move for each of ``batches``, the generator one in all.
+    """
+
+    def discriminator_moves() -> tuple[Tensor, Output, Output]:
+        for batch in batches:
+            with no_grad():  # the generator is not the one to learn here
+                images = game.generate(draw(game, batch, streams))
+            real, fake = _judge(game, batch, batch.images), _judge(game, batch, images)
+            loss = game.loss.discriminator(real, fake)
+            _descend(loss, players.discriminator, "discriminator")
+        return loss, real, fake
+
+    def generator_moves() -> Tensor:
+        batch = batches[-1]
+        fake = _judge(game, batch, game.generate(draw(game, batch, streams)))
+        real = _judge(game, batch, batch.images) if game.loss.paired else None
+        loss = game.loss.generator(real, fake)
+        _descend(loss, players.generator, "generator")
+        return loss
+
+    with random.use(streams.dropout):
+        if first == "generator":
+            generator_loss = generator_moves()
+            discriminator_loss, real, fake = discriminator_moves()
+        else:
+            discriminator_loss, real, fake = discriminator_moves()
+            generator_loss = generator_moves()
+    return Scores(discriminator_loss, generator_loss, real, fake)
+
+
+def simultaneous(
+    game: Game, players: Players, batches: Sequence[Batch], streams: Streams
+) -> Scores:
+    """Both players move at once, from one forward pass, so neither sees the other's move.
+
+    With several batches the discriminator first moves alone on all but the last.
+    """
+    with random.use(streams.dropout):
+        for batch in batches[:-1]:
+            with no_grad():
+                images = game.generate(draw(game, batch, streams))
+            real, fake = _judge(game, batch, batch.images), _judge(game, batch, images)
+            loss = game.loss.discriminator(real, fake)
+            _descend(loss, players.discriminator, "discriminator")
+        batch = batches[-1]
+        fake = _judge(game, batch, game.generate(draw(game, batch, streams)))
+        real = _judge(game, batch, batch.images)
+        losses = game.loss.generator(real, fake), game.loss.discriminator(real, fake)
+        # Both gradients are taken before either player moves.
+        for_generator = _gradients(losses[0], players.generator, "generator", retain=True)
+        for_discriminator = _gradients(losses[1], players.discriminator, "discriminator")
+        players.generator.step(for_generator)
+        players.discriminator.step(for_discriminator)
+    return Scores(losses[1], losses[0], real, fake)
+
+
+def draw(game: Game, batch: Batch, streams: Streams) -> Draw:
+    """Fresh noise for as many images as the batch has, with the batch's condition."""
+    return Draw(game.latent.draw(len(batch.images), streams.latent), batch.condition)
+
+
+def _judge(game: Game, batch: Batch, images: object) -> Output:
+    return game.judge(images, batch.condition)
+
+
+def _descend(loss: Tensor, player: Optimizer, name: str) -> None:
+    player.step(_gradients(loss, player, name))
+
+
+def _gradients(
+    loss: Tensor, player: Optimizer, name: str, retain: bool = False
+) -> list[Tensor | None]:
+    """The gradients of the player's own parameters: nothing else is differentiated."""
+    if not math.isfinite(loss.item()):
+        raise NonFiniteError(f"the {name}'s loss is {loss.item()}")
+    parameters = player.parameters
+    found = grad(loss, list(parameters.values()), allow_unused=True, retain_graph=retain)
+    for path, g in zip(parameters, found, strict=True):
+        if g is not None and not array_module(g._array).isfinite(g._array).all():
+            raise NonFiniteError(f"the gradient of {name}.{path} is not finite")
+    return list(found)

@@ -1,0 +1,128 @@
+"""Convolutional layers, with Keras's names and paddings and channels last."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..ops import conv1d, conv2d, conv2d_transpose
+from ..ops.geometry import IntOrPair, Padding, pair
+from ..tensor import Tensor, TensorLike
+from .initializers import Initializer
+from .module import Module, Parameter
+
+
+class _Convolution(Module):
+    """What the convolutional layers share: their settings and their bias."""
+
+    weight: Parameter
+    bias: Parameter
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Padding = "valid",
+        dilation: Any = 1,
+        groups: int = 1,
+        use_bias: bool = True,
+        init: str | Initializer = "glorot_uniform",
+        dtype: str = "float32",
+    ) -> None:
+        if filters < 1 or groups < 1 or filters % groups:
+            raise ValueError(
+                f"filters: got {filters} in {groups} group(s), wanted a positive multiple of groups"
+            )
+        self.filters, self.kernel_size, self.stride = filters, kernel_size, stride
+        self.padding, self.dilation, self.groups = padding, dilation, groups
+        self.use_bias, self.init, self.dtype = use_bias, init, dtype
+
+    def _create(self, taps: tuple[int, ...], channels: int, transposed: bool = False) -> None:
+        if channels % self.groups:
+            raise ValueError(
+                f"{self.title}: {channels} input channels don't make {self.groups} equal groups"
+            )
+        size = math.prod(taps)
+        fans = (size * channels // self.groups, size * self.filters // self.groups)
+        ends = (channels // self.groups, self.filters)
+        if transposed:
+            ends = (self.filters // self.groups, channels)
+        self.add_parameter("weight", (*taps, *ends), self.init, fans=fans, dtype=self.dtype)
+        if self.use_bias:
+            self.add_parameter("bias", (self.filters,), dtype=self.dtype)
+
+    def _biased(self, y: Tensor) -> Tensor:
+        return y + self.bias if self.use_bias else y
+
+
+class Conv2D(_Convolution):
+    """Convolution of maps (N, H, W, C) to (N, H′, W′, filters); see ``minigan.conv2d``."""
+
+    def create(self, *input_shapes: tuple[int, ...]) -> None:
+        self._create(pair("kernel_size", self.kernel_size), _maps(self, input_shapes[0])[3])
+
+    def forward(self, x: TensorLike) -> Tensor:
+        x = self.input(x, "maps (N, H, W, C)", 4)
+        self.check_channels(x, self.weight.shape[2] * self.groups)
+        w = self.weight
+        return self._biased(conv2d(x, w, self.stride, self.padding, self.dilation, self.groups))
+
+
+class Conv2DTranspose(_Convolution):
+    """The adjoint of a convolution, (N, h, w, C) to (N, H, W, filters): with stride s it enlarges
+    a map s times; see ``minigan.conv2d_transpose``, also for ``output_size``.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: IntOrPair,
+        stride: IntOrPair = 1,
+        padding: Padding = "valid",
+        output_size: tuple[int, int] | None = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__(filters, kernel_size, stride, padding, **settings)
+        self.output_size = output_size
+
+    def create(self, *input_shapes: tuple[int, ...]) -> None:
+        channels = _maps(self, input_shapes[0])[3]
+        self._create(pair("kernel_size", self.kernel_size), channels, transposed=True)
+
+    def forward(self, x: TensorLike) -> Tensor:
+        x = self.input(x, "maps (N, H, W, C)", 4)
+        self.check_channels(x, self.weight.shape[3])
+        y = conv2d_transpose(
+            x,
+            self.weight,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.groups,
+            self.output_size,
+        )
+        return self._biased(y)
+
+
+class Conv1D(_Convolution):
+    """Convolution of sequences (N, L, C) to (N, L′, filters); see ``minigan.conv1d``."""
+
+    def create(self, *input_shapes: tuple[int, ...]) -> None:
+        if len(input_shapes[0]) != 3:
+            raise ValueError(f"{self.title}: got shape {input_shapes[0]}, wanted (N, L, C)")
+        self._create((self.kernel_size,), input_shapes[0][2])
+
+    def forward(self, x: TensorLike) -> Tensor:
+        x = self.input(x, "sequences (N, L, C)", 3)
+        self.check_channels(x, self.weight.shape[1] * self.groups)
+        w = self.weight
+        return self._biased(conv1d(x, w, self.stride, self.padding, self.dilation, self.groups))
+
+
+def _maps(layer: Module, shape: tuple[int, ...]) -> tuple[int, ...]:
+    if len(shape) != 4:
+        raise ValueError(
+            f"{layer.title}: got an input of shape {shape}, wanted maps (N, H, W, C)"
+        )
+    return shape

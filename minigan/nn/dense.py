@@ -1,0 +1,68 @@
+"""Layers that are products with a matrix: dense and embedding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ops import embedding, matmul
+from ..tensor import Tensor, TensorLike
+from .initializers import Initializer
+from .module import Module, Parameter
+
+
+class Dense(Module):
+    """y = x·W + b on the last axis: (…, inputs) to (…, units). W is (inputs, units)."""
+
+    weight: Parameter
+    bias: Parameter
+
+    def __init__(
+        self,
+        units: int,
+        use_bias: bool = True,
+        init: str | Initializer = "glorot_uniform",
+        dtype: str = "float32",
+    ) -> None:
+        if units < 1:
+            raise ValueError(f"units: got {units}, wanted at least 1")
+        self.units, self.use_bias, self.init, self.dtype = units, use_bias, init, dtype
+
+    def create(self, *input_shapes: tuple[int, ...]) -> None:
+        if len(input_shapes[0]) < 2:
+            raise ValueError(f"{self.title}: got shape {input_shapes[0]}, wanted (N, …, inputs)")
+        inputs = input_shapes[0][-1]
+        fans = (inputs, self.units)
+        self.add_parameter("weight", fans, self.init, fans=fans, dtype=self.dtype)
+        if self.use_bias:
+            self.add_parameter("bias", (self.units,), dtype=self.dtype)
+
+    def forward(self, x: TensorLike) -> Tensor:
+        x = self.input(x, "(N, …, inputs)")
+        self.check_channels(x, self.weight.shape[0])
+        y = matmul(x, self.weight)
+        return y + self.bias if self.use_bias else y
+
+
+class Embedding(Module):
+    """A trained vector of ``width`` numbers for each of ``count`` ids: (…) to (…, width)."""
+
+    input_dtype = "int64"
+    weight: Parameter
+
+    def __init__(
+        self,
+        count: int,
+        width: int,
+        init: str | Initializer = "glorot_uniform",
+        dtype: str = "float32",
+    ) -> None:
+        if count < 1 or width < 1:
+            raise ValueError(f"count and width must be at least 1, got {count} and {width}")
+        self.count, self.width, self.init, self.dtype = count, width, init, dtype
+
+    def create(self, *input_shapes: tuple[int, ...]) -> None:
+        shape = (self.count, self.width)
+        self.add_parameter("weight", shape, self.init, fans=shape, dtype=self.dtype)
+
+    def forward(self, ids: Any) -> Tensor:
+        return embedding(self.weight, ids)

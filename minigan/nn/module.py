@@ -1,0 +1,366 @@
+"""Module: a function with parameters, known by dotted names."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from ..backend import to_device
+from ..random import Stream
+from ..tensor import Tensor, TensorLike, as_tensor, no_grad
+from .initializers import Initializer, initializer
+
+M = TypeVar("M", bound="Module")
+InputShape = tuple[int | None, ...]
+
+
+class Parameter(Tensor):
+    """A leaf tensor that belongs to a module: trained, or (``trainable=False``) only kept."""
+
+    __slots__ = ()
+
+    def __init__(self, data: TensorLike, trainable: bool = True, dtype: Any = None) -> None:
+        super().__init__(data, requires_grad=trainable, dtype=dtype)
+
+
+class _Building(NamedTuple):
+    """What layers need while their parameters are made: whose draw is whose, by dotted name."""
+
+    seed: int
+    prefix: str
+    names: dict[int, str]
+
+
+_building: ContextVar[_Building | None] = ContextVar("minigan_building", default=None)
+_mode: ContextVar[bool | None] = ContextVar("minigan_training", default=None)
+_watcher: ContextVar[Callable[[Module, Any], None] | None] = ContextVar(
+    "minigan_watcher", default=None
+)
+
+
+@contextmanager
+def training(mode: bool) -> Iterator[None]:
+    """Run all modules in training (True) or evaluation mode here, whatever ``train()`` said.
+
+    Unlike ``train()`` and ``eval()`` it touches no module, so threads don't disturb each other.
+    """
+    token = _mode.set(mode)
+    try:
+        yield
+    finally:
+        _mode.reset(token)
+
+
+@contextmanager
+def watch(watcher: Callable[[Module, Any], None]) -> Iterator[None]:
+    """Call ``watcher(module, result)`` after every module's forward within the block."""
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
+
+class Module:
+    """A function with parameters, made of layers or of other modules.
+
+    Assign parameters and modules (also lists, tuples and dicts of them) to attributes in
+    ``__init__`` and compute the result in ``forward``. A layer whose parameters' shapes depend on
+    its input overrides ``create(input_shape, …)``, which runs once, before the first forward.
+    The constructor's arguments are remembered, so that a module can be saved with its architecture.
+    """
+
+    training = True
+    input_dtype: str | None = None  # of the input that build() tries; by default the layers' dtype
+
+    def __new__(cls: type[M], *args: Any, **kwargs: Any) -> M:
+        module = super().__new__(cls)
+        module._arguments = (args, kwargs)
+        return module
+
+    _arguments: tuple[tuple[Any, ...], dict[str, Any]]
+    _created = False
+    _shapes: tuple[InputShape, ...] | None = None
+    _name = ""
+
+    def forward(self, *inputs: Any) -> Any:
+        """The module's result for its inputs: what a subclass defines."""
+        raise TypeError(f"{type(self).__name__} does not define forward()")
+
+    def create(self, *input_shapes: tuple[int, ...]) -> None:
+        """Make the parameters that depend on the inputs' shapes, by ``add_parameter``."""
+
+    def __call__(self, *inputs: Any) -> Any:
+        if not self._created:
+            shapes = [np.shape(x._array if isinstance(x, Tensor) else x) for x in inputs]
+            scope = _building.get()
+            if scope is None:
+                self.build(*shapes, like=inputs)
+            else:
+                self._name = scope.names.get(id(self), type(self).__name__)
+                self.create(*shapes)
+                self._created = True
+        result = self.forward(*inputs)
+        watcher = _watcher.get()
+        if watcher is not None:
+            watcher(self, result)
+        return result
+
+    # Building
+
+    def build(
+        self: M,
+        *input_shapes: InputShape,
+        seed: int | None = None,
+        prefix: str = "",
+        like: tuple[Any, ...] | None = None,
+    ) -> M:
+        """Make all parameters for inputs of these shapes, batch axis first (None for any size).
+
+        A parameter's first value is drawn from the stream keyed by ``seed`` and ``prefix`` + its
+        dotted name, so neither the order of calls nor other modules change it. Without a seed
+        the operating system's entropy is used. Shapes of inner layers are found by one forward
+        pass on zeros, which also proves that the layers fit together. Returns the module.
+        """
+        if not input_shapes:
+            raise TypeError('build needs the shape of each input, such as build((None, 100))')
+        seed = int.from_bytes(os.urandom(7), "little") if seed is None else seed
+        names = {id(module): name for name, module in self.named_modules()}
+        token = _building.set(_Building(seed, prefix, names))
+        try:
+            with no_grad(), training(False):
+                self(*_trial_inputs(self, input_shapes, like))
+        finally:
+            _building.reset(token)
+        for module in (m for _, m in self.named_modules()):
+            module._created = True
+        self._shapes = tuple((None, *shape[1:]) for shape in input_shapes)
+        return self
+
+    def add_parameter(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        init: str | Initializer = "zeros",
+        trainable: bool = True,
+        fans: tuple[int, int] | None = None,
+        dtype: Any = "float32",
+    ) -> None:
+        """Set attribute ``name`` to a new parameter; for use in ``create``.
+
+        ``fans`` are the (inputs, outputs) of one unit, which most initialisers scale by.
+        """
+        scope = _building.get()
+        if scope is None:
+            raise RuntimeError("add_parameter works only inside create(); see Module.build")
+        path = ".".join(part for part in (scope.prefix, scope.names.get(id(self), ""), name) if part)
+        values = initializer(init)(Stream(scope.seed, f"init/{path}"), shape, fans or (1, 1))
+        setattr(self, name, Parameter(values, trainable, dtype=dtype))
+
+    @property
+    def built(self) -> bool:
+        """Whether all parameters exist."""
+        return self._created or not any(
+            type(m).create is not Module.create and not m._created for _, m in self.named_modules()
+        )
+
+    def require_built(self) -> None:
+        """Raise the error that names ``build`` unless all parameters exist."""
+        if not self.built:
+            raise RuntimeError(
+                f"{type(self).__name__} has no parameters yet, as it has not seen an input's "
+                "shape: call build(input_shape), such as build((None, 100)), or the module itself"
+            )
+
+    # What is inside
+
+    def children(self) -> Iterator[tuple[str, Any]]:
+        """The (name, parameter or module) pairs held directly, in the order of assignment."""
+        for name, value in vars(self).items():
+            if name != "_arguments":
+                yield from _members(name, value)
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """Every module inside, this one first under the name ``prefix``, each once."""
+        seen: set[int] = set()
+        stack: list[tuple[str, Module]] = [(prefix, self)]
+        while stack:
+            name, module = stack.pop()
+            if id(module) in seen:
+                continue
+            seen.add(id(module))
+            yield name, module
+            inner = [(n, m) for n, m in module.children() if isinstance(m, Module)]
+            stack.extend((f"{name}.{n}" if name else n, m) for n, m in reversed(inner))
+
+    def named_state(self) -> dict[str, Parameter]:
+        """Every parameter by dotted name, trained or not; one that is shared appears once."""
+        self.require_built()
+        found: dict[str, Parameter] = {}
+        seen: set[int] = set()
+        for path, module in self.named_modules():
+            for name, value in module.children():
+                if isinstance(value, Parameter) and id(value) not in seen:
+                    seen.add(id(value))
+                    found[f"{path}.{name}" if path else name] = value
+        return found
+
+    def named_parameters(self) -> dict[str, Parameter]:
+        """The trained parameters by dotted name."""
+        return {name: p for name, p in self.named_state().items() if p.requires_grad}
+
+    def parameters(self) -> list[Parameter]:
+        """The trained parameters."""
+        return list(self.named_parameters().values())
+
+    # State
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """A copy of every parameter, trained or not, by dotted name."""
+        return {name: parameter.numpy() for name, parameter in self.named_state().items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Write the arrays of ``state`` into the parameters; all are checked before any is."""
+        own = self.named_state()
+        problems = [
+            f"missing {name!r}" + _nearest(name, state.keys() - own.keys())
+            for name in own.keys() - state.keys()
+        ]
+        problems += [f"unexpected {name!r}" for name in state.keys() - own.keys()]
+        problems += [
+            f"{name!r} has shape {np.shape(state[name])}, wanted {own[name].shape}"
+            for name in own.keys() & state.keys()
+            if np.shape(state[name]) != own[name].shape
+        ]
+        if problems:
+            raise ValueError("state does not fit this module: " + "; ".join(sorted(problems)))
+        for name, parameter in own.items():
+            parameter.assign(state[name])
+
+    # Modes, devices, dtypes
+
+    def train(self: M, mode: bool = True) -> M:
+        """Let layers behave as in training (dropout drops, batch norm uses the batch)."""
+        for _, module in self.named_modules():
+            module.training = mode
+        return self
+
+    def eval(self: M) -> M:
+        """Let layers behave as in use (no dropout, batch norm with its running statistics)."""
+        return self.train(False)
+
+    @property
+    def in_training(self) -> bool:
+        """The mode in force: that of an enclosing ``training(…)`` block, else the module's own."""
+        mode = _mode.get()
+        return self.training if mode is None else mode
+
+    def to(self: M, target: Any) -> M:
+        """Move the parameters to a device ("cpu", "cuda", "cuda:1") or convert them to a dtype.
+
+        The parameters stay the same objects. Make optimisers afterwards, not before.
+        """
+        is_device = isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda")
+        for parameter in self.named_state().values():
+            array = parameter._array
+            moved = to_device(array, target) if is_device else array.astype(_float(target))
+            parameter._array = moved
+            if parameter._version is not None:
+                parameter._version[0] += 1
+        if not is_device:
+            for _, module in self.named_modules():
+                if hasattr(module, "dtype"):
+                    module.dtype = str(_float(target))
+        return self
+
+    # For layers
+
+    def input(self, x: TensorLike, rank: str, ndim: int | None = None) -> Tensor:
+        """x as a tensor of this layer's dtype and of ``ndim`` axes, spelt ``rank`` in errors."""
+        x = as_tensor(x)
+        dtype = getattr(self, "dtype", None)
+        if ndim is not None and x.ndim != ndim:
+            raise ValueError(f"{self.title}: got an input of shape {x.shape}, wanted {rank}")
+        if dtype is not None and x.dtype != dtype:
+            raise TypeError(
+                f"{self.title}: got a {x.dtype} input, but its parameters are {dtype}: convert "
+                f"the input with .astype({dtype!r}) or the module with .to({str(x.dtype)!r})"
+            )
+        return x
+
+    def check_channels(self, x: Tensor, wanted: int) -> None:
+        """Raise unless the last axis of x is what the parameters were made for."""
+        if x.shape[-1] != wanted:
+            raise ValueError(
+                f"{self.title}: got an input of shape {x.shape} with {x.shape[-1]} channels, "
+                f"but it was built for {wanted}"
+            )
+
+    @property
+    def title(self) -> str:
+        """How errors call this module: its class, and its dotted name where known."""
+        return type(self).__name__ + (f" {self._name!r}" if self._name else "")
+
+    def summary(self, *input_shapes: InputShape) -> str:
+        """A table of the layers with their output shapes and parameter counts."""
+        from .summary import summary
+
+        return summary(self, input_shapes)
+
+    def __repr__(self) -> str:
+        args, kwargs = self._arguments
+        parts = [repr(a) for a in args] + [f"{k}={v!r}" for k, v in kwargs.items()]
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
+def _members(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, (Module, Parameter)):
+        yield name, value
+    elif isinstance(value, (list, tuple)):
+        for i, item in enumerate(value):
+            yield from _members(f"{name}.{i}", item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _members(f"{name}.{key}", item)
+
+
+def _trial_inputs(
+    module: Module, shapes: tuple[InputShape, ...], like: tuple[Any, ...] | None
+) -> list[np.ndarray]:
+    """Zeros with a batch of one, in the dtype of ``like`` or the module's own."""
+    own = module.input_dtype or next(
+        (m.dtype for _, m in module.named_modules() if hasattr(m, "dtype")), "float32"
+    )
+    dtypes = [own] * len(shapes) if like is None else [as_array(x).dtype for x in like]
+    return [
+        np.zeros((1, *(1 if n is None else n for n in shape[1:])), dtype)
+        for shape, dtype in zip(shapes, dtypes, strict=True)
+    ]
+
+
+def as_array(value: Any) -> Any:
+    """The array inside a tensor, or ``value`` as one."""
+    return value._array if isinstance(value, Tensor) else np.asarray(value)
+
+
+def _float(dtype: Any) -> np.dtype:
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = np.dtype(object)
+    if found.name not in ("float16", "float32", "float64"):
+        raise ValueError(
+            f'to: got {dtype!r}, wanted a device ("cpu", "cuda", "cuda:1") or a float dtype'
+        )
+    return found
+
+
+def _nearest(name: str, others: Any) -> str:
+    close = difflib.get_close_matches(name, list(others), 1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

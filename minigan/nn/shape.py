@@ -1,0 +1,94 @@
+"""Layers that move, repeat or pool elements."""
+
+from __future__ import annotations
+
+import math
+
+from .. import ops
+from ..ops.geometry import IntOrPair, Padding
+from ..tensor import Tensor, TensorLike, as_tensor
+from .module import Module
+
+
+class Flatten(Module):
+    """(N, …) to (N, everything else)."""
+
+    def forward(self, x: TensorLike) -> Tensor:
+        return ops.flatten(x)
+
+
+class Reshape(Module):
+    """(N, …) to (N, *shape)."""
+
+    def __init__(self, *shape: int) -> None:
+        self.shape = shape
+
+    def forward(self, x: TensorLike) -> Tensor:
+        x = as_tensor(x)
+        if -1 not in self.shape and math.prod(x.shape[1:]) != math.prod(self.shape):
+            raise ValueError(f"{self.title}: can't make {self.shape} of a sample of {x.shape[1:]}")
+        return ops.reshape(x, (x.shape[0], *self.shape))
+
+
+class UpSampling2D(Module):
+    """Maps ``size`` times larger, by "nearest" or "bilinear" ``interpolation``."""
+
+    def __init__(self, size: IntOrPair = 2, interpolation: str = "nearest") -> None:
+        if interpolation not in ("nearest", "bilinear"):
+            raise ValueError(
+                f'interpolation: got {interpolation!r}, wanted "nearest" or "bilinear"'
+            )
+        self.size, self.interpolation = size, interpolation
+
+    def forward(self, x: TensorLike) -> Tensor:
+        if self.interpolation == "nearest":
+            return ops.upsample_nearest(x, self.size)
+        return ops.upsample_bilinear(x, self.size)
+
+
+class PixelShuffle(Module):
+    """(N, H, W, r²·C) to (N, r·H, r·W, C)."""
+
+    def __init__(self, factor: int = 2) -> None:
+        self.factor = factor
+
+    def forward(self, x: TensorLike) -> Tensor:
+        return ops.pixel_shuffle(x, self.factor)
+
+
+class MaxPooling2D(Module):
+    """The largest element of each window."""
+
+    def __init__(
+        self, size: IntOrPair = 2, stride: IntOrPair | None = None, padding: Padding = "valid"
+    ) -> None:
+        self.size, self.stride, self.padding = size, stride, padding
+
+    def forward(self, x: TensorLike) -> Tensor:
+        return ops.max_pool2d(x, self.size, self.stride, self.padding)
+
+
+class AveragePooling2D(Module):
+    """The mean of each window, padding not counted."""
+
+    def __init__(
+        self, size: IntOrPair = 2, stride: IntOrPair | None = None, padding: Padding = "valid"
+    ) -> None:
+        self.size, self.stride, self.padding = size, stride, padding
+
+    def forward(self, x: TensorLike) -> Tensor:
+        return ops.avg_pool2d(x, self.size, self.stride, self.padding)
+
+
+class GlobalAveragePooling2D(Module):
+    """The mean of each channel's map: (N, H, W, C) to (N, C)."""
+
+    def forward(self, x: TensorLike) -> Tensor:
+        return ops.global_avg_pool2d(x)
+
+
+class GlobalMaxPooling2D(Module):
+    """The largest element of each channel's map: (N, H, W, C) to (N, C)."""
+
+    def forward(self, x: TensorLike) -> Tensor:
+        return ops.global_max_pool2d(x)

@@ -1,0 +1,40 @@
+"""The table that ``Module.summary`` gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..tensor import no_grad
+from .module import InputShape, Module, _trial_inputs, training, watch
+
+
+def summary(module: Module, input_shapes: tuple[InputShape, ...]) -> str:
+    """One line a layer, indented by depth: name and class, output shape, number of parameters."""
+    shapes = input_shapes or module._shapes
+    if shapes is None:
+        raise RuntimeError(
+            "summary needs the inputs' shapes: call build(input_shape) before, or summary((None, 100))"
+        )
+    if not module.built:
+        module.build(*shapes)
+    outputs: dict[int, Any] = {}
+    with no_grad(), training(False), watch(lambda m, y: outputs.update({id(m): y})):
+        module(*_trial_inputs(module, shapes, None))
+    rows = [("layer", "output shape", "parameters")]
+    for name, inner in module.named_modules():
+        own = [p for _, p in inner.children() if not isinstance(p, Module)]
+        is_leaf = not any(isinstance(m, Module) for _, m in inner.children())
+        if is_leaf or own:
+            shape = np.shape(getattr(outputs.get(id(inner)), "_array", ()))
+            label = f"{name} {type(inner).__name__}".strip()
+            rows.append((label, str((None, *shape[1:])), f"{sum(p.size for p in own):,}"))
+    state = module.named_state().values()
+    trained = sum(p.size for p in state if p.requires_grad)
+    kept = sum(p.size for p in state) - trained
+    widths = [max(len(row[i]) for row in rows) for i in range(3)]
+    lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
+    rule = "-" * len(lines[0])
+    total = f"{trained:,} trained parameters" + (f", {kept:,} kept statistics" if kept else "")
+    return "\n".join([lines[0], rule, *lines[1:], rule, total])

@@ -1,0 +1,23 @@
+"""Optimisers, learning-rate schedules, gradient clipping and weight averaging."""
+
+from .average import MovingAverage
+from .clipping import clip_by_norm, clip_by_value, norm
+from .optimizers import SGD, Adam, Optimizer, RMSprop
+from .schedules import Cosine, Exponential, Linear, Schedule, Steps, Warmup
+
+__all__ = [
+    "Adam",
+    "Cosine",
+    "Exponential",
+    "Linear",
+    "MovingAverage",
+    "Optimizer",
+    "RMSprop",
+    "SGD",
+    "Schedule",
+    "Steps",
+    "Warmup",
+    "clip_by_norm",
+    "clip_by_value",
+    "norm",
+]

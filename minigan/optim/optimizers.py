@@ -1,0 +1,260 @@
+"""Optimisers: from gradients to new weights, written in place.
+
+An optimiser is made with its settings, then bound to parameters; everything it remembers is an
+array in ``state``, the learning rate and the step count included, so that saving those arrays
+saves it whole.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ..backend import Array, array_module
+from ..nn.module import Module
+from ..tensor import Tensor
+from .clipping import clip_by_norm, clip_by_value
+from .schedules import Schedule
+
+O = TypeVar("O", bound="Optimizer")  # noqa: E741
+Target = Module | Mapping[str, Tensor] | Iterable[Tensor]
+
+
+class Optimizer:
+    """What all optimisers share. ``slots`` names the arrays kept beside each parameter.
+
+    ``lr`` is a number or a schedule, a function of the number of steps taken so far. Gradients
+    are clipped first by value to [−clip_value, clip_value], then to a joint norm of clip_norm.
+    """
+
+    slots: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        lr: float | Schedule,
+        *,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+    ) -> None:
+        self.schedule = lr if callable(lr) else None
+        first = lr(0) if callable(lr) else lr
+        for name, value in (("lr", first), ("clip_norm", clip_norm), ("clip_value", clip_value)):
+            if value is not None and not value >= 0:
+                raise ValueError(f"{name}: got {value}, wanted a number that is not negative")
+        self.clip_norm, self.clip_value = clip_norm, clip_value
+        self.parameters: dict[str, Tensor] = {}
+        self.state: dict[str, Array] = {"lr": np.array(float(first)), "steps": np.array(0)}
+
+    def bind(self: O, target: Target) -> O:
+        """Optimise these parameters: a module's, or tensors (by name, or numbered). Returns self."""
+        if isinstance(target, Module):
+            named: Mapping[str, Tensor] = target.named_parameters()
+        elif isinstance(target, Mapping):
+            named = target
+        else:
+            named = {str(i): p for i, p in enumerate(target)}
+        for name, parameter in named.items():
+            if not isinstance(parameter, Tensor) or not parameter.is_leaf:
+                raise TypeError(f"parameter {name!r} is not a leaf tensor")
+        self.parameters = dict(named)
+        for name, parameter in self.parameters.items():
+            for slot in self.slots:
+                array = parameter._array
+                self.state[f"{slot}.{name}"] = array_module(array).zeros_like(array)
+        return self
+
+    def unbound(self: O) -> O:
+        """A copy of the settings, not bound to anything, with a state of its own."""
+        twin = copy.copy(self)
+        twin.parameters = {}
+        twin.state = {key: self.state[key].copy() for key in ("lr", "steps")}
+        return twin
+
+    def step(self, gradients: Sequence[Any] | None = None) -> None:
+        """Update every parameter once, by ``gradients`` in their order or each one's ``grad``.
+
+        A parameter whose gradient is None stays as it is.
+        """
+        if not self.parameters:
+            raise RuntimeError("this optimiser has no parameters: call bind(module) first")
+        parameters = list(self.parameters.items())
+        given = [p.grad for _, p in parameters] if gradients is None else list(gradients)
+        if len(given) != len(parameters):
+            raise ValueError(f"gradients: got {len(given)} for {len(parameters)} parameters")
+        arrays = self._clipped([_array(name, p, g) for (name, p), g in zip(parameters, given)])  # noqa: B905
+        if self.schedule is not None:
+            self.state["lr"][...] = self.schedule(int(self.state["steps"]))
+        self.state["steps"] += 1
+        for (name, parameter), gradient in zip(parameters, arrays, strict=True):
+            if gradient is not None:
+                slots = [self.state[f"{slot}.{name}"] for slot in self.slots]
+                self.update(parameter._array, gradient, *slots)
+                if parameter._version is not None:
+                    parameter._version[0] += 1
+
+    def update(self, weight: Array, gradient: Array, *slots: Array) -> None:
+        """Write the new weight and slots of one parameter in place."""
+        raise TypeError(f"{type(self).__name__} does not define update()")
+
+    def zero_grad(self) -> None:
+        """Forget the parameters' gradients."""
+        for parameter in self.parameters.values():
+            parameter.grad = None
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the last step, or of the first."""
+        return float(self.state["lr"])
+
+    def load_state(self, state: Mapping[str, Array]) -> None:
+        """Take over arrays as they stand in another's ``state``; all are checked before any is."""
+        if state.keys() != self.state.keys():
+            odd = sorted(state.keys() ^ self.state.keys())
+            raise ValueError(f"state: these arrays are missing or unexpected: {', '.join(odd)}")
+        for name, own in self.state.items():
+            if np.shape(state[name]) != own.shape:
+                raise ValueError(
+                    f"state {name!r}: got shape {np.shape(state[name])}, wanted {own.shape}"
+                )
+        for name, own in self.state.items():
+            own[...] = state[name]
+
+    def _clipped(self, gradients: list[Array | None]) -> list[Array | None]:
+        if self.clip_value is not None:
+            gradients = clip_by_value(gradients, self.clip_value)
+        if self.clip_norm is not None:
+            gradients = clip_by_norm(gradients, self.clip_norm)
+        return gradients
+
+    def _scalar(self, weight: Array, value: float) -> Any:
+        return weight.dtype.type(value)  # so that a number never widens the arrays
+
+
+def _array(name: str, parameter: Tensor, gradient: Any) -> Array | None:
+    array = gradient._array if isinstance(gradient, Tensor) else gradient
+    if array is None:
+        return None
+    if array.shape != parameter.shape:
+        raise ValueError(
+            f"gradient of {name!r}: got shape {array.shape}, wanted {parameter.shape}"
+        )
+    return array.astype(parameter.dtype, copy=False)
+
+
+class SGD(Optimizer):
+    """v ← μv + g, w ← w − lr·v; with Nesterov w ← w − lr·(g + μv) (Sutskever et al., 2013).
+
+    ``momentum`` is μ; at 0 there is no v and the step is w ← w − lr·g. ``weight_decay`` adds
+    that multiple of w to g.
+    """
+
+    def __init__(
+        self,
+        lr: float | Schedule = 0.01,
+        *,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+        **clipping: Any,
+    ) -> None:
+        super().__init__(lr, **clipping)
+        if not 0 <= momentum < 1:
+            raise ValueError(f"momentum: got {momentum}, wanted a number in [0, 1)")
+        if nesterov and not momentum:
+            raise ValueError("nesterov needs a momentum above 0")
+        self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
+        self.slots = ("velocity",) if momentum else ()
+
+    def update(self, weight: Array, gradient: Array, *slots: Array) -> None:
+        lr, mu = self._scalar(weight, self.lr), self._scalar(weight, self.momentum)
+        if self.weight_decay:
+            gradient = gradient + self._scalar(weight, self.weight_decay) * weight
+        if slots:
+            (velocity,) = slots
+            velocity *= mu
+            velocity += gradient
+            gradient = gradient + mu * velocity if self.nesterov else velocity
+        weight -= lr * gradient
+
+
+class RMSprop(Optimizer):
+    """s ← ρs + (1 − ρ)g², w ← w − lr·g/(√s + ε) (Hinton, Coursera lecture 6e, 2012).
+
+    ``momentum`` μ makes it v ← μv + g/(√s + ε), w ← w − lr·v.
+    """
+
+    def __init__(
+        self,
+        lr: float | Schedule = 1e-3,
+        *,
+        rho: float = 0.9,
+        eps: float = 1e-7,
+        momentum: float = 0.0,
+        **clipping: Any,
+    ) -> None:
+        super().__init__(lr, **clipping)
+        if not 0 <= rho < 1 or not 0 <= momentum < 1:
+            raise ValueError(f"rho and momentum must be in [0, 1), got {rho} and {momentum}")
+        self.rho, self.eps, self.momentum = rho, eps, momentum
+        self.slots = ("square", "velocity") if momentum else ("square",)
+
+    def update(self, weight: Array, gradient: Array, *slots: Array) -> None:
+        xp, square = array_module(weight), slots[0]
+        square *= self._scalar(weight, self.rho)
+        square += self._scalar(weight, 1 - self.rho) * gradient * gradient
+        change = gradient / (xp.sqrt(square) + self._scalar(weight, self.eps))
+        if self.momentum:
+            velocity = slots[1]
+            velocity *= self._scalar(weight, self.momentum)
+            velocity += change
+            change = velocity
+        weight -= self._scalar(weight, self.lr) * change
+
+
+class Adam(Optimizer):
+    """m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², w ← w − lr·m̂/(√v̂ + ε) (Kingma and Ba, 2015).
+
+    m̂ = m/(1 − β₁ᵗ) and v̂ = v/(1 − β₂ᵗ) undo the bias towards the zeros that m and v start from.
+    ``amsgrad`` divides by the largest v̂ so far (Reddi, Kale and Kumar, 2018); ``weight_decay``
+    is decoupled: w also shrinks by lr·weight_decay·w (Loshchilov and Hutter, 2019).
+    """
+
+    def __init__(
+        self,
+        lr: float | Schedule = 1e-3,
+        *,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        amsgrad: bool = False,
+        weight_decay: float = 0.0,
+        **clipping: Any,
+    ) -> None:
+        super().__init__(lr, **clipping)
+        if not 0 <= beta1 < 1 or not 0 <= beta2 < 1:
+            raise ValueError(f"beta1 and beta2 must be in [0, 1), got {beta1} and {beta2}")
+        self.beta1, self.beta2, self.eps = beta1, beta2, eps
+        self.amsgrad, self.weight_decay = amsgrad, weight_decay
+        self.slots = ("mean", "square", "largest") if amsgrad else ("mean", "square")
+
+    def update(self, weight: Array, gradient: Array, *slots: Array) -> None:
+        xp, t = array_module(weight), int(self.state["steps"])
+        mean, square = slots[:2]
+        mean *= self._scalar(weight, self.beta1)
+        mean += self._scalar(weight, 1 - self.beta1) * gradient
+        square *= self._scalar(weight, self.beta2)
+        square += self._scalar(weight, 1 - self.beta2) * (gradient * gradient)
+        unbiased = square * self._scalar(weight, 1 / (1 - self.beta2**t))
+        if self.amsgrad:
+            xp.maximum(slots[2], unbiased, out=slots[2])
+            unbiased = slots[2].copy()
+        xp.sqrt(unbiased, out=unbiased)
+        unbiased += self._scalar(weight, self.eps)
+        if self.weight_decay:
+            weight *= self._scalar(weight, 1 - self.lr * self.weight_decay)
+        change = mean / unbiased
+        change *= self._scalar(weight, self.lr / (1 - self.beta1**t))
+        weight -= change

@@ -1,0 +1,30 @@
+"""mlp-mnist: two layers against two layers on MNIST, cross-entropy on probabilities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..data import Images
+from ..gan import BinaryCrossEntropy, Game, Normal, Trainer
+from ..nn import Dense, Flatten, ReLU, Reshape, Sequential, Sigmoid
+from ..optim import Adam
+from .dcgan_mnist import load_data as load_mnist
+
+SETTINGS: dict[str, Any] = {"steps": 6000, "batch": 100, "hidden": 128, "lr": 2e-4}
+
+
+def load_data(settings: dict[str, Any], path: str | None) -> Images:
+    """MNIST's training images, or what ``path`` holds, as 28×28 grey images."""
+    return load_mnist(settings, path)
+
+
+def make_trainer(
+    settings: dict[str, Any], shape: tuple[int, int, int], seed: int, device: str
+) -> Trainer:
+    """100 → hidden → pixels → hidden → 1; Adam for both, alternating updates."""
+    pixels = shape[0] * shape[1] * shape[2]
+    hidden = settings["hidden"]
+    generator = Sequential(Dense(hidden), ReLU(), Dense(pixels), Reshape(*shape), Sigmoid())
+    discriminator = Sequential(Flatten(), Dense(hidden), ReLU(), Dense(1), Sigmoid())
+    game = Game(generator, discriminator, BinaryCrossEntropy(), Normal(100))
+    return Trainer(game, seed=seed, optimizers=Adam(settings["lr"]), device=device)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from minigan.data.digits import digits
-from minigan.data.folder import image_folder
-from minigan.data.idx import find_mnist, mnist, read_idx
-from minigan.data.images import Images, check_range
-from minigan.data.load import batches, from_arrays, load
-from minigan.data.pictures import resized
+from .digits import digits
+from .folder import image_folder
+from .idx import find_mnist, mnist, read_idx
+from .images import Images, check_range
+from .load import batches, from_arrays, load
+from .pictures import resized
 
 __all__ = [
     "Images",

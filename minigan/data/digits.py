@@ -6,7 +6,7 @@ from importlib import resources
 
 import numpy as np
 
-from minigan.data.images import Images
+from .images import Images
 
 
 def digits() -> Images:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from minigan.data.images import Images
-from minigan.data.pictures import (
+from ..files import FileError
+from .images import Images
+from .pictures import (
     Fit,
     Size,
     as_size,
@@ -22,7 +23,6 @@ from minigan.data.pictures import (
     flattened,
     require_pillow,
 )
-from minigan.files import FileError
 
 Progress = Callable[[Iterable[Path]], Iterable[Path]]
 

@@ -13,8 +13,8 @@ from typing import IO, Any, Literal, cast
 import numpy as np
 import numpy.typing as npt
 
-from minigan.data.images import Images
-from minigan.files import FileError
+from ..files import FileError
+from .images import Images
 
 _DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _MAX_RANK = 32  # what NumPy 1.26 can hold

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from minigan.data.folder import Progress, image_folder
-from minigan.data.idx import is_idx, is_mnist, mnist, read_idx
-from minigan.data.images import Images, Range
-from minigan.data.pictures import Fit, Size, check_options, resized
-from minigan.files import FileError
+from ..files import FileError
+from .folder import Progress, image_folder
+from .idx import is_idx, is_mnist, mnist, read_idx
+from .images import Images, Range
+from .pictures import Fit, Size, check_options, resized
 
 _PIXEL_NAMES = ("images", "pixels", "x", "data", "x_train", "train_images", "train_x")
 _LABEL_NAMES = ("labels", "y", "label", "target", "targets", "y_train", "train_labels", "train_y")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from minigan.data.images import Images
+from .images import Images
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -1,0 +1,24 @@
+"""The README's Python runs as it stands, from top to bottom, as one reader's session."""
+
+import re
+from pathlib import Path
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def test_the_snippets_run_in_order(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    snippets = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(snippets) >= 4
+    session = {}
+    for snippet in snippets:
+        exec(compile(snippet, str(README), "exec"), session)
+    printed = capsys.readouterr().out
+    assert "Report(step=200" in printed
+    assert session["images"].shape == (64, 8, 8, 1)
+
+
+def test_files_that_the_readme_links_to_exist():
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", README.read_text(encoding="utf-8"))
+    missing = [link for link in links if not (README.parent / link).exists()]
+    assert links and not missing

@@ -49,7 +49,7 @@ def to_device(array: Array, device: str) -> Array:
     if device == "cpu":
         xp = array_module(array)
         return array if xp is np else xp.asnumpy(array)
-    cupy, index = _cupy(), _cuda_index(device)
+    index, cupy = _cuda_index(device), _cupy()
     with cupy.cuda.Device(index):
         return cupy.asarray(array)
 

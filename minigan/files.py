@@ -4,26 +4,27 @@ A file is written under a temporary name in the same folder and then renamed, so
 process is killed the last good file is still there. An array file is an uncompressed zip of
 ``.npy`` members without pickles, one of which, ``header``, is a JSON string. Nothing in it depends
 on the clock, the host or the path: equal input gives equal bytes.
+
+zipfile and json are imported where they are used: most programs that import minigan, to train or
+to sample, never touch a file, and these two take longer to load than the rest of the package.
 """
 
 from __future__ import annotations
 
 import errno
-import json
 import math
 import os
 import re
-import secrets
 import struct
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from difflib import get_close_matches
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import zipfile
 
 Entry = tuple[tuple[int, ...], "np.dtype[Any]"]
 """What a file says about an array before its data is read: (shape, dtype)."""
@@ -32,6 +33,7 @@ _HEADER = "header"
 _NAMES = "arrays"  # the header's list of names: a zip's own directory has no checksum
 _KINDS = "biufc"  # booleans and numbers: what can be read back without pickles
 _CHUNK = 1 << 20
+_STORED = 0  # zipfile.ZIP_STORED: not compressed
 _REASONS = {
     errno.ENOSPC: "no space left on the disk",
     errno.EDQUOT: "no space left (disk quota used up)",
@@ -61,10 +63,10 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], o
     Raises:
         OSError: the disk is full or read-only, the folder is missing, ...; names ``path`` and why.
     """
-    target = Path(os.path.realpath(path))  # a link stays a link, to the new contents
-    temporary = target.with_name(f".minigan-{secrets.token_hex(8)}.tmp")
+    target = os.path.realpath(path)  # a link stays a link, to the new contents
+    temporary = os.path.join(os.path.dirname(target), f".minigan-{os.urandom(8).hex()}.tmp")
     try:
-        if target.is_dir():
+        if os.path.isdir(target):
             raise IsADirectoryError(errno.EISDIR, "is a folder")
         try:
             with open(temporary, "xb") as file:
@@ -74,7 +76,7 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], o
             os.replace(temporary, target)
         except BaseException:
             with suppress(OSError):
-                temporary.unlink(missing_ok=True)
+                os.remove(temporary)
             raise
     except OSError as error:
         reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
@@ -117,6 +119,8 @@ def save_arrays(
         raise ValueError(f"header: the key {_NAMES!r} is taken by the arrays' names; rename it")
     members = {name: _storable(name, arrays[name]) for name in sorted(arrays, key=str)}
     try:
+        import json
+
         text = json.dumps({**header, _NAMES: list(members)}, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(
@@ -193,6 +197,8 @@ def _storable(name: object, value: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _write_members(file: BinaryIO, members: Mapping[str, npt.NDArray[Any]]) -> None:
+    import zipfile
+
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, array in members.items():
             info = zipfile.ZipInfo(name + ".npy")  # its date is fixed: 1980
@@ -204,6 +210,8 @@ def _write_members(file: BinaryIO, members: Mapping[str, npt.NDArray[Any]]) -> N
 @contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[zipfile.ZipFile]:
     """The zip archive at ``path``; whatever damage is met while it is read becomes a FileError."""
+    import zipfile
+
     with open(path, "rb") as file:  # a missing file stays a FileNotFoundError
         try:
             with zipfile.ZipFile(file) as archive:
@@ -235,7 +243,7 @@ def _survey(
         name = info.filename.removesuffix(".npy")
         if name == info.filename or name in entries:
             raise FileError(f"it holds {info.filename!r}, which is no array or is there twice")
-        if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
+        if info.compress_type != _STORED or info.compress_size != info.file_size:
             raise FileError(f"array {name!r} is compressed; save it with minigan, uncompressed")
         entries[name], starts[name] = _read_npy_header(archive, name)
         shape, dtype = entries[name]
@@ -295,6 +303,8 @@ def _read_array(archive: zipfile.ZipFile, name: str, entry: Entry, start: int) -
 
 
 def _parse_header(array: npt.NDArray[Any]) -> dict[str, Any]:
+    import json
+
     header = json.loads(str(array[()])) if array.ndim == 0 else None
     if not isinstance(header, dict) or not isinstance(header.get("format"), str):
         raise FileError('its header is no JSON object with a "format": minigan did not write it')
@@ -314,6 +324,8 @@ def _check_entries(got: Mapping[str, Entry], wanted: Mapping[str, Entry]) -> Non
 
 
 def _nearest(name: str, others: list[str]) -> str:
+    from difflib import get_close_matches
+
     near = get_close_matches(name, others, 1)
     return f" (is it {near[0]!r}?)" if near else ""
 

@@ -7,7 +7,7 @@ Two streams never share a word, and any draw can be repeated without replaying t
 
 from __future__ import annotations
 
-import hashlib
+import operator
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,10 +29,13 @@ class Stream:
     """
 
     def __init__(self, seed: int, name: str = "", step: int = 0) -> None:
+        seed, step = operator.index(seed), operator.index(step)
         if seed < 0 or step < 0:
             raise ValueError(f"seed and step must not be negative, got {seed} and {step}")
-        digest = hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=16).digest()
-        self.seed, self.name, self.step = int(seed), name, int(step)
+        from hashlib import blake2b  # here, as it takes longer to load than this module
+
+        digest = blake2b(f"{seed}/{name}".encode(), digest_size=16).digest()
+        self.seed, self.name, self.step = seed, name, step
         self._key = np.frombuffer(digest, dtype="<u8").astype(np.uint64)
         self._draw = 0
 
@@ -51,12 +54,19 @@ class Stream:
         self, shape: Shape, low: float = 0.0, high: float = 1.0, dtype: Any = "float32"
     ) -> Array:
         """Uniform on [low, high): 24 random bits a number in float32 and float16, 53 in float64."""
-        return _fill(shape, dtype, lambda count, real: low + (high - low) * self._unit(count, real))
+        low, high = float(low), float(high)
+        if not low <= high:
+            raise ValueError(f"low must not be above high, got {low} and {high}")
+        draw = _fill(shape, dtype, lambda count, real: low + (high - low) * self._unit(count, real))
+        # Rounding may have reached high, which is outside.
+        below = np.nextafter(draw.dtype.type(high), draw.dtype.type(low))
+        return np.minimum(draw, below, out=draw)
 
     def normal(
         self, shape: Shape, mean: float = 0.0, std: float = 1.0, dtype: Any = "float32"
     ) -> Array:
         """Normal numbers by Box and Muller: √(−2 ln u)·(cos 2πv, sin 2πv) with u in (0, 1]."""
+        mean, std = float(mean), float(std)
 
         def draw(count: int, real: np.dtype) -> Array:
             half = (count + 1) // 2

@@ -1,13 +1,43 @@
-"""Image data: real digits in the package, MNIST, folders of pictures, arrays and streams."""
+"""Image data: real digits in the package, MNIST, folders of pictures, arrays and streams.
+
+``Images`` is all that training needs. The readers come with libraries that take long to load, so
+each of their modules is imported when one of its names is first asked for.
+"""
 
 from __future__ import annotations
 
-from .digits import digits
-from .folder import image_folder
-from .idx import find_mnist, mnist, read_idx
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .images import Images, check_range
-from .load import batches, from_arrays, load
-from .pictures import resized
+
+if TYPE_CHECKING:
+    from .folder import image_folder
+    from .idx import find_mnist, mnist, read_idx
+    from .loading import batches, from_arrays, load
+    from .optdigits import digits
+    from .pictures import resized
+
+_READERS = {
+    "batches": "loading",
+    "digits": "optdigits",
+    "find_mnist": "idx",
+    "from_arrays": "loading",
+    "image_folder": "folder",
+    "load": "loading",
+    "mnist": "idx",
+    "read_idx": "idx",
+    "resized": "pictures",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _READERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_READERS[name]}", __name__), name)
+    globals()[name] = value  # found without this function from now on
+    return value
+
 
 __all__ = [
     "Images",
@@ -17,7 +47,7 @@ __all__ = [
     "find_mnist",
     "from_arrays",
     "image_folder",
-    "load",
+    "loading",
     "mnist",
     "read_idx",
     "resized",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Images, from_arrays
+from ..data import Images
 from ..random import Stream
 from .game import Range
 from .records import Batch
@@ -43,15 +43,22 @@ def feed_of(data: Any, batch: int, seed: int, image_range: Range) -> Any:
 
     An iterable of batches is read in its own order; its position is the caller's to keep.
     """
-    if isinstance(data, Images) or isinstance(data, np.ndarray):
-        images = data if isinstance(data, Images) else from_arrays(data)
-        return Feed(images, batch, seed, image_range)
+    if isinstance(data, (Images, np.ndarray)):
+        return Feed(_images(data), batch, seed, image_range)
     if isinstance(data, Iterable):
         items = _endless(data)
         return lambda k: as_batch(next(items))
     raise TypeError(
         f"data: got {type(data).__name__}, wanted Images, an array (N, H, W, C) or an iterable"
     )
+
+
+def _images(data: Any) -> Images:
+    if isinstance(data, Images):
+        return data
+    from ..data import from_arrays
+
+    return from_arrays(data)
 
 
 def as_batch(item: Any) -> Batch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
+from os import PathLike
 
 import numpy as np
 
@@ -30,18 +30,18 @@ class SavedGenerator:
 
 
 def save_generator(
-    generator: Module, latent: Latent, image_range: tuple[float, float], path: str | Path
+    generator: Module, latent: Latent, image_range: tuple[float, float], path: str | PathLike[str]
 ) -> None:
     """Write a generator that ``load_generator`` can use without knowing where it was trained."""
     if type(latent).__name__ not in _LATENTS or not dataclasses.is_dataclass(latent):
         raise TypeError(f"latent: only {', '.join(_LATENTS)} can be saved, got {latent!r}")
-    settings = dataclasses.asdict(latent)  # type: ignore[arg-type]
+    settings = dataclasses.asdict(latent)
     notes = {"latent": [type(latent).__name__, settings], "image_range": list(image_range)}
     save(generator, path, notes)
 
 
 def load_generator(
-    path: str | Path, custom: Mapping[str, type[Module]] | None = None
+    path: str | PathLike[str], custom: Mapping[str, type[Module]] | None = None
 ) -> SavedGenerator:
     """Read what ``save_generator`` wrote. Raises ``FileError`` for any other file."""
     notes = read_notes(path)

@@ -32,8 +32,10 @@ class Loss:
         """D as a probability for the eye, or the raw score where there is none."""
         return sigmoid(output.logits)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
 
-@dataclass(frozen=True)
+
 class Minimax(Loss):
     """−E ln D(x) − E ln(1 − D(G(z))) for D, its negative for G (Goodfellow et al., 2014, eq. 1).
 
@@ -47,7 +49,6 @@ class Minimax(Loss):
         return -softplus(fake.logits).mean()
 
 
-@dataclass(frozen=True)
 class NonSaturating(Loss):
     """D as in ``Minimax``; G minimises −E ln D(G(z)) (Goodfellow et al., 2014, section 3)."""
 
@@ -58,7 +59,6 @@ class NonSaturating(Loss):
         return softplus(-fake.logits).mean()
 
 
-@dataclass(frozen=True)
 class LeastSquares(Loss):
     """½E(s(x) − 1)² + ½E s(G(z))² for D, ½E(s(G(z)) − 1)² for G, s the raw score.
 
@@ -75,7 +75,6 @@ class LeastSquares(Loss):
         return output.logits
 
 
-@dataclass(frozen=True)
 class Hinge(Loss):
     """E max(0, 1 − s(x)) + E max(0, 1 + s(G(z))) for D, −E s(G(z)) for G.
 
@@ -92,7 +91,6 @@ class Hinge(Loss):
         return output.logits
 
 
-@dataclass(frozen=True)
 class Wasserstein(Loss):
     """E s(G(z)) − E s(x) for the critic, −E s(G(z)) for G (Arjovsky et al., 2017, eq. 2 and 3).
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -157,8 +157,8 @@ class Trainer:
         shape = self._image_shape()
         if images.ndim != len(shape) + 1 or images.shape[1:] != shape:
             raise ValueError(
-                f"batch: got images of shape {images.shape}, wanted (N, {', '.join(map(str, shape))})"
-                ", the shape that the generator makes"
+                f"batch: got images of shape {images.shape}, but the generator makes "
+                f"{shape}: wanted a batch of those"
             )
         if not self._range_checked and self.game.image_range is not None:
             message = check_range(images, *self.game.image_range)
@@ -210,7 +210,7 @@ class Trainer:
         for name, own in live.items():
             own[...] = to_device(state[name], self.device) if own.ndim else state[name]
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | PathLike[str]) -> None:
         """Write the state and the architecture to ``path``, a ``.npz``; see ``load``."""
         state = self.state()
         for name, array in state.items():
@@ -218,7 +218,7 @@ class Trainer:
                 raise NonFiniteError(f"{name} is not finite, so the state is not saved")
         save_arrays(path, state, self._header())
 
-    def load(self, path: str | Path) -> None:
+    def load(self, path: str | PathLike[str]) -> None:
         """Go back to the state in ``path``, which must be of the same architecture."""
         expected = {name: (a.shape, np.dtype(a.dtype)) for name, a in self._live_state().items()}
         arrays, _ = load_arrays(path, format=FORMAT, expected=expected)

@@ -122,7 +122,5 @@ class Conv1D(_Convolution):
 
 def _maps(layer: Module, shape: tuple[int, ...]) -> tuple[int, ...]:
     if len(shape) != 4:
-        raise ValueError(
-            f"{layer.title}: got an input of shape {shape}, wanted maps (N, H, W, C)"
-        )
+        raise ValueError(f"{layer.title}: got an input of shape {shape}, wanted maps (N, H, W, C)")
     return shape

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
+from os import PathLike
 from typing import Any
+
+import numpy as np
 
 from ..files import FileError, load_arrays, read_header, save_arrays
 from . import initializers
@@ -28,7 +30,7 @@ _INITIALIZERS = {
 }
 
 
-def save(module: Module, path: str | Path, notes: Mapping[str, Any] | None = None) -> None:
+def save(module: Module, path: str | PathLike[str], notes: Mapping[str, Any] | None = None) -> None:
     """Write ``module`` (built) to ``path``, a ``.npz`` without pickles.
 
     ``notes`` (ready for JSON) go into its header and come back from ``read_notes``.
@@ -37,13 +39,13 @@ def save(module: Module, path: str | Path, notes: Mapping[str, Any] | None = Non
     save_arrays(path, module.state_dict(), header)
 
 
-def read_notes(path: str | Path) -> dict[str, Any]:
+def read_notes(path: str | PathLike[str]) -> dict[str, Any]:
     """The notes that a module was saved with."""
     notes = read_header(path)[0].get("notes")
     return notes if isinstance(notes, dict) else {}
 
 
-def load(path: str | Path, custom: Mapping[str, type[Module]] | None = None) -> Module:
+def load(path: str | PathLike[str], custom: Mapping[str, type[Module]] | None = None) -> Module:
     """The module in the file, in evaluation mode. ``custom`` names classes that are not minigan's.
 
     Raises ``FileError`` for a file that is damaged, not a module's, or of unknown classes.
@@ -59,25 +61,39 @@ def load(path: str | Path, custom: Mapping[str, type[Module]] | None = None) -> 
 
 
 def describe(module: Module) -> dict[str, Any]:
-    """What ``rebuild`` needs: the architecture and the input shapes, ready for JSON."""
-    module.require_built()
-    return {"architecture": architecture(module), "input_shapes": module._shapes}
+    """What ``rebuild`` needs: the architecture, and of what shape and dtype the inputs are."""
+    dtypes = {str(parameter.dtype) for parameter in module.named_state().values()}
+    return {
+        "architecture": architecture(module),
+        "input_shapes": module._shapes,
+        "input_dtypes": module._dtypes,
+        "dtype": dtypes.pop() if len(dtypes) == 1 else None,  # what to() may have made of it
+    }
 
 
-def architecture(value: Any) -> Any:
-    """A constructor call as JSON: {"class", "args", "kwargs"}, and so on for its arguments."""
+def architecture(value: Any, seen: list[Module] | None = None) -> Any:
+    """A constructor call as JSON: {"class", "args", "kwargs"}, and so on for its arguments.
+
+    A module met before is {"again": k}, the k-th in the order in which calls end.
+    """
+    seen = [] if seen is None else seen
     if isinstance(value, Module):
+        for k, module in enumerate(seen):
+            if module is value:
+                return {"again": k}
         args, kwargs = value._arguments
-        return {
+        call = {
             "class": type(value).__name__,
-            "args": [architecture(a) for a in args],
-            "kwargs": {k: architecture(v) for k, v in kwargs.items()},
+            "args": [architecture(a, seen) for a in args],
+            "kwargs": {k: architecture(v, seen) for k, v in kwargs.items()},
         }
+        seen.append(value)
+        return call
     if type(value).__name__ in _INITIALIZERS and dataclasses.is_dataclass(value):
         fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
         return {"class": type(value).__name__, "args": [], "kwargs": fields}
     if isinstance(value, (list, tuple)):
-        return [architecture(v) for v in value]
+        return [architecture(v, seen) for v in value]
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise TypeError(
@@ -96,24 +112,33 @@ def rebuild(
 
     known = {**LAYERS, **_INITIALIZERS, **(custom or {})}
     try:
-        module = _construct(header["architecture"], known)
-        shapes = [tuple(shape) for shape in header["input_shapes"]]
-        return module.build(*shapes, seed=0)
+        module = _construct(header["architecture"], known, [])
+        module._dtypes = tuple(header["input_dtypes"])
+        if header["input_shapes"] is not None:
+            module.build(*(tuple(shape) for shape in header["input_shapes"]), seed=0)
+        module.require_built()
+        return module if header["dtype"] is None else module.to(np.dtype(header["dtype"]))
     except FileError as error:
         raise FileError(f"{source}: {error}") from None
-    except (KeyError, TypeError, ValueError, AttributeError, MemoryError, RecursionError) as error:
+    except Exception as error:  # a stranger's file can make a constructor fail in any way
         raise FileError(f"{source}: the architecture can't be rebuilt: {error}") from error
 
 
-def _construct(value: Any, known: Mapping[str, Any]) -> Any:
+def _construct(value: Any, known: Mapping[str, Any], made: list[Module]) -> Any:
     if isinstance(value, list):
-        return tuple(_construct(v, known) for v in value)
+        return tuple(_construct(v, known, made) for v in value)
     if not isinstance(value, dict):
         return value
+    if "again" in value:
+        return made[value["again"]]
     name = value["class"]
     if name not in known:
         raise FileError(
             f"class {name!r} is not one of minigan's; pass it as custom={{{name!r}: …}}"
         )
-    args = [_construct(a, known) for a in value["args"]]
-    return known[name](*args, **{k: _construct(v, known) for k, v in value["kwargs"].items()})
+    args = [_construct(a, known, made) for a in value["args"]]
+    kwargs = {k: _construct(v, known, made) for k, v in value["kwargs"].items()}
+    result = known[name](*args, **kwargs)
+    if isinstance(result, Module):
+        made.append(result)
+    return result

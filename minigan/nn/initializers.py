@@ -67,6 +67,10 @@ class Scaled:
     mode: str = "average"
     uniform: bool = False
 
+    def __post_init__(self) -> None:
+        if self.mode not in ("in", "out", "average"):
+            raise ValueError(f'mode: got {self.mode!r}, wanted "in", "out" or "average"')
+
     def __call__(self, stream: Stream, shape: tuple[int, ...], fans: Fans) -> Any:
         n = {"in": fans[0], "out": fans[1], "average": (fans[0] + fans[1]) / 2}[self.mode]
         std = math.sqrt(self.gain / max(1.0, n))

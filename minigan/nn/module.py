@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from ..backend import to_device
+from ..backend import FLOATS, to_device
 from ..random import Stream
 from ..tensor import Tensor, TensorLike, as_tensor, no_grad
 from .initializers import Initializer, initializer
@@ -86,7 +85,8 @@ class Module:
 
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
     _created = False
-    _shapes: tuple[InputShape, ...] | None = None
+    _shapes: tuple[InputShape, ...] | None = None  # of the inputs it was made for
+    _dtypes: tuple[str | None, ...] = ()  # of those inputs, None for floats
     _name = ""
 
     def forward(self, *inputs: Any) -> Any:
@@ -98,14 +98,11 @@ class Module:
 
     def __call__(self, *inputs: Any) -> Any:
         if not self._created:
-            shapes = [np.shape(x._array if isinstance(x, Tensor) else x) for x in inputs]
             scope = _building.get()
             if scope is None:
-                self.build(*shapes, like=inputs)
+                self.build(*(np.shape(as_array(x)) for x in inputs), like=inputs)
             else:
-                self._name = scope.names.get(id(self), type(self).__name__)
-                self.create(*shapes)
-                self._created = True
+                self._make(scope, [as_array(x) for x in inputs])
         result = self.forward(*inputs)
         watcher = _watcher.get()
         if watcher is not None:
@@ -128,20 +125,32 @@ class Module:
         the operating system's entropy is used. Shapes of inner layers are found by one forward
         pass on zeros, which also proves that the layers fit together. Returns the module.
         """
-        if not input_shapes:
-            raise TypeError('build needs the shape of each input, such as build((None, 100))')
+        if not input_shapes or not all(isinstance(s, (tuple, list)) for s in input_shapes):
+            raise TypeError("build needs the shape of each input, such as build((None, 100))")
         seed = int.from_bytes(os.urandom(7), "little") if seed is None else seed
         names = {id(module): name for name, module in self.named_modules()}
+        unmade = [module for _, module in self.named_modules() if not module._created]
         token = _building.set(_Building(seed, prefix, names))
         try:
             with no_grad(), training(False):
                 self(*_trial_inputs(self, input_shapes, like))
+        except BaseException:
+            for module in unmade:  # half a module would refuse the right shape later
+                module._created = False
+            raise
         finally:
             _building.reset(token)
-        for module in (m for _, m in self.named_modules()):
-            module._created = True
-        self._shapes = tuple((None, *shape[1:]) for shape in input_shapes)
         return self
+
+    def _make(self, scope: _Building, inputs: list[Any]) -> None:
+        """Create the parameters for these inputs, under the name that the scope knows."""
+        self._name = scope.names.get(id(self), "")
+        self.create(*(x.shape for x in inputs))
+        for name, module in self.named_modules(self._name):  # create() may have made modules
+            scope.names.setdefault(id(module), name)
+        self._shapes = tuple((None, *x.shape[1:]) for x in inputs)
+        self._dtypes = tuple(None if x.dtype in FLOATS else str(x.dtype) for x in inputs)
+        self._created = True
 
     def add_parameter(
         self,
@@ -159,15 +168,17 @@ class Module:
         scope = _building.get()
         if scope is None:
             raise RuntimeError("add_parameter works only inside create(); see Module.build")
-        path = ".".join(part for part in (scope.prefix, scope.names.get(id(self), ""), name) if part)
+        path = ".".join(
+            part for part in (scope.prefix, scope.names.get(id(self), ""), name) if part
+        )
         values = initializer(init)(Stream(scope.seed, f"init/{path}"), shape, fans or (1, 1))
         setattr(self, name, Parameter(values, trainable, dtype=dtype))
 
     @property
     def built(self) -> bool:
         """Whether all parameters exist."""
-        return self._created or not any(
-            type(m).create is not Module.create and not m._created for _, m in self.named_modules()
+        return all(
+            m._created or type(m).create is Module.create for _, m in self.named_modules()
         )
 
     def require_built(self) -> None:
@@ -238,6 +249,11 @@ class Module:
             for name in own.keys() & state.keys()
             if np.shape(state[name]) != own[name].shape
         ]
+        problems += [
+            f"{name!r} has dtype {dtype}, wanted real numbers"
+            for name in own.keys() & state.keys()
+            if (dtype := _dtype(state[name])).kind not in "biuf"
+        ]
         if problems:
             raise ValueError("state does not fit this module: " + "; ".join(sorted(problems)))
         for name, parameter in own.items():
@@ -282,10 +298,13 @@ class Module:
     # For layers
 
     def input(self, x: TensorLike, rank: str, ndim: int | None = None) -> Tensor:
-        """x as a tensor of this layer's dtype and of ``ndim`` axes, spelt ``rank`` in errors."""
+        """x as a tensor of this layer's dtype and of ``ndim`` axes, spelt ``rank`` in errors.
+
+        Without ``ndim`` it needs two at least, the batch's and the channels'.
+        """
         x = as_tensor(x)
         dtype = getattr(self, "dtype", None)
-        if ndim is not None and x.ndim != ndim:
+        if x.ndim < 2 if ndim is None else x.ndim != ndim:
             raise ValueError(f"{self.title}: got an input of shape {x.shape}, wanted {rank}")
         if dtype is not None and x.dtype != dtype:
             raise TypeError(
@@ -333,20 +352,27 @@ def _members(name: str, value: Any) -> Iterator[tuple[str, Any]]:
 def _trial_inputs(
     module: Module, shapes: tuple[InputShape, ...], like: tuple[Any, ...] | None
 ) -> list[np.ndarray]:
-    """Zeros with a batch of one, in the dtype of ``like`` or the module's own."""
+    """Zeros with a batch of one, in the dtype of ``like``, of earlier inputs or the module's own."""
     own = module.input_dtype or next(
         (m.dtype for _, m in module.named_modules() if hasattr(m, "dtype")), "float32"
     )
-    dtypes = [own] * len(shapes) if like is None else [as_array(x).dtype for x in like]
+    if like is None:
+        dtypes = [known or own for known in (*module._dtypes, *[None] * len(shapes))]
+    else:
+        dtypes = [as_array(x).dtype for x in like]
     return [
         np.zeros((1, *(1 if n is None else n for n in shape[1:])), dtype)
-        for shape, dtype in zip(shapes, dtypes, strict=True)
+        for shape, dtype in zip(shapes, dtypes, strict=False)
     ]
 
 
 def as_array(value: Any) -> Any:
     """The array inside a tensor, or ``value`` as one."""
     return value._array if isinstance(value, Tensor) else np.asarray(value)
+
+
+def _dtype(value: Any) -> np.dtype:
+    return value.dtype if hasattr(value, "dtype") else np.asarray(value).dtype
 
 
 def _float(dtype: Any) -> np.dtype:
@@ -362,5 +388,7 @@ def _float(dtype: Any) -> np.dtype:
 
 
 def _nearest(name: str, others: Any) -> str:
-    close = difflib.get_close_matches(name, list(others), 1)
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, list(others), 1)
     return f" (did you mean {close[0]!r}?)" if close else ""

@@ -69,7 +69,10 @@ class BatchNorm(_Norm):
 
 
 class LayerNorm(_Norm):
-    """γ·x̂ + β, each sample and position normalised over its channels (Ba, Kiros and Hinton, 2016)."""
+    """γ·x̂ + β, each sample and position normalised over its channels.
+
+    (Ba, Kiros and Hinton, 2016.)
+    """
 
     def __init__(self, *, eps: float = 1e-3, dtype: str = "float32") -> None:
         self.eps, self.dtype = eps, dtype

@@ -18,7 +18,7 @@ class Sequential(Module):
         self.layers = layers
 
     def children(self) -> Iterator[tuple[str, Any]]:
-        return ((str(i), layer) for i, layer in enumerate(self.layers))
+        return ((name.removeprefix("layers."), inner) for name, inner in super().children())
 
     @property
     def input_dtype(self) -> str | None:  # type: ignore[override]

@@ -15,7 +15,7 @@ def summary(module: Module, input_shapes: tuple[InputShape, ...]) -> str:
     shapes = input_shapes or module._shapes
     if shapes is None:
         raise RuntimeError(
-            "summary needs the inputs' shapes: call build(input_shape) before, or summary((None, 100))"
+            "summary needs the inputs' shapes: build(input_shape) first, or summary((None, 100))"
         )
     if not module.built:
         module.build(*shapes)

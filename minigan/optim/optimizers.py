@@ -49,7 +49,7 @@ class Optimizer:
         self.state: dict[str, Array] = {"lr": np.array(float(first)), "steps": np.array(0)}
 
     def bind(self: O, target: Target) -> O:
-        """Optimise these parameters: a module's, or tensors (by name, or numbered). Returns self."""
+        """Optimise a module's parameters, or these tensors (by name, or numbered). Returns self."""
         if isinstance(target, Module):
             named: Mapping[str, Tensor] = target.named_parameters()
         elif isinstance(target, Mapping):
@@ -59,7 +59,7 @@ class Optimizer:
         for name, parameter in named.items():
             if not isinstance(parameter, Tensor) or not parameter.is_leaf:
                 raise TypeError(f"parameter {name!r} is not a leaf tensor")
-        self.parameters = dict(named)
+        self.parameters, self.state = dict(named), self._first_state()
         for name, parameter in self.parameters.items():
             for slot in self.slots:
                 array = parameter._array
@@ -70,8 +70,13 @@ class Optimizer:
         """A copy of the settings, not bound to anything, with a state of its own."""
         twin = copy.copy(self)
         twin.parameters = {}
-        twin.state = {key: self.state[key].copy() for key in ("lr", "steps")}
+        twin.state = self._first_state()
         return twin
+
+    def _first_state(self) -> dict[str, Array]:
+        """No steps taken yet: moments that start from zero are corrected by this count."""
+        lr = self.lr if self.schedule is None else self.schedule(0)
+        return {"lr": np.array(float(lr)), "steps": np.array(0)}
 
     def step(self, gradients: Sequence[Any] | None = None) -> None:
         """Update every parameter once, by ``gradients`` in their order or each one's ``grad``.
@@ -115,9 +120,11 @@ class Optimizer:
             odd = sorted(state.keys() ^ self.state.keys())
             raise ValueError(f"state: these arrays are missing or unexpected: {', '.join(odd)}")
         for name, own in self.state.items():
-            if np.shape(state[name]) != own.shape:
+            got = (np.shape(state[name]), getattr(state[name], "dtype", None))
+            if got != (own.shape, own.dtype):
                 raise ValueError(
-                    f"state {name!r}: got shape {np.shape(state[name])}, wanted {own.shape}"
+                    f"state {name!r}: got shape {got[0]} and dtype {got[1]}, "
+                    f"wanted {own.shape} and {own.dtype}"
                 )
         for name, own in self.state.items():
             own[...] = state[name]
@@ -132,15 +139,17 @@ class Optimizer:
     def _scalar(self, weight: Array, value: float) -> Any:
         return weight.dtype.type(value)  # so that a number never widens the arrays
 
+    def _eps(self, weight: Array, eps: float) -> Any:
+        least = np.finfo(weight.dtype).smallest_normal  # float16 would make 0 of 1e-8, then 0/0
+        return self._scalar(weight, max(eps, least))
+
 
 def _array(name: str, parameter: Tensor, gradient: Any) -> Array | None:
     array = gradient._array if isinstance(gradient, Tensor) else gradient
     if array is None:
         return None
     if array.shape != parameter.shape:
-        raise ValueError(
-            f"gradient of {name!r}: got shape {array.shape}, wanted {parameter.shape}"
-        )
+        raise ValueError(f"gradient of {name!r}: got shape {array.shape}, wanted {parameter.shape}")
     return array.astype(parameter.dtype, copy=False)
 
 
@@ -205,7 +214,7 @@ class RMSprop(Optimizer):
         xp, square = array_module(weight), slots[0]
         square *= self._scalar(weight, self.rho)
         square += self._scalar(weight, 1 - self.rho) * gradient * gradient
-        change = gradient / (xp.sqrt(square) + self._scalar(weight, self.eps))
+        change = gradient / (xp.sqrt(square) + self._eps(weight, self.eps))
         if self.momentum:
             velocity = slots[1]
             velocity *= self._scalar(weight, self.momentum)
@@ -247,14 +256,15 @@ class Adam(Optimizer):
         mean += self._scalar(weight, 1 - self.beta1) * gradient
         square *= self._scalar(weight, self.beta2)
         square += self._scalar(weight, 1 - self.beta2) * (gradient * gradient)
-        unbiased = square * self._scalar(weight, 1 / (1 - self.beta2**t))
+        work = xp.empty_like(square)  # every step in place: 0-d arrays would turn into scalars
+        xp.multiply(square, self._scalar(weight, 1 / (1 - self.beta2**t)), out=work)
         if self.amsgrad:
-            xp.maximum(slots[2], unbiased, out=slots[2])
-            unbiased = slots[2].copy()
-        xp.sqrt(unbiased, out=unbiased)
-        unbiased += self._scalar(weight, self.eps)
+            xp.maximum(slots[2], work, out=slots[2])
+            work[...] = slots[2]
+        xp.sqrt(work, out=work)
+        work += self._eps(weight, self.eps)
         if self.weight_decay:
             weight *= self._scalar(weight, 1 - self.lr * self.weight_decay)
-        change = mean / unbiased
-        change *= self._scalar(weight, self.lr / (1 - self.beta1**t))
-        weight -= change
+        xp.divide(mean, work, out=work)
+        work *= self._scalar(weight, self.lr / (1 - self.beta1**t))
+        weight -= work

@@ -48,7 +48,7 @@ class Steps:
 
 @dataclass(frozen=True)
 class Cosine:
-    """From ``first`` to ``last`` along half a cosine over ``steps`` (Loshchilov and Hutter, 2017)."""
+    """From ``first`` to ``last`` along half a cosine (Loshchilov and Hutter, 2017)."""
 
     first: float
     steps: int

@@ -59,7 +59,12 @@ def networks(size: int, channels: int) -> tuple[Sequential, Sequential]:
     base, doublings = base_and_doublings(size)
     enlarge: list[Module] = []
     for _ in range(doublings):
-        enlarge += [UpSampling2D(2), Conv2D(128, 3, 1, "same"), LeakyReLU(0.2), BatchNorm(decay=0.8)]
+        enlarge += [
+            UpSampling2D(2),
+            Conv2D(128, 3, 1, "same"),
+            LeakyReLU(0.2),
+            BatchNorm(decay=0.8),
+        ]
     generator = Sequential(
         Dense(base * base * 128),
         LeakyReLU(0.2),
@@ -80,8 +85,6 @@ def make_trainer(
     settings: dict[str, Any], shape: tuple[int, int, int], seed: int, device: str
 ) -> Trainer:
     """Cross-entropy on probabilities, the discriminator's two terms averaged; alternating."""
-    game = Game(
-        *networks(shape[0], shape[2]), BinaryCrossEntropy(mean_of_terms=True), Uniform(100)
-    )
+    game = Game(*networks(shape[0], shape[2]), BinaryCrossEntropy(mean_of_terms=True), Uniform(100))
     adam = Adam(settings["lr"], beta1=settings["beta1"])
     return Trainer(game, seed=seed, optimizers=adam, device=device)

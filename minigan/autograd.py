@@ -91,6 +91,11 @@ class Primitive:
                 f"primitive {self.name!r}: got {len(backward)} backward functions "
                 f"for {len(self.operands)} operands {self.operands}"
             )
+        if self.separate and self.variadic:
+            raise TypeError(
+                f"primitive {self.name!r} takes any number of operands, so its backward must be "
+                "one function, which returns a sequence of gradients"
+            )
         functions = [self.joint] if self.joint else [f for f in self.separate if f]
         self.wants = {f: tuple(inspect.signature(f).parameters)[1:] for f in functions}
         self._plan_keeping({name for names in self.wants.values() for name in names})
@@ -133,9 +138,12 @@ class Primitive:
         """Split a call's arguments into operands and settings, as the forward's signature says."""
         count = len(args) if self.variadic else len(self.operands)
         if len(args) > count:
-            settings.update(zip(self.settings, args[count:], strict=False))
+            placed = dict(zip(self.settings, args[count:], strict=False))
             if len(args) - count > len(self.settings):
                 raise TypeError(f"{self.name}() got too many arguments")
+            if twice := sorted(placed.keys() & settings.keys()):
+                raise TypeError(f"{self.name}() got two values for {', '.join(twice)}")
+            settings.update(placed)
         elif len(args) < count:
             named = {name: settings.pop(name) for name in self.operands if name in settings}
             args = (*args, *(named[n] for n in self.operands[len(args) :] if n in named))
@@ -147,7 +155,7 @@ class Primitive:
         return args[:count]
 
     def record(
-        self, tensors: list[Tensor], settings: dict[str, Any], result: Array, extras: Any
+        self, tensors: list[Tensor], settings: dict[str, Any], result: Tensor, extras: Any
     ) -> Node:
         """The node of one application: its parents, and what its backward asked to keep."""
         node = Node()
@@ -168,7 +176,7 @@ class Primitive:
             for index, name in self.keeps_shapes:
                 kept[name] = node.shapes[index]
         if self.keeps_out:
-            kept["out"] = result
+            kept["out"] = _keep(result)
         node.kept = kept
         return node
 
@@ -207,9 +215,16 @@ class Primitive:
         kept = node.kept or {}
         for name in names:
             if name == "out":
-                values[name] = wrap(kept[name], node)
+                values[name] = kept[name].tensor(self.name)
+                values[name]._node = node  # not kept with it, or the node would hold itself
             elif name not in kept:
                 values[name] = node.settings[name]
+            elif name in self.extras and recording.get() and _is_float(kept[name]):
+                raise NotTwiceDifferentiableError(
+                    f"primitive {self.name!r}: its backward uses the extra {name!r}, which is off "
+                    "the tape, so the gradient has no gradient; give it a composed twin, or "
+                    "compute it in the backward"
+                )
             elif type(kept[name]) is Kept:
                 values[name] = kept[name].tensor(self.name)
             elif self.variadic and self.keeps and name == self.operands[0]:
@@ -242,13 +257,23 @@ class Primitive:
         if gradient._array.dtype != node.dtypes[i]:
             gradient = astype(gradient, node.dtypes[i])
         if gradient._array.shape != node.shapes[i]:
-            if not self.broadcasts:
+            if not self.broadcasts or not _spreads(node.shapes[i], gradient.shape):
                 raise GradientError(
                     f"primitive {self.name!r}: backward returned a gradient of shape "
                     f"{gradient.shape} for operand {operand!r} of shape {node.shapes[i]}"
                 )
             gradient = sum_to(gradient, node.shapes[i])
         return gradient
+
+
+def _spreads(small: tuple[int, ...], large: tuple[int, ...]) -> bool:
+    """Whether an array of shape ``small`` broadcasts to ``large``."""
+    ends = large[len(large) - len(small) :]
+    return len(small) <= len(large) and all(n in (1, m) for n, m in zip(small, ends, strict=True))
+
+
+def _is_float(value: Any) -> bool:
+    return is_array(value) and value.dtype in FLOATS
 
 
 def _keep(tensor: Tensor) -> Kept:
@@ -277,8 +302,8 @@ def primitive(
 
     ``broadcasts`` sums gradients over axes along which an operand was broadcast. With ``extras``
     the forward returns a tuple whose further members backward can name; they are not
-    differentiable. ``composed`` is the same function of tensors, used instead of ``backward``
-    when the gradient's own graph is wanted.
+    differentiable, so those of floats are for first order only. ``composed`` is the same function
+    of tensors, used instead of ``backward`` when the gradient's own graph is wanted.
 
         >>> cube = primitive(lambda x: x**3, lambda g, x: 3 * x**2 * g)
     """
@@ -295,20 +320,20 @@ def primitive(
         tensors = _operands(spec.name, args)
         arrays = [t._array for t in tensors]
         try:
-            result = forward(*arrays, **settings)  # type: ignore[call-arg, arg-type]
+            result = forward(*arrays, **settings)
         except ValueError as error:
             raise ValueError(f"{spec.name}: {error}") from None
         extra = ()
         if spec.extras:
-            result, *extra = result  # type: ignore[misc, assignment]
+            result, *extra = result
         dtype = _float_dtype(arrays)
         if type(result) is not np.ndarray or result.dtype != dtype:
             # NumPy returns scalars for 0-d results, and older versions widen them.
             result = array_module(result).asarray(result, dtype=dtype)
-        node = None
+        made = wrap(result, None, _version_of_view(result, tensors))
         if recording.get() and any([t._node is not None for t in tensors]):
-            node = spec.record(tensors, settings, result, extra)
-        return wrap(result, node, _version_of_view(result, tensors))
+            made._node = spec.record(tensors, settings, made, extra)
+        return made
 
     apply.primitive = spec  # type: ignore[attr-defined]
     if name:
@@ -341,7 +366,7 @@ def _float_dtype(arrays: Sequence[Array]) -> Any:
 def _operands(name: str, args: Sequence[Any]) -> list[Tensor]:
     """The operands as tensors of one dtype: numbers, 0-d and integer constants never widen it."""
     dtypes = [a._array.dtype for a in args if isinstance(a, Tensor)]
-    if len(dtypes) == len(args) and len(set(dtypes)) == 1:
+    if len(dtypes) == len(args) and len(set(dtypes)) == 1 and dtypes[0] in FLOATS:
         return list(args)
     values = [a if isinstance(a, Tensor) else _constant(name, a) for a in args]
     modules = {array_module(v._array if isinstance(v, Tensor) else v) for v in values if v.ndim}
@@ -350,25 +375,27 @@ def _operands(name: str, args: Sequence[Any]) -> list[Tensor]:
         raise DeviceError(
             f'{name}: got arrays on the CPU and on a GPU; move them with .to("cpu") or .to("cuda")'
         )
-    floats = [v.dtype for v in values if v.ndim and v.dtype in FLOATS] + dtypes
-    floats = floats or [v.dtype for v in values if v.dtype in FLOATS] or [np.dtype(np.float64)]
-    dtype, xp = functools.reduce(np.promote_types, floats), modules.pop() if modules else np
-    return [_converted(v, dtype, xp) for v in values]
+    floats = [v for v in values if v.dtype in FLOATS]
+    wide = [v.dtype for v in floats if v.ndim or isinstance(v, Tensor)]
+    wide = wide or [v.dtype for v in floats] or [np.dtype(np.float64)]
+    dtype, xp = functools.reduce(np.promote_types, wide), modules.pop() if modules else np
+    return [_converted(v, dtype, xp, keep_mask=bool(floats)) for v in values]
 
 
 def _constant(name: str, value: Any) -> Array:
     array = value if is_array(value) else np.asarray(value)
     if array.dtype.kind not in "iub" and array.dtype not in FLOATS:
-        raise TypeError(f"{name}: can't compute with an operand of type {type(value).__name__}")
+        what = f"dtype {array.dtype}" if is_array(value) else f"type {type(value).__name__}"
+        raise TypeError(f"{name}: can't compute with an operand of {what}")
     return array
 
 
-def _converted(value: Any, dtype: Any, xp: Any) -> Tensor:
+def _converted(value: Any, dtype: Any, xp: Any, keep_mask: bool) -> Tensor:
+    # Beside a float, a mask stays one: multiplying by it doesn't widen.
+    mask = keep_mask and value.ndim and value.dtype.kind == "b"
     if isinstance(value, Tensor):
-        return value if value.dtype == dtype else astype(value, dtype)
-    if value.dtype.kind == "b" and value.ndim:
-        return wrap(value)  # a mask stays one: multiplying by it doesn't widen
-    return wrap(xp.asarray(value, dtype=dtype))
+        return value if mask or value.dtype == dtype else astype(value, dtype)
+    return wrap(value if mask else xp.asarray(value, dtype=dtype))
 
 
 def _version_of_view(result: Array, tensors: Sequence[Tensor]) -> list[int] | None:
@@ -610,12 +637,14 @@ def astype(x: Tensor, dtype: Any) -> Tensor:
     if dtype not in FLOATS:
         raise TypeError(f"astype: got {dtype}, wanted float16, float32 or float64")
     x = as_tensor(x)
-    node = None
+    made = wrap(x._array.astype(dtype))
     if recording.get() and x.requires_grad:
-        node = _CAST.record([x], {}, x._array, ())
-    return wrap(x._array.astype(dtype), node)
+        made._node = _CAST.record([x], {}, made, ())
+    return made
 
 
-_CAST = Primitive(lambda x: x, lambda g: g, name="astype")  # astype's own node; g is cast by the tape
+_CAST = Primitive(
+    lambda x: x, lambda g: g, name="astype"
+)  # astype's own node; g is cast by the tape
 
 __all__ = ["add", "astype", "backward", "broadcast_to", "grad", "no_grad", "primitive", "sum_to"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import ContextDecorator
-from contextvars import ContextVar, Token
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -23,17 +23,14 @@ backward_of: ContextVar[str | None] = ContextVar("minigan_backward_of", default=
 """The primitive whose backward is itself being recorded just now, if one is."""
 
 
-class no_grad(ContextDecorator):  # noqa: N801 - lower case, as every library names it
+@contextmanager
+def no_grad() -> Iterator[None]:
     """Nothing computed in this block (or decorated function) is written to the tape."""
-
-    def __init__(self) -> None:
-        self._tokens: list[Token[bool]] = []
-
-    def __enter__(self) -> None:
-        self._tokens.append(recording.set(False))
-
-    def __exit__(self, *error: object) -> None:
-        recording.reset(self._tokens.pop())
+    token = recording.set(False)
+    try:
+        yield
+    finally:
+        recording.reset(token)
 
 
 class Leaf:
@@ -73,6 +70,8 @@ class Tensor:
         dtype: Any = None,
         device: str | None = None,
     ) -> None:
+        if isinstance(data, Tensor):
+            data._leave_tape()
         array = data._array if isinstance(data, Tensor) else data
         xp = array_module(array)
         dtype = np.dtype(dtype) if dtype is not None else None
@@ -188,11 +187,14 @@ class Tensor:
     # NumPy's protocols
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        self._leave_tape()
         if self.requires_grad and recording.get():
             raise TypeError(
                 "a tracked tensor does not turn into an array by itself, as its gradient would be "
                 "lost: take .numpy() for its values, or a function of minigan's to stay tracked"
             )
+        if copy is False:
+            raise ValueError("a tensor turns into a copy of its array; copy=False can't be had")
         return self.numpy() if dtype is None else self.numpy().astype(dtype)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -287,8 +289,8 @@ class Tensor:
         def __le__(self, other: TensorLike) -> Array: ...
         def __gt__(self, other: TensorLike) -> Array: ...
         def __ge__(self, other: TensorLike) -> Array: ...
-        def __eq__(self, other: TensorLike) -> Array: ...  # type: ignore[override]
-        def __ne__(self, other: TensorLike) -> Array: ...  # type: ignore[override]
+        def __eq__(self, other: TensorLike) -> Array: ...
+        def __ne__(self, other: TensorLike) -> Array: ...
         def __getitem__(self, index: Any) -> Tensor: ...
         def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
         def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...

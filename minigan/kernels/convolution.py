@@ -22,13 +22,13 @@ COLUMNS_AT_A_TIME = 1 << 21  # elements of the columns, about 8 MB in float32
 
 def convolve(x: Array, w: Array, window: Window, groups: int) -> Array:
     """Y: each output is the sum, over taps and input channels, of input times weight."""
-    down, across = window.count(x.shape[1:3])
+    down, across = window.positions(x.shape[1:3])
     result = array_module(x).empty((len(x), down, across, w.shape[3]), dtype=x.dtype)
     for ins, outs in _groups(x.shape[3], w.shape[3], groups):
         matrix = _matrix(w[..., outs])
         for images in _chunks(len(x), down * across * len(matrix)):
-            columns = _columns(x[images, :, :, ins], window)
-            result[images, :, :, outs] = (columns @ matrix).reshape(-1, down, across, _width(outs))
+            target = result[images, :, :, outs]
+            target[...] = (_columns(x[images, :, :, ins], window) @ matrix).reshape(target.shape)
     return result
 
 
@@ -40,8 +40,9 @@ def input_gradient(y: Array, w: Array, window: Window, groups: int, size: Pair) 
     for ins, outs in _groups(channels, w.shape[3], groups):
         matrix = _matrix(w[..., outs]).T
         for images in _chunks(n, down * across * matrix.shape[1]):
-            pieces = y[images, :, :, outs].reshape(-1, len(matrix)) @ matrix
-            pieces = pieces.reshape(-1, down, across, *window.taps, w.shape[2])
+            part = y[images, :, :, outs]
+            pieces = part.reshape(len(part) * down * across, len(matrix)) @ matrix
+            pieces = pieces.reshape(len(part), down, across, *window.taps, w.shape[2])
             result[images, :, :, ins] = scatter(pieces, window, size)
     return result
 
@@ -56,8 +57,8 @@ def weight_gradient(x: Array, y: Array, window: Window, groups: int) -> Array:
         total = xp.zeros((rows, _width(outs)), dtype=x.dtype)
         for images in _chunks(n, down * across * rows):
             columns = _columns(x[images, :, :, ins], window)
-            total += columns.T @ y[images, :, :, outs].reshape(len(columns), -1)
-        result[..., outs] = total.reshape(*shape[:3], -1)
+            total += columns.T @ y[images, :, :, outs].reshape(len(columns), total.shape[1])
+        result[..., outs] = total.reshape(*shape[:3], total.shape[1])
     return result
 
 

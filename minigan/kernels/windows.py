@@ -26,7 +26,7 @@ class Window(NamedTuple):
         """How many positions the window spans, from its first to its last tap."""
         return (self.taps[axis] - 1) * self.dilation[axis] + 1
 
-    def count(self, size: Pair) -> Pair:
+    def positions(self, size: Pair) -> Pair:
         """How many positions the window takes, down and across, on a map of ``size``."""
         height, width = (
             (size[a] + sum(self.padding[a]) - self.reach(a)) // self.stride[a] + 1 for a in (0, 1)
@@ -48,7 +48,7 @@ def padded(x: Array, window: Window, value: float = 0.0) -> Array:
 def view(x: Array, window: Window) -> Array:
     """Every window of a padded x, as a view (N, positions down, across, kh, kw, C)."""
     n, h, w, c = x.shape
-    down, across = window._replace(padding=((0, 0), (0, 0))).count((h, w))
+    down, across = window._replace(padding=((0, 0), (0, 0))).positions((h, w))
     sn, sh, sw, sc = x.strides
     (s_h, s_w), (d_h, d_w) = window.stride, window.dilation
     return array_module(x).lib.stride_tricks.as_strided(

@@ -1,6 +1,24 @@
-"""The differentiable functions, one family a file."""
+"""The differentiable functions, one family a file.
 
-from ..autograd import astype
+What happens at kinks and ties, where a derivative does not exist (g is the gradient that arrives):
+
+    function                  where                 gradient
+    relu                      x = 0                 0
+    leaky_relu(slope)         x = 0                 slope·g
+    elu(α)                    x = 0                 α·g
+    absolute, sign            x = 0                 0
+    maximum, minimum          a = b                 g/2 to each
+    max, min over axes        n elements tie        g/n to each
+    max_pool2d                elements tie          g to the first in the window
+    clip                      x at a bound          g
+    power(x, p), p a number   x = 0, p = 0          0 (and 0⁰ = 1)
+    power(a, p), p a tensor   a = 0                 0 for p; for a as above
+    sqrt                      x = 0                 infinite
+    where                     –                     g to the operand that was taken, 0 to the other
+    getitem, take, embedding  an element taken n×   the sum of the n gradients
+"""
+
+from ..autograd import astype  # noqa: F401
 from . import (
     activation,
     arithmetic,
@@ -10,7 +28,7 @@ from . import (
     linear,
     noise,
     normalization,
-    operators,  # installs Tensor's operators
+    operators,  # noqa: F401 - installs Tensor's operators
     pooling,
     reduction,
     resize,
@@ -24,7 +42,7 @@ from .indexing import *  # noqa: F403
 from .linear import *  # noqa: F403
 from .noise import *  # noqa: F403
 from .normalization import *  # noqa: F403
-from .operators import to
+from .operators import to  # noqa: F401
 from .pooling import *  # noqa: F403
 from .reduction import *  # noqa: F403
 from .resize import *  # noqa: F403

@@ -7,7 +7,7 @@ import math
 from ..autograd import elementwise, vjp
 from ..backend import Array, array_module
 from ..tensor import Tensor
-from .arithmetic import where
+from .arithmetic import clip, where
 from .elementwise import exp
 from .reduction import axes_of
 from .reduction import sum as sum_over
@@ -64,11 +64,10 @@ def _gated(x: Array, /, gate: Array, slope: float) -> Array:
 
     As a product with 1 or slope, several times as fast as a selection.
     """
-    factor = gate.astype(x.dtype)
-    if slope:
-        factor *= x.dtype.type(1 - slope)
-        factor += x.dtype.type(slope)
-    return x * factor
+    xp, real = array_module(x), x.dtype.type
+    if slope <= 1:
+        return x * xp.maximum(gate.astype(x.dtype), real(slope))
+    return x * xp.maximum((~gate).astype(x.dtype) * real(slope), real(1))
 
 
 @elementwise(lambda g, x, out, alpha: where(x > 0, g, g * (out + alpha)))
@@ -83,6 +82,7 @@ def elu(x: Array, /, alpha: float = 1.0) -> Array:
 
 
 def _gelu_gradient(g: Tensor, x: Tensor) -> Tensor:
+    x = clip(x, -10, 10)  # beyond, t is ±1 to the last bit
     t = tanh(_GELU_SCALE * (x + _GELU_CUBE * x**3))
     inner = _GELU_SCALE * (1.0 + 3 * _GELU_CUBE * x**2)
     return g * (0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * inner)
@@ -95,7 +95,8 @@ def gelu(x: Array, /) -> Array:
     The tanh form, everywhere. f′ = ½(1 + t) + ½x(1 − t²)u′ with u′ = √(2/π)(1 + 3·0.044715x²).
     """
     xp, real = array_module(x), x.dtype.type
-    u = real(_GELU_SCALE) * (x + real(_GELU_CUBE) * x * x * x)
+    near = xp.clip(x, real(-10), real(10))  # beyond, t is ±1 to the last bit
+    u = real(_GELU_SCALE) * (near + real(_GELU_CUBE) * near * near * near)
     return real(0.5) * x * (real(1) + xp.tanh(u))
 
 

@@ -86,7 +86,7 @@ def minimum(a: Array, b: Array, /) -> Array:
 
 
 def where(condition: Any, a: TensorLike, b: TensorLike) -> Tensor:
-    """a where ``condition`` (an array of booleans) holds, else b. Each gets g where it was taken."""
+    """a where ``condition`` (booleans) holds, else b. Each gets g where it was taken."""
     condition = condition._array if isinstance(condition, Tensor) else condition
     return _where(array_module(condition).asarray(condition).astype(bool), a, b)
 

@@ -17,9 +17,9 @@ from ..autograd import vjp
 from ..backend import Array
 from ..kernels import convolution as kernel
 from ..kernels.windows import Pair, Window
-from ..tensor import Tensor, TensorLike, as_tensor
+from ..tensor import Tensor, TensorLike
 from .geometry import IntOrPair, Padding, transposed_size, window
-from .shape import reshape
+from .shape import reshape, together
 
 
 @vjp(
@@ -27,7 +27,7 @@ from .shape import reshape
     lambda g, x, window, groups: _weight_gradient(x, g, window, groups),
 )
 def _convolve(x: Array, w: Array, /, window: Window, groups: int) -> Array:
-    """F(x, w): y[n, p, q, o] = Σ over taps i, j and channels c of x[n, p·s+i, q·s+j, c]·w[i, j, c, o]."""
+    """F(x, w): y[n, p, q, o] = Σ x[n, p·s + i, q·s + j, c]·w[i, j, c, o] over i, j and c."""
     return kernel.convolve(x, w, window, groups)
 
 
@@ -63,7 +63,7 @@ def conv2d(
     "valid", "same" (Keras's) or explicit, see ``ops.geometry.window``. With ``groups`` the
     channels form that many blocks, each output block seeing only its input block.
     """
-    x, w = as_tensor(x), as_tensor(w)
+    x, w = together("conv2d", (x, w))
     _check_rank("conv2d", x, w)
     _check_channels("conv2d", x.shape[3], w.shape[2], w.shape[3], groups)
     where = window(x.shape[1:3], w.shape[:2], stride, padding, dilation)
@@ -79,20 +79,24 @@ def conv2d_transpose(
     groups: int = 1,
     output_size: Pair | None = None,
 ) -> Tensor:
-    """The adjoint of ``conv2d``: x (N, h, w, C_in) to (N, H, W, C_out), w (kh, kw, C_out/groups, C_in).
+    """The adjoint of ``conv2d``: x (N, h, w, C_in) to (N, H, W, C_out).
 
+    The weights are (kh, kw, C_out/groups, C_in).
     The same weights, read the other way round, as those of the convolution from (H, W, C_out) to
     (h, w, C_in). Several sizes (H, W) have a convolution of size (h, w) when the stride is above
     1; ``output_size`` picks one, by default Keras's (see ``ops.geometry.transposed_size``).
     """
-    x, w = as_tensor(x), as_tensor(w)
+    x, w = together("conv2d_transpose", (x, w))
     _check_rank("conv2d_transpose", x, w)
     if x.shape[3] != w.shape[3]:
         raise ValueError(
             f"conv2d_transpose: x of shape {x.shape} has {x.shape[3]} channels, but w of shape "
             f"{w.shape} (kh, kw, out, in) takes {w.shape[3]}"
         )
-    _check_channels("conv2d_transpose", w.shape[2] * groups, w.shape[2], w.shape[3], groups)
+    if groups < 1 or x.shape[3] % groups:
+        raise ValueError(
+            f"conv2d_transpose: {x.shape[3]} input channels don't make {groups} group(s)"
+        )
     size = transposed_size(output_size, x.shape[1:3], w.shape[:2], stride, padding, dilation)
     where = window(size, w.shape[:2], stride, padding, dilation)
     return _input_gradient(x, w, where, groups, size)
@@ -110,14 +114,13 @@ def conv1d(
 
     Explicit ``padding`` is p or (before, after).
     """
-    x, w = as_tensor(x), as_tensor(w)
+    x, w = together("conv1d", (x, w))
     if x.ndim != 3 or w.ndim != 3:
         raise ValueError(
             f"conv1d: got x {x.shape} and w {w.shape}, wanted (N, L, C) and (k, C_in, C_out)"
         )
-    sides: Any = padding
-    if not isinstance(padding, str):
-        sides = ((0, 0), (padding, padding) if isinstance(padding, int) else tuple(padding))
+    _check_channels("conv1d", x.shape[2], w.shape[1], w.shape[2], groups)
+    sides: Any = padding if isinstance(padding, str) else (0, padding)
     flat, kernel_2d = reshape(x, (x.shape[0], 1, *x.shape[1:])), reshape(w, (1, *w.shape))
     y = conv2d(flat, kernel_2d, (1, stride), sides, (1, dilation), groups)
     return reshape(y, (y.shape[0], *y.shape[2:]))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ..kernels.windows import Pair, Window
 
 IntOrPair = int | Sequence[int]
@@ -13,10 +15,10 @@ Padding = str | int | Sequence[Any]
 
 def pair(name: str, value: Any, least: int = 1) -> Pair:
     """``value`` for both axes: an int, or a sequence of two."""
-    values = (value, value) if isinstance(value, int) else tuple(value)
-    if len(values) != 2 or any(not isinstance(v, int) or v < least for v in values):
+    values = tuple(value) if hasattr(value, "__len__") else (value, value)
+    if len(values) != 2 or any(not isinstance(v, (int, np.integer)) or v < least for v in values):
         raise ValueError(f"{name}: got {value!r}, wanted an int or two, each at least {least}")
-    return values
+    return int(values[0]), int(values[1])
 
 
 def window(
@@ -29,24 +31,28 @@ def window(
     padding that this takes, the smaller half comes before, so with stride 2 it is asymmetric.
     """
     bare = Window(taps, pair("stride", stride), pair("dilation", dilation))
-    if isinstance(padding, str):
-        if padding not in ("same", "valid"):
-            raise ValueError(f'padding: got {padding!r}, wanted "same", "valid" or numbers')
-        sides = [_same(bare, size, a) if padding == "same" else (0, 0) for a in (0, 1)]
-    else:
-        both = (padding, padding) if isinstance(padding, int) else tuple(padding)
-        if len(both) != 2:
-            raise ValueError(f"padding: got {padding!r}, wanted one for each of the two axes")
-        sides = [(p, p) if isinstance(p, int) else (int(p[0]), int(p[1])) for p in both]
-    if any(n < 0 for side in sides for n in side):
-        raise ValueError(f"padding: got {padding!r}, wanted numbers that are not negative")
-    result = bare._replace(padding=(sides[0], sides[1]))
-    if min(result.count(size)) < 1:
+    sides = _explicit(padding)
+    if padding == "same":
+        sides = _same(bare, size, 0), _same(bare, size, 1)
+    result = bare._replace(padding=sides)
+    if min(result.positions(size)) < 1:
         raise ValueError(
             f"a window of {taps} taps (dilation {bare.dilation}) does not fit a map of {size} "
             f"with padding {result.padding}: use padding='same' or a smaller window"
         )
     return result
+
+
+def _explicit(padding: Padding) -> tuple[Pair, Pair]:
+    """((top, bottom), (left, right)) of padding given in numbers; zeros for that given by name."""
+    if isinstance(padding, str):
+        if padding not in ("same", "valid"):
+            raise ValueError(f'padding: got {padding!r}, wanted "same", "valid" or numbers')
+        padding = 0
+    both: Any = padding if hasattr(padding, "__len__") else (padding, padding)
+    if len(both) != 2:
+        raise ValueError(f"padding: got {padding!r}, wanted one for each of the two axes")
+    return pair("padding", both[0], least=0), pair("padding", both[1], least=0)
 
 
 def _same(bare: Window, size: Pair, axis: int) -> Pair:
@@ -57,7 +63,12 @@ def _same(bare: Window, size: Pair, axis: int) -> Pair:
 
 
 def transposed_size(
-    given: Pair | None, small: Pair, taps: Pair, stride: IntOrPair, padding: Padding, dilation: IntOrPair
+    given: Pair | None,
+    small: Pair,
+    taps: Pair,
+    stride: IntOrPair,
+    padding: Padding,
+    dilation: IntOrPair,
 ) -> Pair:
     """The size of a transposed convolution's result for an input of size ``small``.
 
@@ -66,16 +77,17 @@ def transposed_size(
     smallest for explicit padding.
     """
     bare = Window(taps, pair("stride", stride), pair("dilation", dilation))
+    sides = _explicit(padding)
     if given is not None:
         size = pair("output_size", given)
     else:
-        extra = [_extra(bare, padding, a) for a in (0, 1)]
+        extra = [_extra(bare, padding, sides, a) for a in (0, 1)]
         size = (small[0] * bare.stride[0] + extra[0], small[1] * bare.stride[1] + extra[1])
     try:
-        made = window(size, taps, stride, padding, dilation).count(size)
+        made = window(size, taps, stride, padding, dilation).positions(size)
     except ValueError:
         made = (0, 0)
-    if made != small:
+    if made != small or min(size) < 1:
         raise ValueError(
             f"output_size: {size} can't be made from a map of {small}: the convolution with "
             f"{taps} taps, stride {bare.stride}, padding {padding!r} maps it to {made}"
@@ -83,12 +95,10 @@ def transposed_size(
     return size
 
 
-def _extra(bare: Window, padding: Padding, axis: int) -> int:
+def _extra(bare: Window, padding: Padding, sides: tuple[Pair, Pair], axis: int) -> int:
     rest = bare.reach(axis) - bare.stride[axis]
     if padding == "same":
         return 0
     if padding == "valid":
         return max(rest, 0)
-    both: Any = (padding, padding) if isinstance(padding, int) else padding
-    side = both[axis]
-    return rest - (2 * side if isinstance(side, int) else sum(side))
+    return rest - sum(sides[axis])

@@ -6,8 +6,8 @@ import numpy as np
 
 from ..autograd import primitive, vjp
 from ..backend import Array, array_module
-from ..tensor import Tensor, TensorLike, as_tensor
-from .shape import reshape, swap_last
+from ..tensor import Tensor, TensorLike
+from .shape import reshape, swap_last, together
 
 
 def matmul(a: TensorLike, b: TensorLike) -> Tensor:
@@ -16,12 +16,13 @@ def matmul(a: TensorLike, b: TensorLike) -> Tensor:
     A vector is taken as one row on the left, one column on the right. With Y = AB,
     dL = ⟨G, dA·B + A·dB⟩ = ⟨G·Bᵀ, dA⟩ + ⟨Aᵀ·G, dB⟩: the gradients are G·Bᵀ and Aᵀ·G.
     """
-    a, b = as_tensor(a), as_tensor(b)
+    a, b = together("matmul", (a, b))
     if not a.ndim or not b.ndim or a.shape[-1] != b.shape[max(0, b.ndim - 2)]:
         raise ValueError(f"matmul: shapes {a.shape} and {b.shape} do not match")
     if a.ndim == 1:
         product = matmul(reshape(a, (1, a.size)), b)
-        return reshape(product, (*product.shape[:-2], *product.shape[product.ndim - 1 :]))
+        row = product.ndim - min(b.ndim, 2)  # the axis that stands for the vector's one row
+        return reshape(product, (*product.shape[:row], *product.shape[row + 1 :]))
     if b.ndim == 1:
         product = matmul(a, reshape(b, (b.size, 1)))
         return reshape(product, product.shape[:-1])
@@ -42,11 +43,11 @@ def einsum(subscripts: str, *operands: TensorLike) -> Tensor:
 
     The sum is linear in each operand, so the gradient of one is again such a sum: g takes the
     operand's place, and the letters of operand and result change places. Two cases need more: a
-    letter that only this operand has was summed away, so its gradient is repeated along it (a
-    factor of ones); a letter that it has twice picked a diagonal, so its gradient is put back on
-    one (a factor δ).
+    letter that only this operand has (or the others with length 1) was summed away, so its
+    gradient is repeated along it (a factor of ones); a letter that it has twice picked a
+    diagonal, so its gradient is put back on one (a factor δ).
     """
-    tensors = [as_tensor(x) for x in operands]
+    tensors = together("einsum", operands)
     inputs, output = _explicit(subscripts, [t.ndim for t in tensors])
     return _einsum(*tensors, inputs=inputs, output=output)
 
@@ -106,11 +107,17 @@ def _einsum_one(
             factors.append(xp.eye(size, dtype=g.dtype))
             letters.append(letter + twin)
             letter = twin
-        elif letter not in "".join(letters):  # summed away
+        elif size not in _sizes(letter, factors, letters):  # summed away
             factors.append(xp.ones(size, dtype=g.dtype))
             letters.append(letter)
         target += letter
     return _einsum(*factors, inputs=tuple(letters), output=target)
+
+
+def _sizes(letter: str, factors: list[TensorLike], letters: list[str]) -> set[int]:
+    """The lengths that ``letter`` has in the factors, spelt by ``letters``."""
+    pairs = zip(factors, letters, strict=True)
+    return {n for x, word in pairs for c, n in zip(word, x.shape, strict=True) if c == letter}
 
 
 _einsum = primitive(_einsum_forward, _einsum_gradient, broadcasts=True, name="einsum")

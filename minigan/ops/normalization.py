@@ -62,19 +62,17 @@ def batch_norm(
     ∂L/∂γ = Σ g·x̂ and ∂L/∂β = Σ g over those axes, by the rules of product and sum.
     """
     x = as_tensor(x)
+    if x.ndim < 2:
+        raise ValueError(f"batch_norm: got shape {x.shape}, wanted (N, …, C)")
     return normalize(x, tuple(range(x.ndim - 1)), eps, statistics) * gamma + beta
 
 
-def layer_norm(
-    x: TensorLike, gamma: TensorLike, beta: TensorLike, eps: float = 1e-3
-) -> Tensor:
+def layer_norm(x: TensorLike, gamma: TensorLike, beta: TensorLike, eps: float = 1e-3) -> Tensor:
     """γ·x̂ + β for x (…, C), each sample and position normalised over its channels."""
     return normalize(x, -1, eps) * gamma + beta
 
 
-def instance_norm(
-    x: TensorLike, gamma: TensorLike, beta: TensorLike, eps: float = 1e-3
-) -> Tensor:
+def instance_norm(x: TensorLike, gamma: TensorLike, beta: TensorLike, eps: float = 1e-3) -> Tensor:
     """γ·x̂ + β for x (N, …, C), each channel of each sample normalised over its positions."""
     x = as_tensor(x)
     if x.ndim < 3:

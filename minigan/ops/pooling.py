@@ -7,16 +7,19 @@ import numpy as np
 from ..autograd import vjp
 from ..backend import Array, array_module
 from ..kernels.windows import Pair, Window, padded, scatter, view
-from ..tensor import Tensor, TensorLike, as_tensor
+from ..tensor import Tensor, TensorLike
 from .geometry import IntOrPair, Padding, pair, window
 from .reduction import max as max_over
 from .reduction import mean as mean_over
+from .shape import maps
 
 
 @vjp(lambda g, x_shape, choice, window: _unpick(g, choice, window, x_shape[1:3]))
 def _pick(x: Array, /, choice: Array, window: Window) -> Array:
     """The tap numbered ``choice`` of every window. Linear in x."""
-    return array_module(x).take_along_axis(_taps(x, window), choice[:, :, :, None], axis=3)[:, :, :, 0]
+    return array_module(x).take_along_axis(_taps(x, window), choice[:, :, :, None], axis=3)[
+        :, :, :, 0
+    ]
 
 
 @vjp(lambda g, choice, window: _pick(g, choice, window))
@@ -31,7 +34,7 @@ def _unpick(y: Array, /, choice: Array, window: Window, size: Pair) -> Array:
 def _taps(x: Array, window: Window, value: float = 0.0) -> Array:
     """The windows of x, (N, down, across, kh·kw, C), with ``value`` for padding."""
     windows = view(padded(x, window, value), window)
-    return windows.reshape(*windows.shape[:3], -1, x.shape[3])
+    return windows.reshape(*windows.shape[:3], window.taps[0] * window.taps[1], x.shape[3])
 
 
 def max_pool2d(
@@ -42,7 +45,9 @@ def max_pool2d(
 ) -> Tensor:
     """The largest element of each window of x (N, H, W, C); it alone gets g, the first at a tie."""
     x, where = _prepare("max_pool2d", x, size, stride, padding)
-    choice = _taps(x._array, where, -np.inf).argmax(axis=3)
+    # Raised to the smallest number, so that even −∞ in x is above the padding's.
+    finite = array_module(x._array).maximum(x._array, np.finfo(x.dtype).min)
+    choice = _taps(finite, where, -np.inf).argmax(axis=3)
     return _pick(x, choice, where)
 
 
@@ -78,9 +83,7 @@ def avg_pool2d(
 def _prepare(
     name: str, x: TensorLike, size: IntOrPair, stride: IntOrPair | None, padding: Padding
 ) -> tuple[Tensor, Window]:
-    x, taps = as_tensor(x), pair("size", size)
-    if x.ndim != 4:
-        raise ValueError(f"{name}: got shape {x.shape}, wanted maps (N, H, W, C)")
+    x, taps = maps(name, x), pair("size", size)
     where = window(x.shape[1:3], taps, taps if stride is None else stride, padding)
     if any(side >= n for sides, n in zip(where.padding, taps, strict=True) for side in sides):
         raise ValueError(f"{name}: padding {where.padding} reaches past the window {taps}")
@@ -89,12 +92,12 @@ def _prepare(
 
 def global_avg_pool2d(x: TensorLike) -> Tensor:
     """The mean of each channel's map: (N, H, W, C) to (N, C)."""
-    return mean_over(x, (1, 2))
+    return mean_over(maps("global_avg_pool2d", x), (1, 2))
 
 
 def global_max_pool2d(x: TensorLike) -> Tensor:
     """The largest element of each channel's map: (N, H, W, C) to (N, C)."""
-    return max_over(x, (1, 2))
+    return max_over(maps("global_max_pool2d", x), (1, 2))
 
 
 __all__ = ["avg_pool2d", "global_avg_pool2d", "global_max_pool2d", "max_pool2d"]

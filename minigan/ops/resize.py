@@ -6,22 +6,15 @@ import numpy as np
 
 from ..autograd import broadcast_to
 from ..backend import array_module
-from ..tensor import Tensor, TensorLike, as_tensor
+from ..tensor import Tensor, TensorLike
 from .geometry import IntOrPair, pair
 from .linear import matmul
-from .shape import reshape, transpose
-
-
-def _maps(name: str, x: TensorLike) -> Tensor:
-    x = as_tensor(x)
-    if x.ndim != 4:
-        raise ValueError(f"{name}: got shape {x.shape}, wanted maps (N, H, W, C)")
-    return x
+from .shape import maps, reshape, transpose
 
 
 def upsample_nearest(x: TensorLike, factor: IntOrPair = 2) -> Tensor:
     """Each element repeated ``factor`` times down and across; its gradient is the sum over them."""
-    x, (fh, fw) = _maps("upsample_nearest", x), pair("factor", factor)
+    x, (fh, fw) = maps("upsample_nearest", x), pair("factor", factor)
     n, h, w, c = x.shape
     repeated = broadcast_to(reshape(x, (n, h, 1, w, 1, c)), (n, h, fh, w, fw, c))
     return reshape(repeated, (n, h * fh, w * fw, c))
@@ -33,7 +26,7 @@ def upsample_bilinear(x: TensorLike, factor: IntOrPair = 2) -> Tensor:
     Output pixel p lies at (p + ½)/factor − ½ of the input (Keras's and PyTorch's convention
     without aligned corners). The map is linear and acts on each axis alone: y = A_h·x·A_wᵀ.
     """
-    x, (fh, fw) = _maps("upsample_bilinear", x), pair("factor", factor)
+    x, (fh, fw) = maps("upsample_bilinear", x), pair("factor", factor)
     n, h, w, c = x.shape
     xp = array_module(x._array)
     down, across = (xp.asarray(_interpolation(m, f), dtype=x.dtype) for m, f in ((h, fh), (w, fw)))
@@ -59,7 +52,7 @@ def pixel_shuffle(x: TensorLike, factor: int = 2) -> Tensor:
     Channel (i·r + j)·C + c goes to row i, column j of the block (Shi et al., 2016, eq. 4, in the
     order of TensorFlow's ``depth_to_space``).
     """
-    x = _maps("pixel_shuffle", x)
+    x = maps("pixel_shuffle", x)
     n, h, w, c = x.shape
     if factor < 1 or c % (factor * factor):
         raise ValueError(

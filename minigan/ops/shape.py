@@ -43,6 +43,14 @@ def together(name: str, values: Sequence[TensorLike]) -> list[Tensor]:
     return [t if t.dtype == dtype else astype(t, dtype) for t in tensors]
 
 
+def maps(name: str, x: TensorLike) -> Tensor:
+    """x as a tensor, which has to be maps (N, H, W, C)."""
+    x = as_tensor(x)
+    if x.ndim != 4:
+        raise ValueError(f"{name}: got shape {x.shape}, wanted maps (N, H, W, C)")
+    return x
+
+
 def _pieces(g: Tensor, parts_shape: Sequence[tuple[int, ...]], axis: int) -> list[Tensor]:
     ends = np.cumsum([shape[axis] for shape in parts_shape])
     lead = (slice(None),) * (axis % g.ndim)

@@ -46,7 +46,8 @@ def check_gradients(
     in the same way, which perturbs the inputs and the cotangents.
 
     Raises ``GradientMismatch`` where they differ and ``InconclusiveCheck`` where the measurement
-    is too noisy, or where both sides are mere rounding noise. A gradient that is exactly zero
+    is too noisy (a difference that its noise could explain is not a mismatch), or where both
+    sides are nothing but noise. A gradient that is exactly zero
     everywhere passes if the measured one is zero but for rounding.
     """
     if order not in (1, 2):
@@ -101,31 +102,36 @@ def _check_first(
         if x.size:
             measured, noise = _measure(function, arrays, cotangents, i, step)
             # Rounding of φ, divided by the smallest step, is the least that can be told apart.
-            floor = 64 * np.finfo(float).eps * max(size, 1e-300) / step
-            _compare(f"{what} of input {i}", claimed, measured, max(noise, floor), tolerance)
+            rounding = 64 * np.finfo(float).eps * max(size, 1e-300) / step
+            _compare(f"{what} of input {i}", claimed, measured, noise, rounding, tolerance)
 
 
 def _compare(
-    what: str, claimed: np.ndarray, measured: np.ndarray, noise: float, tolerance: float
+    what: str,
+    claimed: np.ndarray,
+    measured: np.ndarray,
+    noise: float,
+    rounding: float,
+    tolerance: float,
 ) -> None:
-    scale = float(np.abs(measured).max())
+    if not np.isfinite(measured).all():
+        raise InconclusiveCheck(f"{what}: a measured value is not finite")
+    if not np.isfinite(claimed).all():
+        raise GradientMismatch(f"{what}: a claimed value is not finite, all measured ones are")
+    scale, noise = float(np.abs(measured).max()), max(noise, rounding)
+    if not claimed.any() and max(scale, noise) <= 10 * rounding:
+        return
     difference = np.abs(claimed - measured)
-    if not np.isfinite(scale) or not np.isfinite(claimed).all():
-        raise InconclusiveCheck(f"{what}: a value is not finite")
-    if scale <= 10 * noise:
-        if not claimed.any():
-            return
-        if difference.max() > 10 * noise:
-            raise GradientMismatch(f"{what}: claimed up to {np.abs(claimed).max():.3g}, measured 0")
-        raise InconclusiveCheck(
-            f"{what}: claimed and measured values are rounding noise (up to {scale:.3g}); "
-            "choose an output that depends on this input"
-        )
-    if difference.max() > tolerance * scale:
+    if difference.max() > max(tolerance * scale, 10 * noise):
         worst = np.unravel_index(int(difference.argmax()), difference.shape)
         raise GradientMismatch(
             f"{what}: at index {tuple(int(k) for k in worst)} claimed {claimed[worst]:.12g}, "
             f"measured {measured[worst]:.12g} (largest entry {scale:.6g}, noise {noise:.2g})"
+        )
+    if scale <= 10 * noise:
+        raise InconclusiveCheck(
+            f"{what}: claimed and measured values are nothing but noise (up to {scale:.3g}); "
+            "choose an output that depends on this input"
         )
     if noise > tolerance / 10 * scale:
         raise InconclusiveCheck(
@@ -166,9 +172,7 @@ def _central(
         moved[i][index] += sign * h
         sides.append(_values(function, moved))
     up, down = sides
-    total = sum(
-        float((v * (a - b)).sum()) for v, a, b in zip(cotangents, up, down, strict=True)
-    )
+    total = sum(float((v * (a - b)).sum()) for v, a, b in zip(cotangents, up, down, strict=True))
     return total / (2 * h)
 
 

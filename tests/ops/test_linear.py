@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from properties import FLOATS, adjoint, behaves, close, keeps_dtypes
+from strategies import broadcastable, einsums, examples, seeds, values
+
+import minigan as mg
+from minigan import Tensor
+from minigan.testing import check_gradients
+
+
+@st.composite
+def factors(draw):
+    """Operands of a matrix product: vectors, matrices and stacks of them that broadcast."""
+    m, k, n = (draw(st.integers(0, 3)) for _ in range(3))
+    a, b = draw(broadcastable(2, max_dims=2))
+    left = draw(st.sampled_from([(k,), (m, k), (*a, m, k)]))
+    right = draw(st.sampled_from([(k,), (k, n), (*b, k, n)]))
+    return values(draw(seeds), left), values(draw(seeds), right)
+
+
+@examples(40)
+@given(factors())
+def test_matmul_matches_numpy(drawn):
+    a, b = drawn
+    close(mg.matmul(Tensor(a), Tensor(b)), np.matmul(a, b))
+    close(Tensor(a) @ b, np.matmul(a, b))
+    close(a @ Tensor(b), np.matmul(a, b))
+    behaves(mg.matmul, a, b)
+
+
+@pytest.mark.parametrize("left", [1, 2, 3])
+@pytest.mark.parametrize("right", [1, 2, 3])
+def test_every_pair_of_ranks(left, right):
+    a = values(0, (2, 3, 4)[3 - left :])
+    b = values(1, {1: (4,), 2: (4, 3), 3: (2, 4, 3)}[right])
+    close(mg.matmul(Tensor(a), Tensor(b)), np.matmul(a, b))
+    behaves(mg.matmul, a, b)
+
+
+def test_one_tensor_may_be_both_factors():
+    check_gradients(lambda t: t @ t, [values(0, (3, 3))], order=2)
+    check_gradients(lambda t: t @ t.T, [values(0, (2, 3))], order=2)
+    check_gradients(lambda t: t @ t, [values(0, (4,))], order=2)
+
+
+def test_multiplying_from_the_left_and_by_the_transpose_are_adjoint():
+    a, x, y = values(0, (4, 3)), values(1, (3, 2)), values(2, (4, 2))
+    adjoint(lambda v: mg.matmul(a, v), lambda v: mg.matmul(a.T, v), x, y)
+
+
+@examples(40)
+@given(einsums())
+def test_einsum_matches_numpy(drawn):
+    subscripts, operands = drawn
+    close(mg.einsum(subscripts, *[Tensor(x) for x in operands]), np.einsum(subscripts, *operands))
+    behaves(lambda *ts: mg.einsum(subscripts, *ts), *operands)
+
+
+SPECS = {
+    "matrix product": ("ij,jk->ik", (2, 3), (3, 2)),
+    "in batches": ("bij,bjk->bik", (2, 2, 3), (2, 3, 2)),
+    "attention": ("bqhd,bkhd->bhqk", (1, 2, 2, 2), (1, 3, 2, 2)),
+    "three factors": ("ij,jk,kl->il", (2, 3), (3, 2), (2, 2)),
+    "inner product": ("i,i->", (3,), (3,)),
+    "outer product": ("i,j->ij", (2,), (3,)),
+    "trace": ("ii->", (3, 3)),
+    "diagonal": ("ii->i", (3, 3)),
+    "diagonal in three axes": ("iii->i", (2, 2, 2)),
+    "diagonal in a product": ("iij,j->i", (2, 2, 3), (3,)),
+    "two diagonals": ("iijj->ij", (2, 2, 3, 3)),
+    "transpose": ("ij->ji", (2, 3)),
+    "summed away": ("ij->j", (2, 3)),
+    "all summed away": ("ij->", (2, 3)),
+    "one summed away in each": ("ij,kj->j", (2, 3), (2, 3)),
+    "no arrow": ("ij,jk", (2, 3), (3, 2)),
+    "no arrow, sorted": ("ba", (2, 3)),
+    "capital letters": ("iJ,Jk", (2, 3), (3, 2)),
+    "spaces": (" i j , j -> i ", (2, 3), (3,)),
+    "dots": ("...i,...i->...", (2, 3, 2), (3, 2)),
+    "dots no arrow": ("...i,i", (2, 3), (3,)),
+    "dots in the middle": ("i...j,j->...i", (2, 3, 2), (2,)),
+    "dots of length 1": ("...i,...i->...i", (1, 3, 2), (2, 1, 2)),
+    "length 1 against 3": ("ij,ij->ij", (1, 3), (3, 3)),
+    "length 1 against 3, summed": ("i,i->", (1,), (3,)),
+    "length 1 against 3, one left": ("ij,ij->j", (1, 3), (2, 3)),
+    "a scalar": (",i->i", (), (3,)),
+    "only scalars": (",->", (), ()),
+    "size 0": ("ij,jk->ik", (2, 0), (0, 3)),
+    "size 0 left": ("ij,j->i", (0, 2), (2,)),
+}
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_einsums_of_every_kind(name):
+    subscripts, *sizes = SPECS[name]
+    operands = [values(i, shape) for i, shape in enumerate(sizes)]
+    found = mg.einsum(subscripts, *[Tensor(x) for x in operands])
+    close(found, np.einsum(subscripts, *operands))
+    behaves(lambda *ts: mg.einsum(subscripts, *ts), *operands)
+
+
+def test_one_tensor_may_be_several_operands_of_einsum():
+    x = values(0, (3, 3))
+    check_gradients(lambda t: mg.einsum("ij,jk->ik", t, t), [x], order=2)
+    check_gradients(lambda t: mg.einsum("ij,ji,ii->j", t, t, t), [x], order=2)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_constant_factors_never_widen(dtype):
+    x, ones = Tensor(np.ones((2, 2)), dtype=dtype), np.ones((2, 2), dtype=int)
+    for y in (
+        mg.matmul(x, ones),
+        mg.matmul(ones, x),
+        mg.matmul(x, ones > 0),
+        mg.matmul(x, ones[0] > 0),
+        mg.einsum("ij,j->i", x, ones[0]),
+        mg.einsum(",ij->ij", 2.5, x),
+        mg.einsum(",ij->ij", np.array(2.5), x),
+    ):
+        assert y.dtype == dtype
+    keeps_dtypes(lambda t: mg.matmul(t, ones), [np.ones((2, 2))])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: mg.matmul(x, x), r"matmul: shapes \(2, 3\) and \(2, 3\) do not match"),
+        (lambda x: mg.matmul(x, 2.0), r"matmul: shapes \(2, 3\) and \(\) do not match"),
+        (lambda x: mg.matmul(2.0, x), r"matmul: shapes \(\) and \(2, 3\) do not match"),
+        (lambda x: mg.matmul(x, x[0, :2]), r"matmul: shapes \(2, 3\) and \(2,\) do not match"),
+        (lambda x: mg.matmul(x[None], np.ones((2, 3, 1))[[0, 1, 1]]), None),
+        (lambda x: mg.einsum("ij,jk->ik", x), r"'ij,jk->ik' names 2 operands, got 1"),
+        (lambda x: mg.einsum("ijk->k", x), r"'ijk' does not fit an operand of 2 axes"),
+        (lambda x: mg.einsum("...ijk->k", x), r"'\.\.\.ijk' does not fit an operand of 2 axes"),
+        (lambda x: mg.einsum("ij,ij->i", x, x.T), r"einsum: "),
+        (lambda x: mg.einsum("ij->k", x), r"einsum: "),
+        (lambda x: mg.einsum("ii->i", x), r"einsum: "),
+    ],
+)
+def test_what_is_wrong_is_named(call, message):
+    if message is None:  # stacks of one and of three broadcast
+        assert call(Tensor(np.ones((2, 3)))).shape == (3, 2, 1)
+        return
+    with pytest.raises(ValueError, match=message):
+        call(Tensor(np.ones((2, 3))))

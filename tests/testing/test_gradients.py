@@ -1,0 +1,316 @@
+"""The checker itself: it must pass what is right, and each planted error must be caught."""
+
+import numpy as np
+import pytest
+
+import minigan as mg
+from minigan import primitive
+from minigan.errors import GradientError
+from minigan.testing import GradientMismatch, InconclusiveCheck, check_gradients
+
+RNG = np.random.default_rng(7)
+X = RNG.normal(size=(5, 6))
+W = RNG.normal(size=(6, 4))
+V = RNG.normal(size=6)
+
+
+# What is right passes
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize(
+    ("function", "inputs"),
+    [
+        (lambda x, w: mg.tanh(x @ w), [X, W]),
+        (lambda x: mg.softmax(x), [X]),
+        (lambda x: mg.sum(x * x), [X]),
+        (lambda x, v: x * v + v, [X, V]),
+        (lambda x: [mg.sin(x), mg.sum(x)], [V]),
+        (lambda x: mg.sin(x), [0.5]),
+        (lambda x: x * 3.0, [V]),
+        (lambda x: x * 1e-9, [V]),
+        (lambda x: mg.exp(x) * 1e9, [V]),
+        (lambda x: x * x, [100 + V]),
+        (lambda x: mg.tanh(x), [np.ones((0, 3))]),
+        (lambda x: x[0] * x[1], [np.array([2.0, 3.0, 4.0])]),
+        (lambda x: mg.batch_norm(x, V, V * 2), [X]),
+    ],
+)
+def test_right_gradients_pass(function, inputs, order):
+    check_gradients(function, inputs, order=order)
+
+
+def test_inputs_may_be_lists_integers_float32_or_tensors():
+    check_gradients(lambda x: mg.sin(x), [[1, 2, 3]])
+    check_gradients(lambda x: mg.sin(x), [V.astype(np.float32)])
+    check_gradients(lambda x: mg.sin(x), [mg.Tensor(V)])
+    check_gradients(lambda: mg.Tensor(V), [])
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize(
+    "function",
+    [
+        mg.sign,
+        lambda x: x * 0.0,
+        lambda x: mg.Tensor(np.ones(3)),
+        lambda x: mg.where(x > 0, 1.0, 2.0) + 0 * x,
+        lambda x: x - x,
+    ],
+)
+def test_an_exactly_zero_gradient_passes_where_the_measured_one_is_zero(function, order):
+    check_gradients(function, [V + np.sign(V)], order=order)
+
+
+def test_one_input_may_be_unused():
+    check_gradients(lambda x, y: mg.sin(x), [V, V], order=2)
+
+
+def test_inputs_are_not_written_to():
+    x = V.copy()
+    check_gradients(mg.sin, [x], order=2)
+    assert np.array_equal(x, V)
+
+
+# What is wrong does not
+
+
+def wrong(backward, forward=np.sin, name="wrong"):
+    return primitive(lambda x: forward(x), backward, name=name)
+
+
+def but_at(g, index, factor):
+    scale = np.ones(g.shape)
+    scale[index] = factor
+    return g * scale
+
+
+WRONG = {
+    "factor": lambda g, x: 2 * g * mg.cos(x),
+    "factor near one": lambda g, x: (1 + 1e-5) * g * mg.cos(x),
+    "sign": lambda g, x: -g * mg.cos(x),
+    "zero": lambda g, x: g * 0.0,
+    "cotangent ignored": lambda g, x: mg.cos(x),
+    "constant added": lambda g, x: g * mg.cos(x) + 1e-3,
+    "missing term": lambda g, x: g * (1 - x * x / 2),
+    "other function": lambda g, x: g * mg.sin(x),
+    "one element of 30": lambda g, x: but_at(g, (3, 4), 0.5) * mg.cos(x),
+    "one element of 30 is zero": lambda g, x: but_at(g, (0, 0), 0.0) * mg.cos(x),
+    "one element of 30, barely": lambda g, x: but_at(g, (2, 0), 1 + 1e-5) * mg.cos(x),
+    "rows reversed": lambda g, x: g * mg.cos(x)[::-1],
+    "mean in place of each": lambda g, x: g * 0 + (g * mg.cos(x)).mean(),
+}
+
+
+@pytest.mark.parametrize("backward", WRONG.values(), ids=WRONG)
+def test_a_wrong_gradient_is_caught(backward):
+    x = np.random.default_rng(0).uniform(0.3, 1.2, (5, 6))
+    with pytest.raises(GradientMismatch, match="gradient of input 0"):
+        check_gradients(wrong(backward), [x])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_errors_are_caught_whatever_the_seed(seed):
+    for backward in (WRONG["factor near one"], WRONG["one element of 30, barely"]):
+        with pytest.raises(GradientMismatch):
+            check_gradients(wrong(backward), [np.full((5, 6), 0.5)], seed=seed)
+
+
+def test_the_worst_index_is_named():
+    with pytest.raises(GradientMismatch, match=r"at index \(3, 4\) claimed .*, measured"):
+        check_gradients(wrong(WRONG["one element of 30"]), [np.full((5, 6), 0.5)])
+
+
+def test_a_transposed_gradient_is_caught():
+    product = primitive(
+        lambda a, b: a @ b, [lambda g, b: b @ g.T, lambda g, a: g.T @ a], name="product"
+    )
+    with pytest.raises(GradientMismatch, match="input 0"):
+        check_gradients(product, [RNG.normal(size=(4, 4)), RNG.normal(size=(4, 4))])
+
+
+def test_only_the_second_input_wrong_is_caught():
+    product = primitive(
+        lambda a, b: a * b, [lambda g, b: g * b, lambda g, b: g * b], name="product"
+    )
+    with pytest.raises(GradientMismatch, match="input 1"):
+        check_gradients(product, [V, V[::-1]])
+
+
+def test_a_dropped_sum_is_caught():
+    # The gradient of a broadcast operand: the first row's share instead of the sum.
+    plus = primitive(lambda a, b: a + b, [lambda g: g, lambda g: g[0]], name="plus")
+    with pytest.raises(GradientMismatch, match="input 1"):
+        check_gradients(plus, [X, V])
+
+
+def test_a_dropped_accumulation_is_caught():
+    twice = primitive(lambda x: x * x, lambda g, x: g * x, name="twice")  # one of the two paths
+    with pytest.raises(GradientMismatch):
+        check_gradients(twice, [V])
+
+
+def test_a_gradient_dropped_for_one_of_two_outputs_is_caught():
+    with pytest.raises(GradientMismatch):
+        check_gradients(lambda x: [mg.sin(x), mg.sin(x.detach()) + x * 0], [V])
+
+
+def test_an_output_off_the_tape_is_caught():
+    with pytest.raises(GradientMismatch):
+        check_gradients(lambda x: mg.sin(x.detach()), [V])
+
+
+def right_once(second):
+    """sin, whose first gradient g·cos x is right, and whose gradients of that are ``second``."""
+    first = primitive(lambda g, x: g * np.cos(x), second, name="first")
+    return primitive(lambda x: np.sin(x), lambda g, x: first(g, x), name="once")
+
+
+WRONG_TWICE = {
+    "sign": [lambda g, x: g * mg.cos(x), lambda g, x: g * mg.sin(x)],
+    "g lost": [lambda g, x: g * mg.cos(x), lambda g, x: -g * mg.sin(x)],
+    "no path through x": [lambda g, x: g * mg.cos(x), None],
+    "no path through g": [None, lambda g, x: -g * mg.sin(x)],
+    "factor on g's side": [lambda g, x: 1.00001 * g * mg.cos(x), None],
+}
+
+
+@pytest.mark.parametrize("second", WRONG_TWICE.values(), ids=WRONG_TWICE)
+def test_an_error_at_second_order_only_is_caught_there(second):
+    function = right_once(second)
+    check_gradients(function, [V])
+    with pytest.raises(GradientMismatch, match="second-order gradient"):
+        check_gradients(function, [V], order=2)
+
+
+def test_statistics_taken_as_constants_are_caught_at_second_order():
+    # A normalisation whose backward treats 1/σ as a constant: a classic.
+    def backward(g, x, out):
+        scale = 1 / np.sqrt(x._array.var(0) + 1e-3)
+        return (g - g.mean(0) - out * (g * out).mean(0)) * scale
+
+    def forward(x):
+        return (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-3)
+
+    function = primitive(forward, backward, name="norm")
+    check_gradients(function, [X])
+    with pytest.raises(GradientMismatch, match="second-order"):
+        check_gradients(function, [X], order=2)
+
+
+def test_a_gradient_of_a_wrong_shape_is_an_error():
+    with pytest.raises(GradientError, match="shape"):
+        check_gradients(wrong(lambda g, x: (g * mg.cos(x)).sum()), [V])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_gradient_that_is_not_finite_where_the_function_is_smooth_is_a_mismatch(value):
+    with pytest.raises(GradientMismatch, match="not finite"):
+        check_gradients(wrong(lambda g, x: but_at(g, 2, value)), [V])
+
+
+def test_a_claimed_gradient_of_a_constant_function_is_caught():
+    with pytest.raises(GradientMismatch, match="measured"):
+        check_gradients(wrong(lambda g: g, np.sign), [V + np.sign(V)])
+
+
+# What can't be decided
+
+
+def test_the_vacuous_check_is_inconclusive():
+    # The sum of a batch-norm output is constant: any scaling of its gradient would pass.
+    with pytest.raises(InconclusiveCheck, match="nothing but noise"):
+        check_gradients(lambda x: mg.batch_norm(x, np.ones(6), np.zeros(6)).sum(), [X])
+    with pytest.raises(InconclusiveCheck):
+        check_gradients(lambda x: mg.normalize(x, 0, eps=0.0).sum(axis=0), [X])
+
+
+def test_noise_is_inconclusive():
+    rng = np.random.default_rng(0)
+    with pytest.raises(InconclusiveCheck, match="noise"):
+        check_gradients(lambda x: mg.sin(x) + 1e-6 * rng.normal(size=6), [V])
+
+
+def test_a_function_computed_in_float32_is_inconclusive():
+    with pytest.raises(InconclusiveCheck, match="noise"):
+        check_gradients(lambda x: mg.sin(x.astype(np.float32)), [V])
+
+
+@pytest.mark.parametrize("distance", [1e-3, 1e-4, -1e-4, 3e-4, -1e-3])
+@pytest.mark.parametrize("function", [mg.relu, mg.absolute, lambda x: mg.maximum(x, 2 * x)])
+def test_a_kink_near_the_point_is_inconclusive(function, distance):
+    with pytest.raises(InconclusiveCheck, match="kink"):
+        check_gradients(lambda x: function(x) + 3 * x, [[1.0, distance, -1.0]])
+
+
+def test_a_kink_does_not_hide_a_gradient_that_was_forgotten():
+    # Exactly zero passes only where the measured gradient is zero, not where it is noisy.
+    for x in ([1e-4], [-3e-4]):
+        with pytest.raises((InconclusiveCheck, GradientMismatch)):
+            check_gradients(wrong(lambda g: g * 0.0, abs), [x])
+
+
+def test_noise_does_not_hide_a_gradient_that_was_forgotten():
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        noisy = wrong(lambda g: g * 0.0, lambda x, rng=rng: np.sin(x) + rng.normal(size=x.shape))
+        with pytest.raises((InconclusiveCheck, GradientMismatch)):
+            check_gradients(noisy, [V])
+
+
+def test_an_error_far_above_the_noise_is_a_mismatch():
+    rng = np.random.default_rng(0)
+    noisy = wrong(lambda g, x: 2 * g * mg.cos(x), lambda x: np.sin(x) + 1e-7 * rng.normal(size=6))
+    with pytest.raises(GradientMismatch):
+        check_gradients(noisy, [V])
+
+
+def test_a_jump_across_the_point_is_not_passed():
+    with pytest.raises((InconclusiveCheck, GradientMismatch)):
+        check_gradients(mg.sign, [[1.0, 1e-4]])
+
+
+def test_a_function_that_is_not_finite_is_inconclusive():
+    with np.errstate(all="ignore"), pytest.raises(InconclusiveCheck, match="not finite"):
+        check_gradients(mg.log, [[1.0, 1e-4]])
+
+
+# How it is called
+
+
+def test_the_same_check_gives_the_same_verdict_and_numbers():
+    messages = set()
+    for _ in range(2):
+        with pytest.raises(GradientMismatch) as caught:
+            check_gradients(wrong(WRONG["factor near one"]), [V], order=2)
+        messages.add(str(caught.value))
+    assert len(messages) == 1
+
+
+def test_another_seed_takes_another_cotangent():
+    seen = []
+    spy = wrong(lambda g, x: seen.append(g.numpy()) or g * mg.cos(x))
+    for seed in (0, 1):
+        check_gradients(spy, [V], seed=seed)
+    assert not np.array_equal(seen[0], seen[1])
+    # Neither all ones, nor near zero anywhere.
+    assert all((np.abs(v) >= 0.5).all() and len(set(v)) == v.size for v in seen)
+
+
+def test_the_tolerance_is_relative_to_the_largest_entry():
+    nearly = wrong(lambda g, x: g * mg.cos(x) * (1 + 1e-5))
+    check_gradients(nearly, [V], tolerance=1e-4)
+    with pytest.raises(GradientMismatch):
+        check_gradients(nearly, [V], tolerance=1e-6)
+
+
+@pytest.mark.parametrize("order", [0, 3, "2"])
+def test_other_orders_are_refused(order):
+    with pytest.raises(ValueError, match="order"):
+        check_gradients(mg.sin, [V], order=order)
+
+
+def test_mismatch_is_an_assertion_and_inconclusive_is_not():
+    # So that a test that expects an AssertionError is not satisfied by an undecided check.
+    assert issubclass(GradientMismatch, AssertionError)
+    assert not issubclass(InconclusiveCheck, AssertionError)

@@ -14,14 +14,15 @@ The package is a tower; a module imports only from those below it:
     gan                       losses, the game, the trainer
     nn · optim · data · testing
     ops                       the differentiable functions
-    autograd · tensor         the tape
+    autograd · tape · tensor  the tape, and how gradients travel back along it
     kernels · random          arrays in, arrays out
     backend · files · errors
 """
 
 from . import data, errors, gan, nn, ops, optim, random
-from .autograd import grad, primitive, vjp
+from .autograd import grad
 from .ops import *  # noqa: F403
+from .tape import primitive, vjp
 from .tensor import Tensor, as_tensor, no_grad
 
 __version__ = "0.1.0"

@@ -10,13 +10,13 @@ import pytest
 
 import minigan as mg
 from minigan import Tensor, primitive
-from minigan.autograd import broadcast_to, sum_to
 from minigan.errors import (
     GradientError,
     GraphFreedError,
     NotTwiceDifferentiableError,
     StaleTensorError,
 )
+from minigan.tape import broadcast_to, sum_to
 from minigan.testing import check_gradients
 
 A = np.array([0.5, -1.5, 2.0])
@@ -1230,3 +1230,24 @@ def test_a_twin_notices_stale_operands():
     x.assign(B)
     with pytest.raises(StaleTensorError, match="'square'"):
         mg.grad(y, x, create_graph=True)
+
+
+def test_only_what_a_tracked_operand_needs_is_kept():
+    x = Tensor(np.ones(3), requires_grad=True)
+    constant = Tensor(np.ones(3))
+    assert (x * constant)._node.kept.keys() == {"b"}  # ∂(x·c)/∂x = c: x itself isn't needed
+    assert (x * x)._node.kept.keys() == {"a", "b"}
+    assert (x + constant)._node.kept == {}
+
+
+def test_a_read_only_view_of_a_parameter_is_copied_as_a_constant():
+    x = Tensor(np.ones(2), requires_grad=True)
+    parameter = Tensor(np.array([2.0, 3.0]))
+    y = (x * parameter.data).sum()
+    parameter.assign([5.0, 7.0])
+    assert mg.grad(y, x)[0].numpy().tolist() == [2, 3]
+
+
+def test_a_forward_that_does_not_tell_its_parameters_is_refused():
+    with pytest.raises(TypeError, match="wrap it in a"):
+        mg.primitive(max, lambda g: g)

@@ -47,7 +47,7 @@ __all__ = [
     "find_mnist",
     "from_arrays",
     "image_folder",
-    "loading",
+    "load",
     "mnist",
     "read_idx",
     "resized",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from ..autograd import elementwise, vjp
 from ..backend import Array, array_module
+from ..tape import elementwise, vjp
 from ..tensor import Tensor
 from .arithmetic import clip, where
 from .elementwise import exp

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..autograd import add, elementwise
 from ..backend import Array, array_module
+from ..tape import add, elementwise
 from ..tensor import Tensor, TensorLike, as_tensor
 from .elementwise import log
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..autograd import vjp
 from ..backend import Array
 from ..kernels import convolution as kernel
 from ..kernels.windows import Pair, Window
+from ..tape import vjp
 from ..tensor import Tensor, TensorLike
 from .geometry import IntOrPair, Padding, transposed_size, window
 from .shape import reshape, together

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..autograd import elementwise
 from ..backend import Array, array_module
+from ..tape import elementwise
 
 
 @elementwise(lambda g, out: g * out)

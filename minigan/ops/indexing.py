@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import vjp
 from ..backend import Array, array_module, is_array
+from ..tape import vjp
 from ..tensor import Tensor, TensorLike, as_tensor
 
 _BASIC = (int, np.integer, slice, type(None), type(Ellipsis))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..autograd import primitive, vjp
 from ..backend import Array, array_module
+from ..tape import primitive, vjp
 from ..tensor import Tensor, TensorLike
 from .shape import reshape, swap_last, together
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .. import random
-from ..autograd import vjp
 from ..backend import Array, array_module
+from ..tape import vjp
 from ..tensor import Tensor, TensorLike, as_tensor
 
 

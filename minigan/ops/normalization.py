@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..autograd import vjp
 from ..backend import Array, array_module
+from ..tape import vjp
 from ..tensor import Tensor, TensorLike, as_tensor
 from .elementwise import sqrt
 from .reduction import Axis, axes_of, mean, var

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..autograd import vjp
 from ..backend import Array, array_module
 from ..kernels.windows import Pair, Window, padded, scatter, view
+from ..tape import vjp
 from ..tensor import Tensor, TensorLike
 from .geometry import IntOrPair, Padding, pair, window
 from .reduction import max as max_over

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import broadcast_to, vjp
 from ..backend import Array, array_module
+from ..tape import broadcast_to, vjp
 from ..tensor import Tensor
 from .elementwise import exp
 from .shape import reshape

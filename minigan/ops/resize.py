@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..autograd import broadcast_to
 from ..backend import array_module
+from ..tape import broadcast_to
 from ..tensor import Tensor, TensorLike
 from .geometry import IntOrPair, pair
 from .linear import matmul

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import _operands, astype, broadcast_to, primitive, vjp
 from ..backend import Array, array_module
+from ..tape import as_operands, astype, broadcast_to, primitive, vjp
 from ..tensor import Tensor, TensorLike, as_tensor
 from .indexing import getitem, take
 
@@ -38,7 +38,7 @@ def swap_last(x: TensorLike) -> Tensor:
 
 def together(name: str, values: Sequence[TensorLike]) -> list[Tensor]:
     """The values as tensors of one dtype, which constants don't widen, as in arithmetic."""
-    tensors = _operands(name, values)
+    tensors = as_operands(name, values)
     dtype = next((t.dtype for t in tensors if t.dtype.kind == "f"), np.float64)
     return [t if t.dtype == dtype else astype(t, dtype) for t in tensors]
 

@@ -9,7 +9,7 @@ from strategies import arrays, arrays_with_axis, broadcastable, examples, seeds,
 
 import minigan as mg
 from minigan import Tensor
-from minigan.autograd import sum_to
+from minigan.tape import sum_to
 from minigan.testing import check_gradients
 
 REDUCTIONS = ["logsumexp", "max", "mean", "min", "sum", "var"]

@@ -1,0 +1,182 @@
+"""What a run is made of: given options over a saved run's, or over the recipe's defaults."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+import zlib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from .. import __version__
+from ..data import Images
+from ..files import FileError
+from ..recipes import RECIPES
+from .words import shown, unknown
+
+FORMAT = "minigan.run/1"
+CADENCE: dict[str, int | None] = {"log_every": 10, "sample_every": None, "save_every": 250}
+"""How often to log, draw and save; None is an eighth of the steps. They change no result."""
+
+_MAY_DIFFER = {"data", "device", *CADENCE}  # on resume; data is compared by what it holds
+_WHOLE = {"steps": 1, "batch": 1, "seed": 0, **dict.fromkeys(CADENCE, 1)}  # with the least value
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Everything that decides a run, as ``config.json`` keeps it.
+
+    ``settings`` are the recipe's own, without steps and batch; ``images`` tells by a checksum
+    what the data were.
+    """
+
+    recipe: str
+    seed: int
+    steps: int
+    batch: int
+    data: str | None
+    device: str
+    settings: dict[str, Any]
+    log_every: int
+    sample_every: int
+    save_every: int
+    images: str = ""
+    minigan: str = __version__
+
+    def text(self) -> str:
+        """As JSON."""
+        return json.dumps({"format": FORMAT, **dataclasses.asdict(self)}, indent=2) + "\n"
+
+    def flat(self) -> dict[str, Any]:
+        """Every value that an option can set, by name."""
+        values = dataclasses.asdict(self)
+        settings = values.pop("settings")
+        return {k: v for k, v in values.items() if k not in ("recipe", "images", "minigan")} | (
+            settings
+        )
+
+    def recipe_settings(self) -> dict[str, Any]:
+        """The settings that the recipe's functions take."""
+        return {**self.settings, "steps": self.steps, "batch": self.batch}
+
+
+def recipe_named(name: str) -> ModuleType:
+    """The recipe's module, or an error with the nearest name."""
+    if name not in RECIPES:
+        raise unknown("recipe", name, RECIPES)
+    return RECIPES[name]
+
+
+def settings_of(name: str) -> dict[str, Any]:
+    """All that --set can change of a recipe, with the defaults."""
+    return {**recipe_named(name).SETTINGS, **CADENCE}
+
+
+def given_options(asked: argparse.Namespace, recipe: str) -> dict[str, Any]:
+    """What the command line sets, by name, whether by an option of its own or by --set."""
+    named = {name: getattr(asked, name) for name in ("seed", "steps", "batch", "data", "device")}
+    given = {name: value for name, value in named.items() if value is not None}
+    defaults = settings_of(recipe)
+    for pair in asked.set:
+        key, equals, text = pair.partition("=")
+        if not equals:
+            raise ValueError(f"--set: got {pair!r}, wanted KEY=VALUE")
+        if key not in defaults:
+            raise unknown(f"setting of {recipe}:", key, defaults)
+        if key in given:
+            raise ValueError(f"{key} is given twice, as {shown(given[key])} and as {text}")
+        given[key] = _parsed(key, text, defaults[key])
+    for key, least in _WHOLE.items():
+        if key in given and given[key] < least:
+            raise ValueError(f"{key}: got {given[key]}, wanted a whole number of at least {least}")
+    return given
+
+
+def _parsed(key: str, text: str, default: Any) -> Any:
+    if isinstance(default, str):
+        return text
+    if isinstance(default, bool):
+        words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+        if text.lower() not in words:
+            raise ValueError(f"--set {key}: got {text!r}, wanted true or false")
+        return words[text.lower()]
+    is_whole = isinstance(default, int) or key in CADENCE
+    try:
+        number = int(text) if is_whole else float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        kind = "a whole number" if is_whole else "a number"
+        raise ValueError(f"--set {key}: got {text!r}, wanted {kind}")
+    return number
+
+
+def fresh(recipe: str, given: dict[str, Any]) -> Config:
+    """The config of a new run."""
+    defaults = {"seed": 0, "data": None, "device": "cpu", **settings_of(recipe)}
+    values = defaults | given
+    if values["sample_every"] is None:
+        values["sample_every"] = max(1, values["steps"] // 8)
+    return _made(recipe, values)
+
+
+def resumed(saved: Config, given: dict[str, Any], folder: Path) -> Config:
+    """The saved run's config with what may differ; any other change is refused by name."""
+    old = saved.flat()
+    for key, new in given.items():
+        if key == "steps" or key in _MAY_DIFFER or new == old[key]:
+            continue
+        raise ValueError(
+            f"{key}: the run in {folder} has {shown(old[key])}, got {shown(new)}; resume without "
+            "it, or start another run with --out"
+        )
+    return _made(saved.recipe, {**old, **given}, saved.images)
+
+
+def _made(recipe: str, values: dict[str, Any], images: str = "") -> Config:
+    own = {field.name for field in dataclasses.fields(Config)} & values.keys()
+    settings = {key: value for key, value in values.items() if key not in own}
+    return Config(
+        recipe=recipe, settings=settings, images=images, **{key: values[key] for key in own}
+    )
+
+
+def with_images(config: Config, images: Images) -> Config:
+    """The config with the data's checksum; refuses other data than the run was started with."""
+    checksum = 0
+    for array in (images.pixels, images.labels):
+        if array is not None:
+            checksum = zlib.crc32(np.ascontiguousarray(array).data, checksum)
+    size = "x".join(map(str, images.shape))
+    found = f"{len(images)} images of {size}, crc32 {checksum:08x}"
+    if config.images not in ("", found):
+        raise ValueError(
+            f"data: got {found}, but the run was started with {config.images}; "
+            "name the same data with --data, or start another run with --out"
+        )
+    return dataclasses.replace(config, images=found)
+
+
+def read_config(path: Path) -> Config:
+    """Read ``config.json``. Raises ``FileError`` unless a run wrote it."""
+    try:
+        values = json.loads(path.read_text("utf-8"))
+        if values.pop("format") != FORMAT:
+            raise ValueError("another format")
+        config = Config(**values)
+        if config.recipe not in RECIPES or type(config.settings) is not dict:
+            raise ValueError(f"unknown recipe {config.recipe!r}")
+        odd = recipe_named(config.recipe).SETTINGS.keys() ^ config.recipe_settings().keys()
+        if odd:
+            raise ValueError(f"{config.recipe} has other settings now ({', '.join(sorted(odd))})")
+        for key, least in _WHOLE.items():
+            if type(config.flat()[key]) is not int or config.flat()[key] < least:
+                raise ValueError(f"{key} is {config.flat()[key]!r}")
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise FileError(f"{path} is not a config that this version can use: {error}") from None
+    return config

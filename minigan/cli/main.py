@@ -1,0 +1,164 @@
+"""Arguments in, exit status out."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from ..errors import DeviceError, NonFiniteError
+from .words import unknown, whole
+
+# What a user can cause and mend: told in one line, without a traceback.
+_USER_ERRORS = (ValueError, TypeError, KeyError, OSError, ImportError, MemoryError, DeviceError)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with these arguments (by default the process's); returns the exit status.
+
+    0 done, 1 the training diverged, 2 something to mend, 130 and 143 stopped by a signal. With
+    the environment variable MINIGAN_TRACEBACK=1 an error shows where it came from.
+    """
+    try:
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+    except SystemExit as end:  # argparse, after --help or --version
+        return int(end.code or 0)
+    except KeyboardInterrupt:
+        print("minigan: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of a pipe went away, as in `minigan info … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains when it flushes
+        return 141
+    except (NonFiniteError, *_USER_ERRORS) as error:
+        if os.environ.get("MINIGAN_TRACEBACK") == "1":
+            traceback.print_exc()
+        print(f"minigan: {_message(error)}", file=sys.stderr)
+        return 1 if isinstance(error, NonFiniteError) else 2
+
+
+def _run(arguments: list[str]) -> int:
+    parser, commands = _parser()
+    if not arguments:
+        parser.print_help()
+        return 0
+    if not arguments[0].startswith("-") and arguments[0] not in commands:
+        raise unknown("command", arguments[0], commands)
+    asked, rest = parser.parse_known_args(arguments)
+    if rest:
+        used = commands.get(asked.command, parser)
+        word = rest[0].partition("=")[0]
+        if word.startswith("-"):
+            options = [o for o in used._option_string_actions if o.startswith("--")]
+            raise unknown("option", word, options)
+        raise ValueError(f"unexpected argument {word!r}; see {used.prog} --help")
+    status = asked.action(asked)
+    sys.stdout.flush()
+    return int(status)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Complains by an exception, so that every complaint looks alike."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message}; see {self.prog} --help")
+
+
+def _parser() -> tuple[_Parser, dict[str, _Parser]]:
+    from .. import __version__
+
+    parser = _Parser(prog="minigan", description="Train small GANs and look at what they make.")
+    parser.add_argument("--version", action="version", version=f"minigan {__version__}")
+    parser.set_defaults(command=None)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    added = {}
+    for name, words, add in (
+        ("train", "train a recipe, or go on with a run", _train_arguments),
+        ("sample", "draw images from a trained generator", _sample_arguments),
+        ("info", "tell what a run or a saved file holds", _info_arguments),
+        ("recipes", "list the recipes and their settings", _recipes_arguments),
+    ):
+        added[name] = commands.add_parser(
+            name, help=words, description=_sentence(words), allow_abbrev=False
+        )
+        add(added[name])
+    return parser, added
+
+
+def _train_arguments(parser: _Parser) -> None:
+    add = parser.add_argument
+    add("recipe", nargs="?", metavar="RECIPE", help="what to train (digits); see minigan recipes")
+    add("--out", metavar="DIR", help="the folder of the run (runs/RECIPE)")
+    add("--steps", type=whole(1), metavar="N", help="how many steps the run has in all")
+    add("--batch", type=whole(1), metavar="N", help="real images in a batch")
+    add("--seed", type=whole(0), metavar="N", help="of everything random (0)")
+    add("--data", metavar="PATH", help="a folder of pictures, an .npy, .npz or IDX file")
+    add("--device", metavar="cpu|cuda", help="where to compute (cpu)")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--resume", action="store_true", help="go on with the run in the folder")
+    mode.add_argument("--overwrite", action="store_true", help="remove the run in the folder")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting")
+    add("--quiet", action="store_true", help="no progress; print only where the samples are")
+    parser.epilog = (
+        "Settings besides the recipe's own: log_every (10 steps), sample_every (an eighth of the "
+        "steps) and save_every (250 steps). A resumed run takes what is not given from the saved "
+        "one, and ends with the same bits as if it had never stopped."
+    )
+    parser.set_defaults(action=_action("train"))
+
+
+def _sample_arguments(parser: _Parser) -> None:
+    add = parser.add_argument
+    add("source", metavar="RUN_OR_FILE", help="a run's folder, or a generator's .npz")
+    add("-n", "--count", type=whole(1), default=64, metavar="N", help="how many images (64)")
+    add("--seed", type=whole(0), default=0, metavar="N", help="of the noise (0)")
+    add(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help=".png for a grid; .npy or .npz for an array (N, H, W, C) in the generator's range "
+        "(sample-seedN.png beside the generator)",
+    )
+    parser.set_defaults(action=_action("sample"))
+
+
+def _info_arguments(parser: _Parser) -> None:
+    parser.add_argument("source", metavar="RUN_OR_FILE", help="a run's folder, or any .npz of ours")
+    parser.set_defaults(action=_action("info"))
+
+
+def _recipes_arguments(parser: _Parser) -> None:
+    parser.add_argument("name", nargs="?", metavar="NAME", help="show this recipe's settings")
+    parser.set_defaults(action=_action("recipes"))
+
+
+def _action(name: str) -> Callable[[argparse.Namespace], int]:
+    """The command's function, imported when it is called: help and errors stay quick."""
+
+    def call(asked: argparse.Namespace) -> int:
+        from . import inspect, train
+
+        functions: dict[str, Callable[[argparse.Namespace], int]] = {
+            "train": train.train,
+            "sample": inspect.sample,
+            "info": inspect.info,
+            "recipes": inspect.recipes,
+        }
+        return functions[name](asked)
+
+    return call
+
+
+def _sentence(words: str) -> str:
+    return words[0].upper() + words[1:] + "."
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:  # without "[Errno 28]"
+        name = error.filename
+        return f"{name}: {error.strerror}" if name is not None else error.strerror
+    if isinstance(error, KeyError) and error.args:  # str() would give its repr
+        return str(error.args[0])
+    return str(error) or f"{type(error).__name__}: set MINIGAN_TRACEBACK=1 to see where"

@@ -1,0 +1,252 @@
+"""``minigan train``: check everything before a file is written, then train and lose nothing."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import signal
+import sys
+import threading
+from contextlib import nullcontext
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
+
+import numpy as np
+
+from .. import nn
+from ..backend import check_device
+from ..data import Images
+from ..errors import NonFiniteError
+from ..gan import Report, Trainer, save_generator
+from .config import Config, fresh, given_options, recipe_named, resumed, with_images
+from .folder import RunFolder
+from .pictures import save_curves, save_grid
+from .words import require
+
+DEFAULT = "digits"
+_GRID = 64  # images in a picture, all of one seed, so that pictures can be compared
+
+
+class Stopped(Exception):
+    """A signal asked the run to stop, and its step is done."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class Signals:
+    """Within the block, the first SIGINT or SIGTERM is noted and the second stops at once."""
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Signals:
+        if threading.current_thread() is threading.main_thread():  # only it may ask for signals
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *error: type[BaseException] | BaseException | TracebackType | None) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.number is not None:
+            raise KeyboardInterrupt
+        self.number = number
+
+
+def train(asked: argparse.Namespace) -> int:
+    """Run ``minigan train``."""
+    require("PIL", "matplotlib", *([] if asked.quiet else ["tqdm"]))
+    folder, config = _settled(asked)
+    check_device(config.device)
+    recipe = recipe_named(config.recipe)
+    images = recipe.load_data(config.recipe_settings(), config.data)
+    config = with_images(config, images)
+    trainer = recipe.make_trainer(
+        config.recipe_settings(), images.shape, config.seed, config.device
+    )
+    _check(trainer, images, config)
+    # Bad numbers are found and named by the trainer; NumPy's warnings would only repeat them.
+    with folder.locked(), Signals() as signals, np.errstate(all="ignore"):
+        if asked.resume and folder.state.exists():
+            _go_back(trainer, folder, config)
+        elif asked.resume or asked.overwrite:
+            folder.clear()  # resumed, it was killed before its first state
+        else:
+            _require_free(folder)  # again, now that no other process can come in between
+        return Run(trainer, images, config, folder, signals, asked.quiet).go()
+
+
+def _settled(asked: argparse.Namespace) -> tuple[RunFolder, Config]:
+    """The folder and the config that the options mean, nothing being written."""
+    if asked.recipe is not None:
+        recipe_named(asked.recipe)
+    name = asked.recipe or DEFAULT
+    folder = RunFolder(Path(asked.out or f"runs/{name}"))
+    if folder.is_free() or not asked.resume:
+        config = fresh(name, given_options(asked, name))
+        if not asked.overwrite:
+            _require_free(folder)
+        elif not folder.is_free():
+            folder.require_run()
+        return folder, config
+    saved = folder.read_config()
+    if asked.recipe not in (None, saved.recipe):
+        raise ValueError(
+            f"recipe: the run in {folder.path} has {saved.recipe}, got {asked.recipe}; "
+            "resume without it, or start another run with --out"
+        )
+    return folder, resumed(saved, given_options(asked, saved.recipe), folder.path)
+
+
+def _require_free(folder: RunFolder) -> None:
+    if not folder.is_free():
+        raise FileExistsError(
+            f"the folder {str(folder.path)!r} is not empty: add --resume to go on with the run in "
+            "it, --overwrite to remove that run, or --out DIR to train elsewhere"
+        )
+
+
+def _check(trainer: Trainer, images: Images, config: Config) -> None:
+    """Find now what the first step would complain about, before anything is written."""
+    made = trainer.game.image_shape()
+    if made != images.shape:
+        raise ValueError(
+            f"data: got images of shape {images.shape}, but {config.recipe} makes {made}; "
+            "choose other data, or a recipe or settings for that size"
+        )
+    if config.batch > len(images):
+        raise ValueError(
+            f"batch: got {config.batch}, wanted at most {len(images)}, the number of images"
+        )
+
+
+def _go_back(trainer: Trainer, folder: RunFolder, config: Config) -> None:
+    """Put the trainer and the folder at the saved step."""
+    trainer.load(folder.state)
+    if trainer.step_count > config.steps:
+        raise ValueError(
+            f"steps: the run in {folder.path} has done {trainer.step_count}, got {config.steps}; "
+            "steps can't be taken back"
+        )
+    folder.cut(trainer.step_count)
+
+
+class Run:
+    """One call of ``minigan train``, once all is checked: the steps and what they leave behind."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        images: Images,
+        config: Config,
+        folder: RunFolder,
+        signals: Signals,
+        quiet: bool,
+    ) -> None:
+        self.trainer, self.images, self.config = trainer, images, config
+        self.folder, self.signals, self.quiet = folder, signals, quiet
+        self.saved_step = trainer.step_count
+        self._bar: Any = None
+
+    def go(self) -> int:
+        """Train to the last step, or until a signal; returns the exit status."""
+        self.folder.write_config(self.config)
+        self._announce()
+        try:
+            self._train()
+            self._finish()
+        except Stopped as stop:
+            self._save()
+            print(f"minigan: stopped at step {self.saved_step}; {self._hint()}", file=sys.stderr)
+            return 128 + stop.number
+        except NonFiniteError as error:
+            raise NonFiniteError(
+                f"{error}; {self.folder.path} keeps the state of step {self.saved_step}"
+            ) from None
+        print(self.folder / "samples.png")
+        return 0
+
+    def _train(self) -> None:
+        done, steps = self.trainer.step_count, self.config.steps
+        if done == 0:
+            self._save()
+        with self._progress():
+            self.trainer.fit(
+                self.images, steps - done, self.config.batch, callbacks=[self._after_step]
+            )
+
+    def _after_step(self, report: Report) -> None:
+        step, config = report.step, self.config
+        is_last = step == config.steps
+        if step % config.log_every == 0 or is_last:
+            self.folder.log(report)
+        if step % config.sample_every == 0:
+            self._draw(self.folder.picture(step))
+        if step % config.save_every == 0 and not is_last:
+            self._save()
+        if self._bar is not None:
+            self._bar.set_postfix_str(_in_words(report), refresh=False)
+            self._bar.update()
+        if self.signals.number is not None and not is_last:
+            raise Stopped(self.signals.number)
+
+    def _finish(self) -> None:
+        self._save()
+        config = self.config
+        title = f"{config.recipe}: {config.steps:,} steps of {config.batch}, seed {config.seed}"
+        save_curves(self.folder.read_log(), title, self.folder / "curves.png")
+        self._draw(self.folder / "samples.png")
+
+    def _save(self) -> None:
+        """The state first, which refuses numbers that are not finite."""
+        self.folder.sync_log()
+        self.trainer.save(self.folder.state)
+        self.saved_step = self.trainer.step_count
+        game = self.trainer.game
+        image_range = self.trainer.image_range
+        save_generator(
+            self.trainer.sampler, game.latent, image_range, self.folder / "generator.npz"
+        )
+        nn.save(game.discriminator, self.folder / "discriminator.npz")
+
+    def _draw(self, path: Path) -> None:
+        save_grid(self.trainer.sample(_GRID, seed=0), self.trainer.image_range, path)
+
+    def _announce(self) -> None:
+        done, config = self.trainer.step_count, self.config
+        if done == config.steps:
+            print(f"the run in {self.folder.path} is already at step {done}")
+        elif not self.quiet:
+            data = f"{len(self.images):,} images of {'x'.join(map(str, self.images.shape))}"
+            steps = f"steps {done + 1:,} to {config.steps:,}"
+            print(f"{config.recipe}: {data}, {steps}, into {self.folder.path}", flush=True)
+
+    def _hint(self) -> str:
+        return f"go on with: minigan train --resume --out {shlex.quote(str(self.folder.path))}"
+
+    def _progress(self) -> Any:
+        if self.quiet or self.trainer.step_count == self.config.steps:
+            return nullcontext()
+        from tqdm import tqdm
+
+        self._bar = tqdm(
+            initial=self.trainer.step_count,
+            total=self.config.steps,
+            unit=" steps",
+            dynamic_ncols=True,
+            mininterval=0.2 if sys.stderr.isatty() else 10,  # a log file wants fewer lines
+        )
+        return self._bar
+
+
+def _in_words(report: Report) -> str:
+    return (
+        f"loss D {report.discriminator_loss:.3f} G {report.generator_loss:.3f}, "
+        f"D(x) {report.real_score:.2f}, D(G(z)) {report.fake_score:.2f}"
+    )

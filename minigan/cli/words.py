@@ -1,0 +1,46 @@
+"""Small helps for messages and arguments that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from importlib.util import find_spec
+
+
+def unknown(what: str, got: str, options: Iterable[str]) -> ValueError:
+    """The error for a name that isn't one of ``options``: says the nearest, and all of them."""
+    names = list(options)
+    near = get_close_matches(got, names, 1, cutoff=0.5)
+    hint = f" (is it {near[0]!r}?)" if near else ""
+    return ValueError(f"unknown {what} {got!r}{hint}; wanted one of {', '.join(names)}")
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """An argument type for argparse: a whole number of at least ``least``."""
+
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if number < least:
+            message = f"got {text!r}, wanted a whole number of at least {least}"
+            raise argparse.ArgumentTypeError(message)
+        return number
+
+    return parse
+
+
+def shown(value: object) -> str:
+    """A setting's value as one would type it after ``--set KEY=``."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def require(*modules: str) -> None:
+    """Raise an ImportError that says how to install what is missing, importing nothing yet."""
+    names = {"PIL": "Pillow"}
+    missing = [names.get(module, module) for module in modules if find_spec(module) is None]
+    if missing:
+        raise ImportError(f'this command needs {" and ".join(missing)}: pip install "minigan[cli]"')

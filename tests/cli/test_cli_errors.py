@@ -1,0 +1,200 @@
+"""Every mistake is told in one line, with exit status 2, before anything is written."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from minigan import gan
+
+Command = Callable[..., Any]
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ("trian", ["unknown command 'trian'", "'train'"]),
+        ("--verison", ["unknown option '--verison'", "'--version'"]),
+        ("train digitz", ["unknown recipe 'digitz'", "'digits'", "dcgan-mnist"]),
+        ("train --stpes 5", ["unknown option '--stpes'", "'--steps'"]),
+        ("train --step 5", ["unknown option '--step'", "'--steps'"]),
+        ("train digits more", ["unexpected argument 'more'"]),
+        ("train --set widht=5", ["'widht'", "'width'"]),
+        ("train --set width", ["--set", "'width'", "KEY=VALUE"]),
+        ("train --set width=wide", ["width", "'wide'", "a whole number"]),
+        ("train --set width=2.5", ["width", "'2.5'", "a whole number"]),
+        ("train --set lr=fast", ["lr", "'fast'", "a number"]),
+        ("train --set lr=nan", ["lr", "'nan'", "a number"]),
+        ("train --set lr=-1", ["lr", "-1"]),
+        ("train --set latent=0", ["latent", "0"]),
+        ("train --set dropout=1.5", ["1.5", "[0, 1)"]),
+        ("train --set log_every=0", ["log_every", "0", "at least 1"]),
+        ("train --set steps=0", ["steps", "0", "at least 1"]),
+        ("train --steps 5 --set steps=6", ["steps", "twice", "5", "6"]),
+        ("train --steps 0", ["--steps", "'0'", "at least 1"]),
+        ("train --steps many", ["--steps", "'many'", "a whole number"]),
+        ("train --seed -1", ["--seed", "'-1'", "at least 0"]),
+        ("train --batch 2000", ["batch", "2000", "1437"]),
+        ("train --resume --overwrite", ["--resume", "--overwrite"]),
+        ("train --device tpu", ["device", "'tpu'", '"cuda"']),
+        ("train --data nowhere", ["'nowhere'"]),
+        ("train upsampling", ["--data"]),
+        (
+            "train mlp-mnist",
+            [
+                "MINIGAN_DATA",
+                "train-images-idx3",
+                "train-labels-idx1",
+                "t10k-images",
+                "t10k-labels",
+            ],
+        ),
+        ("sample", ["RUN_OR_FILE"]),
+        ("sample nowhere", ["'nowhere'"]),
+        ("sample . -n 0", ["--count", "'0'", "at least 1"]),
+        ("sample .", ["config.json"]),
+        ("info nowhere", ["'nowhere'"]),
+        ("recipes digit", ["unknown recipe 'digit'", "'digits'"]),
+    ],
+)
+def test_one_line_and_nothing_written(
+    command: Command, tmp_path: Path, arguments: str, words: list[str]
+) -> None:
+    result = command(*arguments.split())
+    assert result.status == 2
+    assert result.out == ""
+    assert result.err.startswith("minigan: ")
+    assert len(result.err.splitlines()) == 1
+    for word in words:
+        assert word in result.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(importlib.util.find_spec("cupy") is not None, reason="CuPy is here")
+def test_cuda_without_cupy(command: Command, tmp_path: Path) -> None:
+    result = command("train", "--device", "cuda")
+    assert result.status == 2
+    assert 'pip install "minigan[gpu]"' in result.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "module, name", [("tqdm", "tqdm"), ("PIL", "Pillow"), ("matplotlib", "matplotlib")]
+)
+def test_a_missing_extra_is_told_before_training(
+    train: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, name: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    result = train("--steps", 2)
+    assert result.status == 2
+    assert name in result.err
+    assert 'pip install "minigan[cli]"' in result.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_quiet_needs_no_tqdm(train: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    assert train("--steps", 1, "--quiet").status == 0
+
+
+def test_data_that_the_recipe_cannot_make(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from minigan import data
+    from minigan.recipes import digits
+
+    grey = data.from_arrays(np.zeros((30, 10, 10, 1), np.uint8))
+    monkeypatch.setattr(digits, "load_data", lambda settings, path: grey)
+    result = command("train", "--batch", 8, "--set", "width=4")
+    assert result.status == 2
+    assert "(10, 10, 1)" in result.err
+    assert "(8, 8, 1)" in result.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_out_can_be_no_file(train: Command, tmp_path: Path) -> None:
+    Path("file").write_text("mine")
+    for out in ("file", "file/run"):
+        result = train("--steps", 1, "--out", out)
+        assert result.status == 2
+        assert out in result.err
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+    assert Path("file").read_text() == "mine"
+
+
+def test_traceback_when_asked_for(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINIGAN_TRACEBACK", "1")
+    result = command("info", "nowhere")
+    assert result.status == 2
+    assert "Traceback" in result.err
+    assert result.err.splitlines()[-1].startswith("minigan: ")
+
+
+@pytest.mark.parametrize(
+    "error, status, line",
+    [
+        (KeyError("no such name"), 2, "no such name"),
+        (OSError(28, "No space left on device", "state.npz"), 2, "state.npz: No space left"),
+        (KeyboardInterrupt(), 130, "stopped"),
+    ],
+)
+def test_errors_of_every_kind_are_one_line(
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    status: int,
+    line: str,
+) -> None:
+    def failing(source: object) -> None:
+        raise error
+
+    monkeypatch.setattr("minigan.cli.inspect._existing", failing)
+    result = command("info", "x")
+    assert result.status == status
+    assert result.err.startswith(f"minigan: {line}")
+    assert len(result.err.splitlines()) == 1
+
+
+def test_a_bug_of_ours_keeps_its_traceback(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(source: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("minigan.cli.inspect._existing", failing)
+    with pytest.raises(ZeroDivisionError):
+        command("info", "x")
+
+
+def test_help_and_version(command: Command) -> None:
+    bare = command()
+    assert (bare.status, bare.err) == (0, "")
+    assert "train a recipe" in bare.out
+    assert command("--help").out == bare.out
+    assert command("--version").out == "minigan 0.1.0\n"
+    for name in ("train", "sample", "info", "recipes"):
+        shown = command(name, "--help")
+        assert shown.status == 0
+        assert f"usage: minigan {name}" in shown.out
+
+
+def test_python_dash_m(tmp_path: Path) -> None:
+    """And that help asks for none of the extras."""
+    script = (
+        "import runpy, sys; sys.argv[:] = ['minigan', '--help']\n"
+        "for name in ('tqdm', 'PIL', 'matplotlib'): sys.modules[name] = None\n"
+        "runpy.run_module('minigan', run_name='__main__')"
+    )
+    root = Path(gan.__file__).parents[2]
+    ran = subprocess.run(
+        [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.startswith("usage: minigan")

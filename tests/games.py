@@ -30,9 +30,7 @@ def networks(
         extra += [nn.Dropout(drop)] if drop else []
         return [nn.Dense(units, dtype=dtype), *extra, nn.LeakyReLU(0.2)]
 
-    generator = nn.Sequential(
-        *hidden(6), nn.Dense(16, dtype=dtype), nn.Reshape(*SHAPE), nn.Tanh()
-    )
+    generator = nn.Sequential(*hidden(6), nn.Dense(16, dtype=dtype), nn.Reshape(*SHAPE), nn.Tanh())
     discriminator = nn.Sequential(nn.Flatten(), *hidden(5), nn.Dense(1, dtype=dtype))
     return generator, discriminator
 

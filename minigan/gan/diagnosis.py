@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from .. import random
@@ -13,17 +14,18 @@ from .records import Batch
 from .update import Streams, draw
 
 
-def first_bad(game: Game, batch: Batch, streams: Streams) -> str:
+def first_bad(game: Game, batches: Sequence[Batch], streams: Streams) -> str:
     """What to add to the error: the first tensor of a forward pass that is not finite, if any.
 
-    Looks at the parameters, then at the batch, then runs the networks again, layer by layer.
+    Looks at the parameters, then at the batches, then runs the networks again, layer by layer,
+    in training mode: statistics that layers keep are the caller's to put back.
     """
     networks = {"generator": game.generator, "discriminator": game.discriminator}
     for owner, network in networks.items():
         for name, parameter in network.named_state().items():
             if not _finite(parameter):
                 return f"; the parameter {owner}.{name} is the first tensor that is not finite"
-    if not _finite(batch.images):
+    if not all(_finite(batch.images) for batch in batches):
         return "; the batch of real images is the first tensor that is not finite"
     names = {
         id(module): f"{owner}.{path}" if path else owner
@@ -37,8 +39,9 @@ def first_bad(game: Game, batch: Batch, streams: Streams) -> str:
             found.append(f"{names.get(id(module), 'module')} ({type(module).__name__})")
 
     with no_grad(), random.use(streams.dropout), watch(look):
-        game.judge(batch.images, batch.condition)
-        game.judge(game.generate(draw(game, batch, streams)), batch.condition)
+        for batch in batches:
+            game.judge(batch.images, batch.condition)
+            game.judge(game.generate(draw(game, batch, streams)), batch.condition)
     return f"; the output of {found[0]} is the first tensor that is not finite" if found else ""
 
 

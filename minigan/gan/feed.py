@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backend import is_array
 from ..data import Images
 from ..random import Stream
 from .game import Range
@@ -45,7 +46,7 @@ def feed_of(data: Any, batch: int, seed: int, image_range: Range) -> Any:
     """
     if isinstance(data, (Images, np.ndarray)):
         return Feed(_images(data), batch, seed, image_range)
-    if isinstance(data, Iterable):
+    if isinstance(data, Iterable) and not isinstance(data, str):
         items = _endless(data)
         return lambda k: as_batch(next(items))
     raise TypeError(
@@ -67,7 +68,7 @@ def as_batch(item: Any) -> Batch:
         return item
     if isinstance(item, (tuple, list)):
         return Batch(np.asarray(item[0]), *(np.asarray(x) for x in item[1:2]))
-    return Batch(item if hasattr(item, "shape") else np.asarray(item))
+    return Batch(item if is_array(item) else np.asarray(item))
 
 
 def _endless(data: Iterable[Any]) -> Iterator[Any]:

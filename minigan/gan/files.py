@@ -48,7 +48,7 @@ def load_generator(
     try:
         name, settings = notes["latent"]
         latent = _LATENTS[name](**settings)
-        low, high = notes["image_range"]
+        low, high = map(float, notes["image_range"])
     except (KeyError, TypeError, ValueError):
         raise FileError(f"{path}: holds no generator (its header names no latent)") from None
-    return SavedGenerator(load(path, custom), latent, (float(low), float(high)))
+    return SavedGenerator(load(path, custom), latent, (low, high))

@@ -7,7 +7,7 @@ from typing import Any
 from ..nn import Module, Sequential, Sigmoid, Tanh, training
 from ..random import Stream
 from ..tensor import Tensor, no_grad
-from .latent import Latent, Normal
+from .latent import Latent, Normal, noise_for
 from .losses import Loss, loss_named
 from .records import Draw, Output
 
@@ -56,7 +56,7 @@ class Game:
 
     def image_shape(self) -> tuple[int, ...]:
         """The shape of one generated image, (H, W, C)."""
-        noise = self.latent.draw(1, Stream(0, "shape"))
+        noise = noise_for(self.generator, self.latent, 1, Stream(0, "shape"))
         with no_grad(), training(False):
             return self.generate(Draw(noise)).shape[1:]
 

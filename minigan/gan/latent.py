@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..backend import Array
+from ..backend import Array, to_device
+from ..nn import Module, Parameter
 from ..random import Stream
 
 
@@ -24,6 +25,9 @@ class Normal:
 
     size: int = 100
 
+    def __post_init__(self) -> None:
+        _check_size(self.size)
+
     def draw(self, count: int, stream: Stream) -> Array:
         """``count`` vectors, float32 (count, size)."""
         return stream.normal((count, self.size))
@@ -37,6 +41,22 @@ class Uniform:
     low: float = -1.0
     high: float = 1.0
 
+    def __post_init__(self) -> None:
+        _check_size(self.size)
+
     def draw(self, count: int, stream: Stream) -> Array:
         """``count`` vectors, float32 (count, size)."""
         return stream.uniform((count, self.size), self.low, self.high)
+
+
+def noise_for(network: Module, latent: Latent, count: int, stream: Stream) -> Array:
+    """``count`` vectors of ``latent``, of the dtype and on the device of ``network``."""
+    noise = latent.draw(count, stream)
+    inside = (value for _, module in network.named_modules() for _, value in module.children())
+    like = next((value for value in inside if isinstance(value, Parameter)), None)
+    return noise if like is None else to_device(noise.astype(like.dtype, copy=False), like.device)
+
+
+def _check_size(size: int) -> None:
+    if size < 1:
+        raise ValueError(f"latent size: got {size}, wanted at least 1")

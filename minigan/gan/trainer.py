@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from os import PathLike
+from os import PathLike, fspath
 from typing import Any
 
 import numpy as np
 
-from ..backend import Array, check_device, to_device
+from ..backend import Array, check_device, device_of, to_device
 from ..data import check_range
 from ..errors import NonFiniteError
-from ..files import load_arrays, save_arrays
-from ..nn import Module
+from ..files import FileError, load_arrays, save_arrays
+from ..nn import Module, Parameter
 from ..nn.files import describe
 from ..optim import Adam, MovingAverage, Optimizer
 from ..tensor import no_grad
@@ -71,8 +71,10 @@ class Trainer:
             pair[0].unbound().bind(game.generator), pair[1].unbound().bind(game.discriminator)
         )
         self.average = None if average is None else MovingAverage(game.generator, average)
+        self._statistics = [p for p in self._parameters().values() if not p.requires_grad]
         self._counters = {"step": np.array(0), "batches": np.array(0)}
         self._range_checked = False
+        self._image_shape: tuple[int, ...] = ()  # not known yet
 
     @property
     def step_count(self) -> int:
@@ -86,22 +88,25 @@ class Trainer:
 
         A batch is an array of images (N, H, W, C) in the generator's range, a pair (images,
         labels) or a ``Batch``. Raises ``NonFiniteError`` before a bad loss or gradient reaches
-        the weights, naming the first tensor that went bad.
+        the weights or a layer's statistics, naming the first tensor that went bad.
         """
         if len(batches) != self.discriminator_steps:
             raise ValueError(
                 f"step: got {len(batches)} batches, wanted {self.discriminator_steps}, "
                 "one for each of the discriminator's moves"
             )
-        records = [self._prepared(as_batch(batch)) for batch in batches]
+        records = list(map(self._prepared, map(as_batch, batches)))
         streams = Streams.of(self.seed, self.step_count)
+        kept = [parameter._array.copy() for parameter in self._statistics]
         try:
             if self.update == "simultaneous":
                 scores = simultaneous(self.game, self.players, records, streams)
             else:
                 scores = alternating(self.game, self.players, records, streams, self.first)
         except NonFiniteError as error:
-            culprit = first_bad(self.game, records[-1], Streams.of(self.seed, self.step_count))
+            self._put_back(kept)  # batch norm has seen the bad numbers before the loss did
+            culprit = first_bad(self.game, records, Streams.of(self.seed, self.step_count))
+            self._put_back(kept)
             raise NonFiniteError(f"step {self.step_count + 1}: {error}{culprit}") from None
         if self.average is not None:
             self.average.update(self.game.generator, self.step_count)
@@ -154,23 +159,26 @@ class Trainer:
     def _prepared(self, batch: Batch) -> Batch:
         """The batch on the trainer's device, in the networks' dtype, its range checked once."""
         images = batch.images
-        shape = self._image_shape()
-        if images.ndim != len(shape) + 1 or images.shape[1:] != shape:
-            raise ValueError(
-                f"batch: got images of shape {images.shape}, but the generator makes "
-                f"{shape}: wanted a batch of those"
-            )
+        if batch.condition is None:  # with one, what the generator makes may depend on it
+            self._image_shape = shape = self._image_shape or self.game.image_shape()
+            if images.shape[1:] != shape:
+                raise ValueError(
+                    f"batch: got images of shape {images.shape}, but the generator makes "
+                    f"{shape}: wanted a batch of those"
+                )
+        if not len(images):
+            raise ValueError(f"batch: got no images, an array of shape {images.shape}")
         if not self._range_checked and self.game.image_range is not None:
             message = check_range(images, *self.game.image_range)
             if message:
-                warnings.warn(message, stacklevel=4)
+                warnings.warn(message, stacklevel=3)  # the line that called step()
             self._range_checked = True
         dtype = next(iter(self.players.discriminator.parameters.values())).dtype
-        return batch._replace(images=to_device(images.astype(dtype, copy=False), self.device))
-
-    def _image_shape(self) -> tuple[int, ...]:
-        shapes = self.game.discriminator._shapes
-        return tuple(n for n in shapes[0][1:] if n is not None) if shapes else ()
+        condition = batch.condition
+        return batch._replace(
+            images=to_device(images.astype(dtype, copy=False), self.device),
+            condition=None if condition is None else to_device(condition, self.device),
+        )
 
     # Looking
 
@@ -180,7 +188,7 @@ class Trainer:
         The first images of a larger count are the same. Uses the averaged weights if there are
         any, and evaluation mode, so that no image depends on another.
         """
-        return sample(self.sampler, self.game.latent, count, seed, condition, self.device)
+        return sample(self.sampler, self.game.latent, count, seed, condition)
 
     @property
     def sampler(self) -> Module:
@@ -207,8 +215,13 @@ class Trainer:
                 raise ValueError(
                     f"state {name!r}: got shape {np.shape(state[name])}, wanted {own.shape}"
                 )
+        parameters = self._parameters()
         for name, own in live.items():
-            own[...] = to_device(state[name], self.device) if own.ndim else state[name]
+            value = to_device(np.asarray(state[name]), device_of(own))
+            if name in parameters:
+                parameters[name].assign(value)  # so that a graph from before is known to be stale
+            else:
+                own[...] = value
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the state and the architecture to ``path``, a ``.npz``; see ``load``."""
@@ -219,30 +232,66 @@ class Trainer:
         save_arrays(path, state, self._header())
 
     def load(self, path: str | PathLike[str]) -> None:
-        """Go back to the state in ``path``, which must be of the same architecture."""
+        """Go back to the state in ``path``, which must be of the same architecture and settings."""
         expected = {name: (a.shape, np.dtype(a.dtype)) for name, a in self._live_state().items()}
-        arrays, _ = load_arrays(path, format=FORMAT, expected=expected)
+        arrays, header = load_arrays(path, format=FORMAT, expected=expected)
+        if difference := _difference(header, self._header()):
+            raise FileError(f"{fspath(path)!r} is of another run: its {difference}")
         self.load_state(arrays)
 
     def _live_state(self) -> dict[str, Array]:
         parts: dict[str, Mapping[str, Array]] = {
-            "generator": _arrays(self.game.generator),
-            "discriminator": _arrays(self.game.discriminator),
             "generator_optimizer": self.players.generator.state,
             "discriminator_optimizer": self.players.discriminator.state,
-            "average": {} if self.average is None else _arrays(self.average.module),
-            "count": {**self._counters},
+            "count": self._counters,
         }
-        return {f"{part}.{name}": a for part, arrays in parts.items() for name, a in arrays.items()}
+        weights = {name: parameter._array for name, parameter in self._parameters().items()}
+        others = {f"{part}.{name}": a for part, held in parts.items() for name, a in held.items()}
+        return weights | others
+
+    def _parameters(self) -> dict[str, Parameter]:
+        networks = {"generator": self.game.generator, "discriminator": self.game.discriminator}
+        if self.average is not None:
+            networks["average"] = self.average.module
+        return {
+            f"{owner}.{name}": parameter
+            for owner, network in networks.items()
+            for name, parameter in network.named_state().items()
+        }
+
+    def _put_back(self, kept: Sequence[Array]) -> None:
+        for parameter, values in zip(self._statistics, kept, strict=True):
+            parameter.assign(values)
 
     def _header(self) -> dict[str, Any]:
+        """What a state belongs to, ready for JSON: another trainer must be alike to take it."""
         return {
             "format": FORMAT,
             "seed": self.seed,
+            "update": self.update,
+            "first": self.first,
+            "discriminator_steps": self.discriminator_steps,
+            "average": None if self.average is None else self.average.decay,
+            "loss": _words(self.game.loss),
+            "latent": _words(self.game.latent),
             "generator": describe(self.game.generator),
             "discriminator": describe(self.game.discriminator),
         }
 
 
-def _arrays(module: Module) -> dict[str, Array]:
-    return {name: parameter._array for name, parameter in module.named_state().items()}
+def _words(value: Any) -> str:
+    words = repr(value)
+    return type(value).__name__ if " at 0x" in words else words  # an address differs every time
+
+
+def _difference(found: Any, wanted: Any, where: str = "") -> str | None:
+    """The first place where two trees differ, in words; a file's lists may be tuples here."""
+    rows = (list, tuple)
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        pairs = [(key, found.get(key), wanted.get(key)) for key in wanted | found]
+    elif isinstance(found, rows) and isinstance(wanted, rows) and len(found) == len(wanted):
+        pairs = [(str(i), a, b) for i, (a, b) in enumerate(zip(found, wanted, strict=True))]
+    else:
+        return None if found == wanted else f"{where} is {found!r}, wanted {wanted!r}"
+    places = (_difference(a, b, f"{where}.{key}" if where else key) for key, a, b in pairs)
+    return next((place for place in places if place), None)

@@ -18,6 +18,7 @@ from ..errors import NonFiniteError
 from ..optim import Optimizer
 from ..tensor import Tensor, no_grad
 from .game import Game
+from .latent import noise_for
 from .records import Batch, Draw, Output
 
 
@@ -112,7 +113,8 @@ def simultaneous(
 
 def draw(game: Game, batch: Batch, streams: Streams) -> Draw:
     """Fresh noise for as many images as the batch has, with the batch's condition."""
-    return Draw(game.latent.draw(len(batch.images), streams.latent), batch.condition)
+    count = len(batch.images)
+    return Draw(noise_for(game.generator, game.latent, count, streams.latent), batch.condition)
 
 
 def _judge(game: Game, batch: Batch, images: object) -> Output:

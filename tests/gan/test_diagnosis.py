@@ -1,0 +1,172 @@
+"""Numbers that are not finite: the step and the first bad tensor are named, the weights kept."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from games import LATENT, SHAPE, bits, networks, pictures, trainer
+
+import minigan as mg
+from minigan import nn
+from minigan.errors import NonFiniteError
+from minigan.gan import Game, Normal, Trainer
+from minigan.optim import SGD
+
+# NumPy warns of what the trainer then reports; only the report is of interest here.
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+
+UPDATES = [
+    {"update": "alternating"},
+    {"update": "alternating", "first": "generator"},
+    {"update": "simultaneous"},
+]
+
+
+def spoilt(value=np.nan, at=(1, 2, 3, 0)):
+    images = pictures(4)
+    images[at] = value
+    return images
+
+
+@pytest.mark.parametrize("settings", UPDATES, ids=lambda s: "-".join(s.values()))
+@pytest.mark.parametrize("norm", [False, True])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_bad_number_in_the_data_is_named_and_reaches_nothing(settings, norm, value):
+    run = trainer(norm=norm, **settings)
+    run.step(pictures(4))
+    before = run.state()
+    message = "step 2: the discriminator's loss is .*; the batch of real images is the first"
+    with pytest.raises(NonFiniteError, match=message):
+        run.step(spoilt(value))
+    assert run.step_count == 1
+    assert all(np.isfinite(a).all() for a in run.state().values())
+    # Batch norm's statistics are kept too: a forward pass over the bad batch has moved them.
+    moved = {n for n, a in run.state().items() if not np.array_equal(a, before[n])}
+    legal = settings.get("first") == "generator"  # it has rightly moved before the bad batch came
+    assert not {n for n in moved if not (legal and n.startswith("generator"))}
+    run.step(pictures(4))
+
+
+@pytest.mark.parametrize("bad", [0, 1, 2])
+def test_the_bad_one_of_several_batches_is_found(bad):
+    run = trainer(discriminator_steps=3)
+    run.step(*[pictures(4)] * 3)  # the first batch of a run is looked at for its range too
+    batches = [pictures(4)] * 3
+    batches[bad] = spoilt()
+    with pytest.raises(NonFiniteError, match="the batch of real images is the first"):
+        run.step(*batches)
+
+
+@pytest.mark.parametrize("settings", UPDATES, ids=lambda s: "-".join(s.values()))
+@pytest.mark.parametrize(
+    "owner, name", [("generator", "2.weight"), ("discriminator", "3.bias"), ("generator", "0.bias")]
+)
+def test_a_bad_parameter_is_named(settings, owner, name):
+    run = trainer(**settings)
+    parameter = getattr(run.game, owner).named_state()[name]
+    value = parameter.numpy()
+    value.flat[0] = np.nan
+    parameter.assign(value)
+    before = bits(run.state())
+    with pytest.raises(
+        NonFiniteError, match=rf"step 1: .*the parameter {owner}\.{name} is the first"
+    ):
+        run.step(pictures(4))
+    assert bits(run.state()) == before
+
+
+class Overflowing(nn.Module):
+    def forward(self, x):
+        return x * 1e38 * 1e38
+
+
+@pytest.mark.parametrize("settings", UPDATES, ids=lambda s: "-".join(s.values()))
+@pytest.mark.parametrize("owner", ["generator", "discriminator"])
+def test_a_layer_that_overflows_is_named(settings, owner):
+    generator, discriminator = networks()
+    if owner == "generator":
+        generator = nn.Sequential(*generator.layers[:1], Overflowing(), *generator.layers[1:])
+    else:
+        discriminator = nn.Sequential(*discriminator.layers[:3], Overflowing(), nn.Dense(1))
+    game = Game(generator, discriminator, latent=Normal(LATENT), image_range=(-1, 1))
+    run = Trainer(game, **settings)
+    before = bits(run.state())
+    where = {"generator": r"generator\.1", "discriminator": r"discriminator\.3"}[owner]
+    with pytest.raises(NonFiniteError, match=rf"step 1: .*{where} \(Overflowing\) is the first"):
+        run.step(pictures(4))
+    assert bits(run.state()) == before
+
+
+def test_a_layer_that_overflows_on_an_earlier_batch_is_found():
+    class OnWhite(nn.Module):
+        def forward(self, x):
+            return mg.relu(x - 0.99) * 1e38 * 1e38 + x
+
+    discriminator = nn.Sequential(OnWhite(), *networks()[1].layers)
+    run = Trainer(Game(networks()[0], discriminator, latent=Normal(LATENT)), discriminator_steps=2)
+    white, grey = np.ones((2, *SHAPE), np.float32), pictures(2) / 2
+    white[0] = -1  # the whole range, or it would be warned of
+    with pytest.raises(NonFiniteError, match=r"discriminator\.0 \(OnWhite\) is the first"):
+        run.step(white, grey)
+
+
+def test_a_gradient_that_overflows_is_named_before_it_is_used():
+    # Forward every number is finite; only the way back multiplies by 10⁷⁶.
+    steep = mg.primitive(lambda x: x * 1.0, lambda g: g * 1e38 * 1e38, name="steep")
+
+    class Steep(nn.Module):
+        def forward(self, x):
+            return steep(x)
+
+    _, discriminator = networks()
+    discriminator = nn.Sequential(*discriminator.layers[:3], Steep(), nn.Dense(1))
+    run = Trainer(Game(networks()[0], discriminator, latent=Normal(LATENT)))
+    before = bits(run.state())
+    message = r"step 1: the gradient of discriminator\.1\.weight is not finite"
+    with pytest.raises(NonFiniteError, match=message):
+        run.step(pictures(4))
+    assert bits(run.state()) == before
+
+
+@pytest.mark.parametrize("settings", UPDATES, ids=lambda s: "-".join(s.values()))
+@pytest.mark.parametrize("rate", [1e6, 1e30, 1e40])
+def test_an_exploding_learning_rate_ends_the_run_with_the_step_and_a_name(settings, rate):
+    run = trainer(loss="least_squares", optimizers=SGD(rate), **settings)
+    with pytest.raises(NonFiniteError, match="step .* is the first tensor|gradient of") as caught:
+        run.fit(pictures(), 50, 8)
+    assert f"step {run.step_count + 1}: " in str(caught.value)
+
+
+def test_diagnosing_moves_no_statistics():
+    # The search runs both networks again in training mode, batch norm included.
+    generator, discriminator = networks(norm=True)
+    discriminator = nn.Sequential(*discriminator.layers, Overflowing())
+    run = Trainer(Game(generator, discriminator, latent=Normal(LATENT)))
+    before = bits(run.state())
+    with pytest.raises(NonFiniteError):
+        run.step(pictures(4))
+    assert bits(run.state()) == before
+
+
+def test_the_last_good_file_survives(tmp_path):
+    # A rate that overflows puts infinite weights into the run, but not into its file.
+    path = tmp_path / "state.npz"
+
+    def explosive():
+        return trainer(loss="least_squares", optimizers=(SGD(1e40), SGD(0.1)), first="generator")
+
+    run = explosive()
+    run.save(path)
+    with pytest.raises(NonFiniteError):
+        run.fit(pictures(), 50, 8, callbacks=[lambda report: run.save(path)])
+    again = explosive()
+    again.load(path)
+    assert all(np.isfinite(a).all() for a in again.state().values())
+
+
+def test_data_with_nan_in_an_array_is_refused_before_training():
+    run = trainer()
+    images = np.zeros((8, *SHAPE), np.float32)
+    images[3, 0, 1, 0] = np.nan
+    with pytest.raises(ValueError, match=r"nan at index \(3, 0, 1, 0\)"):
+        run.fit(images, 1, 4)

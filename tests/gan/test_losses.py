@@ -1,0 +1,164 @@
+"""Every loss in LOSSES against its formula, its gradients, and logits of ±10⁴."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from properties import FLOATS, close
+
+import minigan as mg
+from minigan import Tensor
+from minigan.gan import LOSSES, BinaryCrossEntropy, Game, Loss, NonSaturating, Output
+from minigan.testing import check_gradients
+
+
+def sigma(s):
+    return 1 / (1 + np.exp(-s))
+
+
+def from_logits(real, fake):
+    return -np.log(sigma(real)).mean() - np.log(1 - sigma(fake)).mean()
+
+
+def same(x):
+    return x
+
+
+# name: (discriminator's loss, generator's loss, score), all of raw outputs
+FORMULAS = {
+    "minimax": (from_logits, lambda r, f: np.log(1 - sigma(f)).mean(), sigma),
+    "non_saturating": (from_logits, lambda r, f: -np.log(sigma(f)).mean(), sigma),
+    "least_squares": (
+        lambda r, f: ((r - 1) ** 2).mean() / 2 + (f**2).mean() / 2,
+        lambda r, f: ((f - 1) ** 2).mean() / 2,
+        same,
+    ),
+    "hinge": (
+        lambda r, f: np.maximum(0, 1 - r).mean() + np.maximum(0, 1 + f).mean(),
+        lambda r, f: -f.mean(),
+        same,
+    ),
+    "wasserstein": (lambda r, f: f.mean() - r.mean(), lambda r, f: -f.mean(), same),
+    "binary_cross_entropy": (
+        lambda p, q: -np.log(p).mean() - np.log(1 - q).mean(),
+        lambda p, q: -np.log(q).mean(),
+        same,
+    ),
+}
+ON_LOGITS = ("minimax", "non_saturating")
+ON_PROBABILITIES = ("binary_cross_entropy",)
+
+
+def outputs(name):
+    """Of different counts, on both sides of the hinge loss's kinks at ±1 and not near them."""
+    real = np.array([[2.0], [-1.7], [0.4], [0.1], [3.0]])
+    fake = np.array([[-2.5], [0.6], [-0.3]])
+    return (sigma(real), sigma(fake)) if name in ON_PROBABILITIES else (real, fake)
+
+
+def both(loss, real, fake):
+    real, fake = Output(real), Output(fake)
+    return loss.discriminator(real, fake), loss.generator(real, fake)
+
+
+def test_every_loss_is_tested():
+    assert FORMULAS.keys() == LOSSES.keys()
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_is_its_formula(name):
+    real, fake = outputs(name)
+    discriminator, generator, score = FORMULAS[name]
+    d, g = both(LOSSES[name], Tensor(real), Tensor(fake))
+    assert d.shape == g.shape == ()
+    close(d, np.asarray(discriminator(real, fake)))
+    close(g, np.asarray(generator(real, fake)))
+    close(LOSSES[name].score(Output(Tensor(real))), score(real))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("player", ["discriminator", "generator"])
+def test_gradients_are_right_to_second_order(name, player):
+    loss = getattr(LOSSES[name], player)
+    check_gradients(lambda r, f: loss(Output(r), Output(f)), outputs(name), order=2)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_a_loss_keeps_its_dtype(name, dtype):
+    real, fake = (Tensor(a, requires_grad=True, dtype=dtype) for a in outputs(name))
+    for value in both(LOSSES[name], real, fake):
+        assert value.dtype == dtype
+        for g in mg.grad(value, [real, fake], allow_unused=True):
+            assert g is None or g.dtype == dtype
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_an_unpaired_loss_needs_no_real_output(name):
+    assert not LOSSES[name].paired
+    fake = outputs(name)[1]
+    close(LOSSES[name].generator(None, Output(Tensor(fake))), FORMULAS[name][1](None, fake))
+
+
+@pytest.mark.parametrize("name", sorted(LOSSES.keys() - set(ON_PROBABILITIES)))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("real", [-1e4, 1e4])
+@pytest.mark.parametrize("fake", [-1e4, 1e4])
+def test_nothing_overflows_at_extreme_logits(name, dtype, real, fake):
+    x, y = (Tensor(np.full((2, 1), s), requires_grad=True, dtype=dtype) for s in (real, fake))
+    for value in both(LOSSES[name], x, y):
+        assert np.isfinite(value.item())
+        for g in mg.grad(value, [x, y], allow_unused=True):
+            assert g is None or np.isfinite(g.numpy()).all()
+
+
+@pytest.mark.parametrize("name", ON_LOGITS)
+def test_a_confidently_wrong_discriminator_has_its_whole_gradient(name):
+    real = Tensor(np.full((2, 1), -1e4, np.float32), requires_grad=True)
+    fake = Tensor(np.full((2, 1), 1e4, np.float32), requires_grad=True)
+    loss = LOSSES[name].discriminator(Output(real), Output(fake))
+    at_real, at_fake = mg.grad(loss, [real, fake])
+    assert loss.item() == 2e4
+    assert at_real.numpy().ravel().tolist() == [-0.5, -0.5]
+    assert at_fake.numpy().ravel().tolist() == [0.5, 0.5]
+
+
+def test_a_rejected_generator_has_its_whole_gradient_unless_the_loss_saturates():
+    fake = Tensor(np.full((2, 1), -1e4, np.float32), requires_grad=True)
+    slope = {
+        name: mg.grad(LOSSES[name].generator(None, Output(fake)), [fake])[0].numpy()[0, 0]
+        for name in ON_LOGITS
+    }
+    assert slope == {"non_saturating": -0.5, "minimax": 0.0}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_cross_entropy_on_probabilities_is_finite_at_0_and_1(dtype):
+    p = np.array([[0.0], [1.0]], dtype)
+    for value in both(BinaryCrossEntropy(), Tensor(p), Tensor(1 - p)):
+        assert 7 < value.item() < 33  # −ln 10⁻⁷ is 16.1; half the batch is wrong, in either term
+
+
+def test_mean_of_terms_halves_the_discriminators_loss_only():
+    real, fake = map(Tensor, outputs("binary_cross_entropy"))
+    whole = both(BinaryCrossEntropy(), real, fake)
+    halved = both(BinaryCrossEntropy(mean_of_terms=True), real, fake)
+    assert halved[0].item() == whole[0].item() / 2
+    assert halved[1].item() == whole[1].item()
+
+
+def test_a_game_takes_a_loss_by_name_or_itself():
+    assert Game(None, None, "hinge", image_range=(0, 1)).loss is LOSSES["hinge"]
+    mine = NonSaturating()
+    assert Game(None, None, mine, image_range=(0, 1)).loss is mine
+    with pytest.raises(ValueError, match="loss: got 'wgan', wanted one of minimax, non_saturating"):
+        Game(None, None, "wgan", image_range=(0, 1))
+
+
+@pytest.mark.parametrize("player", ["discriminator", "generator"])
+def test_a_loss_that_lacks_a_player_says_which(player):
+    class Half(Loss):
+        pass
+
+    with pytest.raises(TypeError, match=rf"Half does not define {player}\(\)"):
+        getattr(Half(), player)(None, None)

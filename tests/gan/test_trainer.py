@@ -1,0 +1,404 @@
+"""Exactness: a run's state is a function of the seed, the data and the number of steps."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from games import bits, networks, pictures, trainer
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import examples
+
+import minigan as mg
+from minigan import nn
+from minigan.errors import DeviceError, NonFiniteError, StaleTensorError
+from minigan.files import FileError
+from minigan.gan import BinaryCrossEntropy, Game, Normal, Trainer, Uniform
+from minigan.optim import SGD, Adam, Cosine, Linear, RMSprop
+
+OPTIMIZERS = {
+    "Adam": lambda: Adam(0.01, beta1=0.5),
+    "AMSGrad on a schedule": lambda: Adam(Linear(0.02, 0.001, 5), amsgrad=True, weight_decay=0.1),
+    "RMSprop": lambda: RMSprop(0.01, rho=0.5),
+    "RMSprop with momentum": lambda: RMSprop(0.01, momentum=0.5),
+    "momentum on a schedule": lambda: SGD(Cosine(0.1, 0.0, 6), momentum=0.9),
+    "a pair": lambda: (SGD(0.1, momentum=0.5, nesterov=True), Adam(0.01, clip_norm=0.1)),
+}
+
+configurations = st.fixed_dictionaries(
+    {
+        "update": st.sampled_from(["alternating", "simultaneous"]),
+        "first": st.sampled_from(["discriminator", "generator"]),
+        "discriminator_steps": st.integers(1, 3),
+        "average": st.sampled_from([None, 0.5]),
+        "norm": st.booleans(),
+        "drop": st.sampled_from([0.0, 0.4]),
+        "seed": st.integers(0, 9),
+        "optimizers": st.sampled_from(sorted(OPTIMIZERS)),
+    }
+)
+
+
+def run_of(configuration):
+    return trainer(**{**configuration, "optimizers": OPTIMIZERS[configuration["optimizers"]]()})
+
+
+STEPS, BATCH = 7, 5  # 24 pictures make 4 batches an epoch: any run goes through several
+
+
+def fitted(configuration, steps=STEPS):
+    run = run_of(configuration)
+    run.fit(pictures(), steps, BATCH)
+    return run
+
+
+@examples(20)
+@given(configuration=configurations)
+def test_the_same_run_twice_gives_the_same_bits(configuration):
+    assert bits(fitted(configuration).state()) == bits(fitted(configuration).state())
+
+
+@examples(25)
+@given(configuration=configurations, cut=st.integers(0, STEPS))
+def test_fit_in_pieces_is_fit_in_one_go(configuration, cut):
+    run = fitted(configuration, cut)
+    run.fit(pictures(), STEPS - cut, BATCH)
+    assert bits(run.state()) == bits(fitted(configuration).state())
+
+
+@examples(25)
+@given(configuration=configurations, cut=st.integers(0, STEPS))
+def test_a_new_trainer_goes_on_from_a_saved_state(tmp_path_factory, configuration, cut):
+    path = tmp_path_factory.mktemp("run") / "state.npz"
+    fitted(configuration, cut).save(path)
+    run = run_of(configuration)
+    run.load(path)
+    assert run.step_count == cut
+    run.fit(pictures(), STEPS - cut, BATCH)
+    assert bits(run.state()) == bits(fitted(configuration).state())
+    assert bits({"": run.sample(3)}) == bits({"": fitted(configuration).sample(3)})
+
+
+@examples(20)
+@given(configuration=configurations, data=st.data())
+def test_looking_changes_no_bit(tmp_path_factory, configuration, data):
+    path = tmp_path_factory.mktemp("run") / "state.npz"
+    run = run_of(configuration)
+
+    def look(report):
+        what = data.draw(st.sampled_from(["nothing", "sample", "state", "save", "all"]))
+        if what in ("sample", "all"):
+            run.sample(data.draw(st.integers(1, 70)), seed=data.draw(st.integers(0, 3)))
+        if what in ("state", "all"):
+            for array in run.state().values():
+                array[...] = 9  # a copy, so that writing to it is harmless
+        if what in ("save", "all"):
+            run.save(path)
+
+    run.fit(pictures(), STEPS, BATCH, callbacks=[look], progress=list)
+    assert bits(run.state()) == bits(fitted(configuration).state())
+
+
+def test_a_run_can_go_back_in_itself():
+    run = trainer(norm=True, drop=0.3, average=0.9)
+    run.fit(pictures(), 3, BATCH)
+    state = run.state()
+    run.fit(pictures(), 4, BATCH)
+    first = bits(run.state())
+    run.load_state(state)
+    assert run.step_count == 3
+    run.fit(pictures(), 4, BATCH)
+    assert bits(run.state()) == first
+
+
+def test_other_users_of_random_numbers_change_no_bit():
+    np.random.seed(0)
+    expected = bits(fitted(PLAIN).state())
+    np.random.seed(1)
+    run = run_of(PLAIN)
+
+    def disturb(report):
+        np.random.normal(size=3)
+        with mg.random.use(7):
+            mg.ops.dropout(np.ones((3, 3)), 0.5)
+
+    run.fit(pictures(), STEPS, BATCH, callbacks=[disturb])
+    assert bits(run.state()) == expected
+    position = np.random.get_state()[2]
+    run.sample(70)
+    assert np.random.get_state()[2] == position  # a sampler that reseeds the global generator
+
+
+PLAIN = {
+    "update": "alternating",
+    "first": "discriminator",
+    "discriminator_steps": 2,
+    "average": 0.9,
+    "norm": True,
+    "drop": 0.3,
+    "seed": 0,
+    "optimizers": "Adam",
+}
+
+
+def test_seeds_differ_in_every_weight():
+    first, second = (fitted({**PLAIN, "seed": seed}).state() for seed in (0, 1))
+    for name, array in first.items():
+        if name.endswith(("weight", "bias")):
+            assert not np.array_equal(array, second[name]), name
+
+
+def test_two_threads_at_once_give_the_bits_of_one():
+    expected = [bits(fitted({**PLAIN, "seed": seed}).state()) for seed in (0, 1)]
+    found, start = {}, threading.Barrier(2)
+
+    def train(seed):
+        start.wait()
+        for attempt in range(3):
+            found[seed, attempt] = bits(fitted({**PLAIN, "seed": seed}).state())
+
+    threads = [threading.Thread(target=train, args=(seed,)) for seed in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {(seed, i): expected[seed] for seed in (0, 1) for i in range(3)}
+
+
+def test_dropout_and_noise_differ_from_step_to_step():
+    # With the weights held still, the losses of two steps on one batch differ by the draws alone.
+    for settings in ({"drop": 0.5}, {}):
+        run = trainer(optimizers=SGD(0.0), **settings)
+        first, second = run.step(pictures(4)), run.step(pictures(4))
+        assert first.fake_score != second.fake_score
+        assert (first.real_score != second.real_score) == bool(settings)
+
+
+# What is in a state
+
+
+def test_the_state_holds_moments_learning_rates_and_counters():
+    run = fitted({**PLAIN, "norm": False, "drop": 0.0})
+    names = run.state().keys()
+    weights = {f"{part}.{kind}" for part in ("0", "3") for kind in ("weight", "bias")}
+    assert {f"generator_optimizer.mean.{w}" for w in weights if w[0] == "0"} <= names
+    assert {f"discriminator_optimizer.square.{w}" for w in weights if w[0] == "3"} <= names
+    assert {"generator_optimizer.lr", "discriminator_optimizer.steps"} <= names
+    assert int(run.state()["count.step"]) == STEPS
+    assert int(run.state()["count.batches"]) == STEPS * 2
+    assert int(run.state()["discriminator_optimizer.steps"]) == STEPS * 2
+
+
+def test_a_state_of_other_arrays_is_refused_before_anything_is_written():
+    run = trainer()
+    before, state = bits(run.state()), trainer(norm=True).state()
+    with pytest.raises(ValueError, match=r"state: .*first 'discriminator\.2\.beta'"):
+        run.load_state(state)
+    narrow = run.state()
+    narrow["generator.2.bias"] = np.ones(15)
+    narrow["count.step"] = np.array(5)
+    with pytest.raises(
+        ValueError, match=r"'generator\.2\.bias': got shape \(15,\), wanted \(16,\)"
+    ):
+        run.load_state(narrow)
+    assert bits(run.state()) == before
+
+
+def test_a_graph_from_before_load_state_is_stale():
+    run = trainer()
+    y = run.game.generator(np.ones((2, 3), np.float32)).sum()
+    run.load_state(run.state())
+    with pytest.raises(StaleTensorError):
+        y.backward()
+
+
+def test_saving_twice_gives_the_same_bytes(tmp_path):
+    for name in ("a.npz", "b.npz"):
+        fitted(PLAIN).save(tmp_path / name)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+# Files that must not be taken
+
+
+def refused(run, path, message):
+    before = bits(run.state())
+    with pytest.raises(FileError, match=message):
+        run.load(path)
+    assert bits(run.state()) == before
+
+
+def test_a_file_of_another_architecture_is_refused_by_name(tmp_path):
+    path = tmp_path / "state.npz"
+    trainer(norm=True).save(path)
+    refused(trainer(), path, r"missing 'generator\.2\.weight' \(is it")
+    refused(trainer(dtype="float64", norm=True), path, r"'generator.*' is .*float32, wanted .*64")
+
+
+def test_a_file_of_another_slope_is_refused_by_name(tmp_path):
+    # The arrays are alike in name and shape, but the networks would compute something else.
+    def with_slope(slope):
+        layers = nn.Flatten(), nn.Dense(5), nn.LeakyReLU(slope), nn.Dense(1)
+        return Trainer(Game(networks()[0], nn.Sequential(*layers), latent=Normal(3)))
+
+    path = tmp_path / "state.npz"
+    with_slope(0.2).save(path)
+    refused(with_slope(0.3), path, r"its discriminator\..* is 0\.2, wanted 0\.3")
+
+
+def test_an_argument_that_was_left_out_is_a_difference(tmp_path):
+    def with_norm(**settings):
+        layers = nn.Flatten(), nn.Dense(5), nn.BatchNorm(**settings), nn.Dense(1)
+        return Trainer(Game(networks()[0], nn.Sequential(*layers), latent=Normal(3)))
+
+    path = tmp_path / "state.npz"
+    with_norm(eps=0.1).save(path)
+    refused(with_norm(), path, "kwargs.eps is 0.1, wanted None")
+    with_norm().save(path)
+    refused(with_norm(eps=0.1), path, "kwargs.eps is None, wanted 0.1")
+
+
+OTHER = {
+    "seed": {"seed": 1},
+    "update": {"update": "simultaneous"},
+    "first": {"first": "generator"},
+    "loss": {"loss": "hinge"},
+    "discriminator_steps": {"discriminator_steps": 2},
+    "average": {"average": 0.6},
+}
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_a_file_of_another_configuration_is_refused_by_name(tmp_path, name):
+    path = tmp_path / "state.npz"
+    common = {"average": 0.5}
+    trainer(**common).save(path)
+    refused(trainer(**{**common, **OTHER[name]}), path, name)
+    trainer(**common).load(path)
+
+
+def test_a_file_of_another_latent_or_setting_of_the_loss_is_refused(tmp_path):
+    path = tmp_path / "state.npz"
+    trainer(loss=BinaryCrossEntropy()).save(path)
+    refused(trainer(loss=BinaryCrossEntropy(mean_of_terms=True)), path, "loss")
+    run = trainer(loss=BinaryCrossEntropy())
+    run.game.latent = Uniform(3)
+    refused(run, path, "latent")
+
+
+def test_a_file_that_is_cut_short_or_altered_is_refused(tmp_path):
+    path = tmp_path / "state.npz"
+    run = fitted(PLAIN, 2)
+    run.save(path)
+    data = path.read_bytes()
+    bad = tmp_path / "bad.npz"
+    for length in range(0, len(data), len(data) // 12):
+        bad.write_bytes(data[:length])
+        refused(run, bad, "bad.npz")
+    # A byte in the middle of the largest array: only its checksum can tell.
+    weight = run.state()["generator_optimizer.mean.0.weight"].tobytes()
+    at = data.index(weight) + len(weight) // 2
+    bad.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+    refused(run, bad, "bad.npz")
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path):
+    run = trainer()
+    nn.save(run.game.generator, tmp_path / "module.npz")
+    refused(run, tmp_path / "module.npz", "minigan.trainer/1")
+    with pytest.raises(FileNotFoundError):
+        run.load(tmp_path / "none.npz")
+
+
+def test_save_refuses_numbers_that_are_not_finite_and_keeps_the_old_file(tmp_path):
+    path = tmp_path / "state.npz"
+    run = trainer()
+    run.save(path)
+    before = path.read_bytes()
+    run.game.generator[0].bias.assign(np.full(6, np.nan))
+    with pytest.raises(NonFiniteError, match=r"generator\.0\.bias is not finite"):
+        run.save(path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["state.npz"]
+
+
+# Arguments
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"update": "both"}, 'update: got \'both\', wanted "alternating" or "simultaneous"'),
+        ({"first": "G"}, 'first: got \'G\', wanted "discriminator" or "generator"'),
+        ({"discriminator_steps": 0}, "discriminator_steps: got 0, wanted at least 1"),
+        ({"average": 1.0}, "decay: got 1.0"),
+        ({"seed": -1}, "seed.*negative"),
+    ],
+)
+def test_a_bad_setting_is_named(settings, message):
+    with pytest.raises(ValueError, match=message):
+        trainer(**settings)
+
+
+def test_a_device_that_is_not_there_is_named(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "cupy", None)  # as if it weren't installed
+    with pytest.raises(DeviceError, match='device "cuda" needs CuPy'):
+        trainer(device="cuda")
+    with pytest.raises(DeviceError, match="got 'tpu', wanted"):
+        trainer(device="tpu")
+
+
+@pytest.mark.parametrize("shape", [(4, 4, 4), (4, 4, 4, 3), (4, 1, 4, 4), (4, 8, 8, 1), (4, 16)])
+def test_images_of_another_shape_are_refused(shape):
+    run = trainer()
+    with pytest.raises(ValueError, match=r"got images of shape .* generator makes \(4, 4, 1\)"):
+        run.step(np.zeros(shape, np.float32))
+    assert run.step_count == 0
+
+
+def test_an_empty_batch_is_refused():
+    run = trainer()
+    with pytest.raises(ValueError, match=r"batch: .*\(0, 4, 4, 1\)"):
+        run.step(pictures()[:0])
+
+
+def test_a_discriminator_for_any_size_takes_any_size():
+    generator = nn.Sequential(nn.Dense(16), nn.Reshape(4, 4, 1), nn.Tanh())
+    discriminator = nn.Sequential(
+        nn.Conv2D(2, 3, 1, "same"), nn.GlobalAveragePooling2D(), nn.Dense(1)
+    )
+    discriminator.build((None, None, None, 1), seed=0)
+    run = Trainer(Game(generator, discriminator, latent=Normal(3)))
+    run.step(pictures(4))
+    with pytest.raises(ValueError, match="got images of shape"):
+        run.step(np.zeros((4, 4, 4, 3), np.float32))
+
+
+def test_fit_reports_the_last_step_and_calls_back_after_each():
+    run, seen = trainer(), []
+    wrapped = []
+    last = run.fit(
+        pictures(), 3, BATCH, [seen.append], progress=lambda r: wrapped.append(r) or iter(r)
+    )
+    assert [report.step for report in seen] == [1, 2, 3]
+    assert last is seen[-1]
+    assert wrapped == [range(3)]
+    assert run.fit(pictures(), 0, BATCH) is None
+
+
+@pytest.mark.parametrize("loss", sorted(mg.gan.LOSSES))
+@pytest.mark.parametrize("update", ["alternating", "simultaneous"])
+def test_every_loss_trains_a_generator_towards_the_data(loss, update):
+    # Data at one point: after a while the generator's mean is nearer to it, for every loss.
+    run = trainer(loss=loss, update=update, optimizers=Adam(0.01, beta1=0.5))
+    if loss == "binary_cross_entropy":
+        generator, discriminator = run.game.generator, run.game.discriminator
+        game = Game(generator, nn.Sequential(discriminator, nn.Sigmoid()), loss, Normal(3))
+        run = Trainer(game, update=update, optimizers=Adam(0.01, beta1=0.5))
+    data = np.full((8, 4, 4, 1), -0.6, np.float32)
+    start = np.abs(run.sample(64) - data[0]).mean()
+    for _ in range(60):
+        run.step(data)
+    assert np.abs(run.sample(64) - data[0]).mean() < 0.8 * start

@@ -39,12 +39,15 @@ class Feed:
         )
 
 
-def feed_of(data: Any, batch: int, seed: int, image_range: Range) -> Any:
+def feed_of(data: Any, batch: int, seed: int, image_range: Range | None) -> Any:
     """A function from k to the k-th batch, of ``Images``, an array (N, H, W, C), or an iterable.
 
-    An iterable of batches is read in its own order; its position is the caller's to keep.
+    A set of images is scaled to ``image_range``. An iterable of batches is read as it comes; its
+    position is the caller's to keep.
     """
     if isinstance(data, (Images, np.ndarray)):
+        if image_range is None:
+            raise ValueError("image_range: got None, wanted (low, high) to scale the images to")
         return Feed(_images(data), batch, seed, image_range)
     if isinstance(data, Iterable) and not isinstance(data, str):
         items = _endless(data)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, check_device, device_of, to_device
-from ..data import check_range
+from ..data import Images, check_range
 from ..errors import NonFiniteError
 from ..files import FileError, load_arrays, save_arrays
 from ..nn import Module, Parameter
@@ -22,7 +22,7 @@ from .feed import as_batch, feed_of
 from .game import Game
 from .records import Batch, Report
 from .sampling import sample
-from .update import Players, Streams, alternating, simultaneous
+from .update import Players, Scores, Streams, alternating, simultaneous
 
 FORMAT = "minigan.trainer/1"
 Callback = Callable[[Report], None]
@@ -99,10 +99,9 @@ class Trainer:
         streams = Streams.of(self.seed, self.step_count)
         kept = [parameter._array.copy() for parameter in self._statistics]
         try:
-            if self.update == "simultaneous":
-                scores = simultaneous(self.game, self.players, records, streams)
-            else:
-                scores = alternating(self.game, self.players, records, streams, self.first)
+            # A number that overflows is named below; NumPy's warnings would only repeat it.
+            with np.errstate(all="ignore"):
+                scores = self._move(records, streams)
         except NonFiniteError as error:
             self._put_back(kept)  # batch norm has seen the bad numbers before the loss did
             culprit = first_bad(self.game, records, Streams.of(self.seed, self.step_count))
@@ -122,6 +121,11 @@ class Trainer:
                 score(scores.fake).mean().item(),
             )
 
+    def _move(self, batches: Sequence[Batch], streams: Streams) -> Scores:
+        if self.update == "simultaneous":
+            return simultaneous(self.game, self.players, batches, streams)
+        return alternating(self.game, self.players, batches, streams, self.first)
+
     def fit(
         self,
         data: Any,
@@ -132,11 +136,14 @@ class Trainer:
     ) -> Report | None:
         """Take ``steps`` further steps on ``data``; returns the last report.
 
-        ``data`` is ``Images``, an array (N, H, W, C), or an iterable of batches. Each callback is
-        given the ``Report`` after every step; it may read, sample and save. ``progress`` wraps
-        the range of steps, as ``tqdm.tqdm`` does.
+        ``data`` is ``Images`` or an array (N, H, W, C), scaled to the generator's range and taken
+        in random order, or an iterable of batches, taken as they come. Each callback is given the
+        ``Report`` after every step; it may read, sample and save. ``progress`` wraps the range of
+        steps, as ``tqdm.tqdm`` does.
         """
-        feed = feed_of(data, batch, self.seed, self.image_range)
+        is_set = isinstance(data, (Images, np.ndarray))
+        feed = feed_of(data, batch, self.seed, self.image_range if is_set else None)
+        self._range_checked |= is_set  # as the feed scales a set of images to the range
         report = None
         counts = range(steps)
         for _ in counts if progress is None else progress(counts):

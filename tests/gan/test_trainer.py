@@ -402,3 +402,17 @@ def test_every_loss_trains_a_generator_towards_the_data(loss, update):
     for _ in range(60):
         run.step(data)
     assert np.abs(run.sample(64) - data[0]).mean() < 0.8 * start
+
+
+def test_batches_of_the_callers_own_need_no_known_range():
+    generator = nn.Sequential(nn.Dense(16), nn.Reshape(4, 4, 1))  # ends in neither Tanh nor Sigmoid
+    game = Game(generator, nn.Sequential(nn.Flatten(), nn.Dense(1)), latent=Normal(3))
+    run = Trainer(game)
+    assert run.fit((pictures(4) * 9 for _ in range(2)), 2).step == 2
+    with pytest.raises(ValueError, match="image_range"):
+        run.fit(pictures(), 1, 4)
+
+
+def test_bright_images_that_the_feed_has_scaled_give_no_warning():
+    bright = mg.data.from_arrays(np.full((8, 4, 4, 1), 200, np.uint8))
+    assert trainer().fit(bright, 1, 4).step == 1

@@ -183,7 +183,7 @@ def _missing(problem: str) -> str:
         for kind in ("images-idx3", "labels-idx1")
     ]
     return (
-        f"{problem}; put {', '.join(names)} (gzipped or not) into one folder, and name it (--data FOLDER). They are "
-        f"published at yann.lecun.com/exdb/mnist (MNIST) and github.com/zalandoresearch/fashion-mnist "
-        f"(Fashion-MNIST)"
+        f"{problem}; put {', '.join(names)} (gzipped or not) into one folder and name it "
+        "(--data FOLDER). They are published at yann.lecun.com/exdb/mnist (MNIST) and "
+        "github.com/zalandoresearch/fashion-mnist (Fashion-MNIST)"
     )

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from ..backend import FLOATS, to_device
+from ..backend import FLOATS, is_array, to_device
 from ..random import Stream
 from ..tensor import Tensor, TensorLike, as_tensor, no_grad
 from .initializers import Initializer, initializer
@@ -177,9 +177,7 @@ class Module:
     @property
     def built(self) -> bool:
         """Whether all parameters exist."""
-        return all(
-            m._created or type(m).create is Module.create for _, m in self.named_modules()
-        )
+        return all(m._created or type(m).create is Module.create for _, m in self.named_modules())
 
     def require_built(self) -> None:
         """Raise the error that names ``build`` unless all parameters exist."""
@@ -352,7 +350,7 @@ def _members(name: str, value: Any) -> Iterator[tuple[str, Any]]:
 def _trial_inputs(
     module: Module, shapes: tuple[InputShape, ...], like: tuple[Any, ...] | None
 ) -> list[np.ndarray]:
-    """Zeros with a batch of one, in the dtype of ``like``, of earlier inputs or the module's own."""
+    """Zeros with a batch of one, of the dtypes of ``like``, of earlier inputs or the module's."""
     own = module.input_dtype or next(
         (m.dtype for _, m in module.named_modules() if hasattr(m, "dtype")), "float32"
     )
@@ -368,7 +366,9 @@ def _trial_inputs(
 
 def as_array(value: Any) -> Any:
     """The array inside a tensor, or ``value`` as one."""
-    return value._array if isinstance(value, Tensor) else np.asarray(value)
+    if isinstance(value, Tensor):
+        return value._array
+    return value if is_array(value) else np.asarray(value)
 
 
 def _dtype(value: Any) -> np.dtype:

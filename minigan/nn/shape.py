@@ -18,16 +18,18 @@ class Flatten(Module):
 
 
 class Reshape(Module):
-    """(N, …) to (N, *shape)."""
+    """(N, …) to (N, *shape), where one size may be −1: what is left."""
 
     def __init__(self, *shape: int) -> None:
         self.shape = shape
 
     def forward(self, x: TensorLike) -> Tensor:
         x = as_tensor(x)
-        if -1 not in self.shape and math.prod(x.shape[1:]) != math.prod(self.shape):
+        size, known = math.prod(x.shape[1:]), math.prod(n for n in self.shape if n != -1)
+        shape = [size // max(1, known) if n == -1 else n for n in self.shape]
+        if math.prod(shape) != size:
             raise ValueError(f"{self.title}: can't make {self.shape} of a sample of {x.shape[1:]}")
-        return ops.reshape(x, (x.shape[0], *self.shape))
+        return ops.reshape(x, (x.shape[0], *shape))
 
 
 class UpSampling2D(Module):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ..backend import Array, array_module
 
 
@@ -28,4 +30,10 @@ def clip_by_norm(gradients: Sequence[Array | None], limit: float) -> list[Array 
 
 def clip_by_value(gradients: Sequence[Array | None], limit: float) -> list[Array | None]:
     """Every element held to [−limit, limit]."""
-    return [None if g is None else array_module(g).clip(g, -limit, limit) for g in gradients]
+    return [None if g is None else _held(g, limit) for g in gradients]
+
+
+def _held(g: Array, limit: float) -> Array:
+    most = float(np.finfo(g.dtype).max)
+    limit = g.dtype.type(min(limit, most))  # a Python number might widen a 0-d g
+    return array_module(g).clip(g, -limit, limit)

@@ -140,7 +140,8 @@ class Optimizer:
         return weight.dtype.type(value)  # so that a number never widens the arrays
 
     def _eps(self, weight: Array, eps: float) -> Any:
-        least = np.finfo(weight.dtype).smallest_normal  # float16 would make 0 of 1e-8, then 0/0
+        # Not below what the dtype holds: float16 makes 0 of 1e-8, and NaN of a gradient of 0.
+        least = float(np.finfo(weight.dtype).smallest_normal)
         return self._scalar(weight, max(eps, least))
 
 

@@ -1,0 +1,52 @@
+"""Sequential: layers in turn, named by number."""
+
+import numpy as np
+import pytest
+from strategies import values
+
+from minigan import nn
+
+
+def test_layers_are_applied_in_turn():
+    model = nn.Sequential(nn.Dense(4), nn.Tanh(), nn.Dense(2)).build((None, 3), seed=0)
+    x = values(0, (2, 3)).astype("f4")
+    by_hand = model[2](np.tanh(model[0](x)))
+    assert np.array_equal(model(x).numpy(), by_hand.numpy())
+
+
+def test_parameters_are_named_by_number():
+    model = nn.Sequential(nn.Dense(2), nn.ReLU(), nn.Sequential(nn.Dense(1))).build((None, 3))
+    assert list(model.named_state()) == ["0.weight", "0.bias", "2.0.weight", "2.0.bias"]
+
+
+def test_it_has_a_length_and_items_but_no_layers_gives_the_input():
+    first = nn.ReLU()
+    assert len(nn.Sequential(first, nn.Tanh())) == 2
+    assert nn.Sequential(first, nn.Tanh())[0] is first
+    x = np.ones((2, 3))
+    assert nn.Sequential()(x) is x
+
+
+def test_the_first_layer_says_what_the_input_is():
+    model = nn.Sequential(nn.Sequential(nn.Embedding(5, 3)), nn.Flatten(), nn.Dense(2))
+    model.build((None, 4), seed=0)
+    assert model(np.zeros((2, 4), int)).shape == (2, 2)
+
+
+@pytest.mark.parametrize("bad", [[nn.ReLU()], np.tanh, None])
+def test_anything_but_a_module_is_refused_with_its_place(bad):
+    with pytest.raises(TypeError, match=r"layers\[1\]: got \w+, wanted a Module"):
+        nn.Sequential(nn.ReLU(), bad)
+
+
+def test_a_subclass_may_hold_more_than_its_layers():
+    class Headed(nn.Sequential):
+        def __init__(self):
+            super().__init__(nn.Dense(2), nn.Tanh())
+            self.head = nn.Dense(1)
+
+        def forward(self, x):
+            return self.head(super().forward(x))
+
+    model = Headed().build((None, 3))
+    assert list(model.named_state()) == ["0.weight", "0.bias", "head.weight", "head.bias"]

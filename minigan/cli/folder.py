@@ -6,7 +6,6 @@ never behind it, so that going back to the state is to cut them.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 from collections.abc import Iterator
@@ -140,7 +139,7 @@ class RunFolder:
 
     def log(self, report: Report) -> None:
         """Append one line."""
-        line = json.dumps(dataclasses.asdict(report)) + "\n"
+        line = json.dumps(report._asdict()) + "\n"
         with self._appending() as file:
             file.write(line.encode())
 
@@ -166,7 +165,7 @@ class RunFolder:
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
     """The line's object if it is whole."""
-    names = {field.name for field in dataclasses.fields(Report)}
+    names = set(Report._fields)
     try:
         value = json.loads(line)
     except ValueError:

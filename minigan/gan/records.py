@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..backend import Array
@@ -35,8 +34,7 @@ class Output(NamedTuple):
     class_logits: Tensor | None = None
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """What one step of training saw, as plain numbers, for callbacks and logs.
 
     ``real_score`` and ``fake_score`` are D(x) and D(G(z)), averaged over the batch: probabilities

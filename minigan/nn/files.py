@@ -6,7 +6,6 @@ classes that the caller names are ever rebuilt from it.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from os import PathLike
 from typing import Any
@@ -89,9 +88,8 @@ def architecture(value: Any, seen: list[Module] | None = None) -> Any:
         }
         seen.append(value)
         return call
-    if type(value).__name__ in _INITIALIZERS and dataclasses.is_dataclass(value):
-        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-        return {"class": type(value).__name__, "args": [], "kwargs": fields}
+    if type(value) in _INITIALIZERS.values():
+        return {"class": type(value).__name__, "args": [], "kwargs": value._asdict()}
     if isinstance(value, (list, tuple)):
         return [architecture(v, seen) for v in value]
     if value is None or isinstance(value, (bool, int, float, str)):

@@ -7,8 +7,7 @@ taps. Normal draws are not truncated.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -23,8 +22,7 @@ class Initializer(Protocol):
     def __call__(self, stream: Stream, shape: tuple[int, ...], fans: Fans) -> Any: ...
 
 
-@dataclass(frozen=True)
-class Constant:
+class Constant(NamedTuple):
     """Every element ``value``."""
 
     value: float = 0.0
@@ -33,8 +31,7 @@ class Constant:
         return np.full(shape, self.value)
 
 
-@dataclass(frozen=True)
-class Normal:
+class Normal(NamedTuple):
     """N(mean, std²); the DCGAN paper takes std 0.02."""
 
     std: float = 0.02
@@ -44,8 +41,7 @@ class Normal:
         return stream.normal(shape, self.mean, self.std, "float64")
 
 
-@dataclass(frozen=True)
-class Uniform:
+class Uniform(NamedTuple):
     """Uniform on [low, high)."""
 
     low: float = -0.05
@@ -55,8 +51,7 @@ class Uniform:
         return stream.uniform(shape, self.low, self.high, "float64")
 
 
-@dataclass(frozen=True)
-class Scaled:
+class Scaled(NamedTuple):
     """Variance ``gain`` / n, with n the fan ``mode`` "in", "out" or "average".
 
     Uniform or normal (Glorot and Bengio, 2010: gain 1, average; He et al., 2015: gain 2, in;
@@ -67,12 +62,11 @@ class Scaled:
     mode: str = "average"
     uniform: bool = False
 
-    def __post_init__(self) -> None:
-        if self.mode not in ("in", "out", "average"):
-            raise ValueError(f'mode: got {self.mode!r}, wanted "in", "out" or "average"')
-
     def __call__(self, stream: Stream, shape: tuple[int, ...], fans: Fans) -> Any:
-        n = {"in": fans[0], "out": fans[1], "average": (fans[0] + fans[1]) / 2}[self.mode]
+        sizes = {"in": fans[0], "out": fans[1], "average": (fans[0] + fans[1]) / 2}
+        if self.mode not in sizes:
+            raise ValueError(f'mode: got {self.mode!r}, wanted "in", "out" or "average"')
+        n = sizes[self.mode]
         std = math.sqrt(self.gain / max(1.0, n))
         if self.uniform:
             bound = math.sqrt(3) * std
@@ -80,8 +74,7 @@ class Scaled:
         return stream.normal(shape, 0.0, std, "float64")
 
 
-@dataclass(frozen=True)
-class Orthogonal:
+class Orthogonal(NamedTuple):
     """Rows or columns orthonormal, times ``gain`` (Saxe, McClelland and Ganguli, 2014).
 
     The last axis is taken as the columns, all others together as the rows.

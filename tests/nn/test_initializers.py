@@ -49,7 +49,7 @@ def test_scaled_divides_its_gain_by_the_fan_of_its_mode(mode, fan):
 
 def test_scaled_refuses_other_modes():
     with pytest.raises(ValueError, match=r"mode: got 'fan_in', wanted \"in\", \"out\" or"):
-        Scaled(1.0, "fan_in")
+        draw(Scaled(1.0, "fan_in"))
 
 
 def test_normal_has_the_std_and_mean_asked_for():

@@ -1,11 +1,12 @@
 """Layers: modules with parameters, to be put together."""
 
 from .activation import ELU, GELU, Dropout, LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
+from .context import training, watch
 from .convolution import Conv1D, Conv2D, Conv2DTranspose
 from .dense import Dense, Embedding
 from .files import load, read_notes, save
 from .initializers import Constant, Normal, Orthogonal, Scaled, Uniform
-from .module import Module, Parameter, training, watch
+from .module import Module, Parameter
 from .normalization import BatchNorm, InstanceNorm, LayerNorm
 from .sequential import Sequential
 from .shape import (

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..backend import FLOATS, is_array, to_device
 from ..random import Stream
 from ..tensor import Tensor, TensorLike, as_tensor, no_grad
+from .context import Building, building, mode_in_force, training, watcher_in_force
 from .initializers import Initializer, initializer
+from .summary import summary
 
 M = TypeVar("M", bound="Module")
 InputShape = tuple[int | None, ...]
@@ -26,44 +26,6 @@ class Parameter(Tensor):
 
     def __init__(self, data: TensorLike, trainable: bool = True, dtype: Any = None) -> None:
         super().__init__(data, requires_grad=trainable, dtype=dtype)
-
-
-class _Building(NamedTuple):
-    """What layers need while their parameters are made: whose draw is whose, by dotted name."""
-
-    seed: int
-    prefix: str
-    names: dict[int, str]
-
-
-_building: ContextVar[_Building | None] = ContextVar("minigan_building", default=None)
-_mode: ContextVar[bool | None] = ContextVar("minigan_training", default=None)
-_watcher: ContextVar[Callable[[Module, Any], None] | None] = ContextVar(
-    "minigan_watcher", default=None
-)
-
-
-@contextmanager
-def training(mode: bool) -> Iterator[None]:
-    """Run all modules in training (True) or evaluation mode here, whatever ``train()`` said.
-
-    Unlike ``train()`` and ``eval()`` it touches no module, so threads don't disturb each other.
-    """
-    token = _mode.set(mode)
-    try:
-        yield
-    finally:
-        _mode.reset(token)
-
-
-@contextmanager
-def watch(watcher: Callable[[Module, Any], None]) -> Iterator[None]:
-    """Call ``watcher(module, result)`` after every module's forward within the block."""
-    token = _watcher.set(watcher)
-    try:
-        yield
-    finally:
-        _watcher.reset(token)
 
 
 class Module:
@@ -98,13 +60,13 @@ class Module:
 
     def __call__(self, *inputs: Any) -> Any:
         if not self._created:
-            scope = _building.get()
+            scope = building.get()
             if scope is None:
                 self.build(*(np.shape(as_array(x)) for x in inputs), like=inputs)
             else:
                 self._make(scope, [as_array(x) for x in inputs])
         result = self.forward(*inputs)
-        watcher = _watcher.get()
+        watcher = watcher_in_force.get()
         if watcher is not None:
             watcher(self, result)
         return result
@@ -130,19 +92,19 @@ class Module:
         seed = int.from_bytes(os.urandom(7), "little") if seed is None else seed
         names = {id(module): name for name, module in self.named_modules()}
         unmade = [module for _, module in self.named_modules() if not module._created]
-        token = _building.set(_Building(seed, prefix, names))
+        token = building.set(Building(seed, prefix, names))
         try:
             with no_grad(), training(False):
-                self(*_trial_inputs(self, input_shapes, like))
+                self(*self.trial_inputs(input_shapes, like))
         except BaseException:
             for module in unmade:  # half a module would refuse the right shape later
                 module._created = False
             raise
         finally:
-            _building.reset(token)
+            building.reset(token)
         return self
 
-    def _make(self, scope: _Building, inputs: list[Any]) -> None:
+    def _make(self, scope: Building, inputs: list[Any]) -> None:
         """Create the parameters for these inputs, under the name that the scope knows."""
         self._name = scope.names.get(id(self), "")
         self.create(*(x.shape for x in inputs))
@@ -151,6 +113,22 @@ class Module:
         self._shapes = tuple((None, *x.shape[1:]) for x in inputs)
         self._dtypes = tuple(None if x.dtype in FLOATS else str(x.dtype) for x in inputs)
         self._created = True
+
+    def trial_inputs(
+        self, shapes: tuple[InputShape, ...], like: tuple[Any, ...] | None = None
+    ) -> list[np.ndarray]:
+        """Zeros for a batch of one, of the dtypes of ``like``, of earlier inputs or its own."""
+        own = self.input_dtype or next(
+            (m.dtype for _, m in self.named_modules() if hasattr(m, "dtype")), "float32"
+        )
+        if like is None:
+            dtypes = [known or own for known in (*self._dtypes, *[None] * len(shapes))]
+        else:
+            dtypes = [as_array(x).dtype for x in like]
+        return [
+            np.zeros((1, *(1 if n is None else n for n in shape[1:])), dtype)
+            for shape, dtype in zip(shapes, dtypes, strict=False)
+        ]
 
     def add_parameter(
         self,
@@ -165,7 +143,7 @@ class Module:
 
         ``fans`` are the (inputs, outputs) of one unit, which most initialisers scale by.
         """
-        scope = _building.get()
+        scope = building.get()
         if scope is None:
             raise RuntimeError("add_parameter works only inside create(); see Module.build")
         path = ".".join(
@@ -272,7 +250,7 @@ class Module:
     @property
     def in_training(self) -> bool:
         """The mode in force: that of an enclosing ``training(…)`` block, else the module's own."""
-        mode = _mode.get()
+        mode = mode_in_force.get()
         return self.training if mode is None else mode
 
     def to(self: M, target: Any) -> M:
@@ -326,8 +304,6 @@ class Module:
 
     def summary(self, *input_shapes: InputShape) -> str:
         """A table of the layers with their output shapes and parameter counts."""
-        from .summary import summary
-
         return summary(self, input_shapes)
 
     def __repr__(self) -> str:
@@ -345,23 +321,6 @@ def _members(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, dict):
         for key, item in value.items():
             yield from _members(f"{name}.{key}", item)
-
-
-def _trial_inputs(
-    module: Module, shapes: tuple[InputShape, ...], like: tuple[Any, ...] | None
-) -> list[np.ndarray]:
-    """Zeros with a batch of one, of the dtypes of ``like``, of earlier inputs or the module's."""
-    own = module.input_dtype or next(
-        (m.dtype for _, m in module.named_modules() if hasattr(m, "dtype")), "float32"
-    )
-    if like is None:
-        dtypes = [known or own for known in (*module._dtypes, *[None] * len(shapes))]
-    else:
-        dtypes = [as_array(x).dtype for x in like]
-    return [
-        np.zeros((1, *(1 if n is None else n for n in shape[1:])), dtype)
-        for shape, dtype in zip(shapes, dtypes, strict=False)
-    ]
 
 
 def as_array(value: Any) -> Any:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..tensor import no_grad
-from .module import InputShape, Module, _trial_inputs, training, watch
+from ..tensor import Tensor, no_grad
+from .context import training, watch
+
+if TYPE_CHECKING:
+    from .module import InputShape, Module
 
 
 def summary(module: Module, input_shapes: tuple[InputShape, ...]) -> str:
@@ -21,12 +24,12 @@ def summary(module: Module, input_shapes: tuple[InputShape, ...]) -> str:
         module.build(*shapes)
     outputs: dict[int, Any] = {}
     with no_grad(), training(False), watch(lambda m, y: outputs.update({id(m): y})):
-        module(*_trial_inputs(module, shapes, None))
+        module(*module.trial_inputs(shapes))
     rows = [("layer", "output shape", "parameters")]
     for name, inner in module.named_modules():
-        own = [p for _, p in inner.children() if not isinstance(p, Module)]
-        is_leaf = not any(isinstance(m, Module) for _, m in inner.children())
-        if is_leaf or own:
+        inside = [value for _, value in inner.children()]
+        own = [p for p in inside if isinstance(p, Tensor)]
+        if own or not inside:
             shape = np.shape(getattr(outputs.get(id(inner)), "_array", ()))
             label = f"{name} {type(inner).__name__}".strip()
             rows.append((label, str((None, *shape[1:])), f"{sum(p.size for p in own):,}"))

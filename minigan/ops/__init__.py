@@ -25,6 +25,7 @@ from . import (
     convolution,
     elementwise,
     indexing,
+    joining,
     linear,
     noise,
     normalization,
@@ -39,6 +40,7 @@ from .arithmetic import *  # noqa: F403
 from .convolution import *  # noqa: F403
 from .elementwise import *  # noqa: F403
 from .indexing import *  # noqa: F403
+from .joining import *  # noqa: F403
 from .linear import *  # noqa: F403
 from .noise import *  # noqa: F403
 from .normalization import *  # noqa: F403
@@ -54,6 +56,7 @@ FAMILIES = (
     convolution,
     elementwise,
     indexing,
+    joining,
     linear,
     noise,
     normalization,

@@ -9,6 +9,7 @@ import numpy as np
 from ..backend import Array, array_module, is_array
 from ..tape import vjp
 from ..tensor import Tensor, TensorLike, as_tensor
+from .shape import reshape
 
 _BASIC = (int, np.integer, slice, type(None), type(Ellipsis))
 
@@ -55,8 +56,6 @@ def take(x: TensorLike, indices: Any, axis: int | None = None) -> Tensor:
     if indices.dtype.kind not in "iu":
         raise TypeError(f"indices: got dtype {indices.dtype}, wanted integers")
     if axis is None:
-        from .shape import reshape
-
         return getitem(reshape(x, (x.size,)), indices)
     if not -x.ndim <= axis < x.ndim:
         raise ValueError(f"axis: got {axis} for {x.ndim} axes")

@@ -10,7 +10,7 @@ import numpy as np
 from .. import autograd, tape
 from ..backend import to_device
 from ..tensor import Tensor, TensorLike, as_tensor, wrap
-from . import activation, arithmetic, elementwise, indexing, linear, reduction, shape
+from . import activation, arithmetic, elementwise, indexing, joining, linear, reduction, shape
 
 
 def _swapped(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -126,10 +126,10 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.reshape: shape.reshape,
     np.transpose: shape.transpose,
     np.broadcast_to: shape.broadcast_to,
-    np.concatenate: shape.concatenate,
-    np.stack: shape.stack,
-    np.split: shape.split,
-    np.pad: shape.pad,
+    np.concatenate: joining.concatenate,
+    np.stack: joining.stack,
+    np.split: joining.split,
+    np.pad: joining.pad,
     np.flip: shape.flip,
     np.roll: shape.roll,
     np.take: indexing.take,

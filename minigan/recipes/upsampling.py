@@ -76,7 +76,9 @@ def networks(size: int, channels: int) -> tuple[Sequential, Sequential]:
     )
     judge: list[Module] = [Conv2D(64, 3, 1, "same"), LeakyReLU(0.2)]
     for filters in (128, 256, 512):
-        judge += [Conv2D(filters, 3, 1, "same"), LeakyReLU(0.2), BatchNorm(decay=0.8)]
+        # Batch norm before the activation. After it, the pooled maps would have the same mean on
+        # any batch, real or fake, and the discriminator could learn nothing.
+        judge += [Conv2D(filters, 3, 1, "same"), BatchNorm(decay=0.8), LeakyReLU(0.2)]
     discriminator = Sequential(*judge, GlobalAveragePooling2D(), Dense(1), Sigmoid())
     return generator, discriminator
 

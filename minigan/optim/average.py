@@ -12,7 +12,8 @@ class MovingAverage:
 
     For a generator the average makes better samples than the last weights (Yazıcı et al., 2019).
     While t updates are few, the decay is min(decay, (1 + t)/(10 + t)), so that the first weights
-    are forgotten soon. Statistics that are kept, not trained, are copied as they are.
+    are forgotten soon. Statistics that are kept, not trained, are averaged alike: those of batch
+    norm then belong to the averaged weights rather than to the last ones.
     """
 
     def __init__(self, module: Module, decay: float = 0.999) -> None:
@@ -25,7 +26,5 @@ class MovingAverage:
         decay = min(self.decay, (1 + step) / (10 + step))
         own = self.module.named_state()
         for name, parameter in module.named_state().items():
-            array, new = own[name]._array, parameter._array
-            if parameter.requires_grad:
-                new = array + (new - array) * array.dtype.type(1 - decay)
-            own[name].assign(new)
+            array = own[name]._array
+            own[name].assign(array + (parameter._array - array) * array.dtype.type(1 - decay))

@@ -28,6 +28,7 @@ SETTINGS: dict[str, Any] = {
     "batch": 128,
     "lr": 1e-4,
     "update": "simultaneous",
+    "average": 0.999,  # of the generator's weights, for samples
 }
 
 
@@ -77,5 +78,6 @@ def make_trainer(
         seed=seed,
         optimizers=Adam(settings["lr"]),
         update=settings["update"],
+        average=settings["average"],
         device=device,
     )

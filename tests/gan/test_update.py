@@ -353,8 +353,7 @@ def test_the_average_is_that_of_the_weights_and_makes_the_samples():
         run.step(pictures(4, seed=t))
         held = min(decay, (1 + t) / (10 + t))
         for name, new in run.game.generator.state_dict().items():
-            kept = name.split(".")[-1].startswith("running")
-            average[name] = new if kept else held * average[name] + (1 - held) * new
+            average[name] = held * average[name] + (1 - held) * new
     state = run.state()
     for name, expected in average.items():
         assert np.abs(state[f"average.{name}"] - expected).max() < 1e-10

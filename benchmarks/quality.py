@@ -1,7 +1,7 @@
 """Are the samples good? Judged by a classifier that minigan trains on real digits.
 
-    python -m benchmarks.quality digits [--seeds 5] [--set KEY=VALUE …]    train and judge a run a seed
-    python -m benchmarks.quality judge generator.npz [--data PATH]         judge one generator
+    python -m benchmarks.quality digits [--seeds 5] [--set KEY=VALUE …]   train and judge runs
+    python -m benchmarks.quality judge generator.npz [--data PATH]        judge one generator
 
 For 1,000 samples it prints, and compares with what is asked (in brackets):
 

@@ -7,6 +7,8 @@ points, and behind them D(x), the discriminator's belief that a point is real.
 """
 
 import argparse
+import sys
+from functools import partial
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from minigan import gan, nn, optim
 
 
 def ring(count: int, seed: int) -> np.ndarray:
-    """Points of eight Gaussians (σ = 0.05) on the unit circle, as images of 1 × 1 with 2 channels."""
+    """Points of eight Gaussians (σ = 0.05) on the unit circle, as 1 × 1 images of 2 channels."""
     stream = mg.random.Stream(seed, "ring")
     angle = stream.integers(8, count) * (2 * np.pi / 8)
     centres = np.stack([np.cos(angle), np.sin(angle)], axis=1)
@@ -80,7 +82,8 @@ def main() -> None:
     arguments = parser.parse_args()
     from tqdm import tqdm
 
-    trainer = train(arguments.steps, progress=tqdm)
+    interval = 0.1 if sys.stderr.isatty() else 10  # into a file, each update is a line
+    trainer = train(arguments.steps, progress=partial(tqdm, mininterval=interval))
     draw(trainer, arguments.out)
     modes = captured(trainer.sample(500).reshape(-1, 2))
     print(f"{modes} of 8 modes captured; drawn in {arguments.out}")

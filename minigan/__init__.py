@@ -12,7 +12,8 @@ The package is a tower; a module imports only from those below it:
 
     cli · recipes             the command ``minigan`` and its named end-to-end runs
     gan                       losses, the game, the trainer
-    nn · optim · data · testing
+    optim                     optimisers, schedules, averaging
+    nn · data · testing       layers; images; the gradient checker
     ops                       the differentiable functions
     autograd · tape · tensor  the tape, and how gradients travel back along it
     kernels · random          arrays in, arrays out

@@ -39,10 +39,6 @@ class Stream:
         self._key = np.frombuffer(digest, dtype="<u8").astype(np.uint64)
         self._draw = 0
 
-    def child(self, name: str) -> Stream:
-        """A separate stream of the same seed and step, named below this one."""
-        return Stream(self.seed, f"{self.name}/{name}", self.step)
-
     def words(self, count: int) -> Array:
         """The next draw: ``count`` uniformly distributed 64-bit words."""
         counter = np.array([0, self._draw, self.step, 0], dtype=np.uint64)

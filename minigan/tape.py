@@ -345,12 +345,19 @@ def primitive(
         if spec.extras:
             result, *extra = result
         dtype = _float_dtype(arrays)
+        if not hasattr(result, "dtype"):
+            raise TypeError(
+                f"{spec.name}: forward returned {type(result).__name__}, wanted an array of numbers"
+            )
         if type(result) is not np.ndarray or result.dtype != dtype:
             # NumPy returns scalars for 0-d results, and older versions widen them.
             result = array_module(result).asarray(result, dtype=dtype)
         made = wrap(result, None, _version_of_view(result, tensors))
-        if recording.get() and any([t._node is not None for t in tensors]):
+        tracked = [t for t in tensors if t._node is not None]
+        if tracked and recording.get():
             made._node = spec.record(tensors, settings, made, extra)
+        elif tracked:
+            tracked[0]._leave_tape()  # an error if a backward that is being recorded did this
         return made
 
     apply.primitive = spec  # type: ignore[attr-defined]

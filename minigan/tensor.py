@@ -161,6 +161,7 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """The same values, not tracked. Shares the array, so ``assign`` shows through."""
+        self._leave_tape()
         return wrap(self._array, None, self._version)
 
     def assign(self, value: TensorLike) -> None:

@@ -1251,3 +1251,26 @@ def test_a_read_only_view_of_a_parameter_is_copied_as_a_constant():
 def test_a_forward_that_does_not_tell_its_parameters_is_refused():
     with pytest.raises(TypeError, match="wrap it in a"):
         mg.primitive(max, lambda g: g)
+
+
+@pytest.mark.parametrize("off", [lambda x: x.detach(), "no_grad"], ids=["detach", "no_grad"])
+def test_a_backward_that_stops_tracking_raises_at_second_order(off):
+    def backward(g, x):
+        if off == "no_grad":
+            with mg.no_grad():
+                slope = 3 * x**2
+        else:
+            slope = 3 * off(x) ** 2
+        return g * slope
+
+    cube = primitive(lambda x: x**3, backward, name="cube")
+    x = Tensor(1.3, requires_grad=True)
+    assert mg.grad(cube(x), x)[0].item() == pytest.approx(3 * 1.3**2, rel=1e-12)
+    with pytest.raises(NotTwiceDifferentiableError, match="cube"):
+        mg.grad(cube(x), x, create_graph=True)
+
+
+@pytest.mark.parametrize("result", [None, [1.0]])
+def test_a_forward_that_returns_no_array_is_named(result):
+    with pytest.raises(TypeError, match="odd: forward returned"):
+        primitive(lambda x: result, lambda g: g, name="odd")(np.ones(1))

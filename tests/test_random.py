@@ -95,7 +95,7 @@ def test_any_other_seed_name_step_or_draw_gives_other_bits(draw):
     again = Stream(5, "a", 3)
     draw(again)
     others = [Stream(5, "a", 3), Stream(6, "a", 3), Stream(5, "b", 3), Stream(5, "a", 4), again]
-    assert len({draw(s).tobytes() for s in [*others, Stream(5, "a", 3).child("a")]}) == 6
+    assert len({draw(s).tobytes() for s in others}) == 5
 
 
 def test_a_later_draw_does_not_depend_on_the_size_of_an_earlier_one():
@@ -108,18 +108,6 @@ def test_a_later_draw_does_not_depend_on_the_size_of_an_earlier_one():
 def test_seeds_and_names_run_into_each_other_nowhere():
     names = [(1, "2/a"), (12, "a"), (1, "2a"), (1, "/2/a"), (0, "12/a")]
     assert len({Stream(*pair).words(2).tobytes() for pair in names}) == len(names)
-
-
-def test_a_child_keeps_seed_and_step():
-    child = Stream(4, "init", 9).child("layer.w")
-    assert (child.seed, child.name, child.step) == (4, "init/layer.w", 9)
-    assert np.array_equal(child.words(4), Stream(4, "init/layer.w", 9).words(4))
-
-
-def test_making_a_child_does_not_move_the_parent():
-    one, two = Stream(0), Stream(0)
-    one.child("a").words(4)
-    assert np.array_equal(one.words(4), two.words(4))
 
 
 def test_numpy_integers_are_seeds_and_steps_like_pythons():

@@ -35,6 +35,8 @@ class Game:
         self.loss = loss_named(loss)
         self.latent: Latent = latent or Normal(100)
         self.image_range = image_range or _range_of(generator)
+        if self.image_range is not None and not self.image_range[0] < self.image_range[1]:
+            raise ValueError(f"image_range: got {image_range}, wanted (low, high), low below high")
 
     def generate(self, draw: Draw, generator: Module | None = None) -> Tensor:
         """The images that the generator (or a twin of it) makes of a draw."""

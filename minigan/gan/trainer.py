@@ -38,7 +38,7 @@ class Trainer:
     a moving average of the generator's weights with that decay.
 
     Its whole state is a function of the seed, the data and the number of steps: sampling, saving
-    and callbacks change no bit of it.
+    and callbacks change no bit of it. Networks that are built already keep the weights they have.
     """
 
     def __init__(
@@ -65,13 +65,17 @@ class Trainer:
         game.build(self.seed)
         for network in (game.generator, game.discriminator):
             network.train().to(device)
-        pair = optimizers or Adam(2e-4, beta1=0.5)
-        pair = pair if isinstance(pair, tuple) else (pair, pair)
+        chosen = optimizers or Adam(2e-4, beta1=0.5)
+        pair = (chosen, chosen) if isinstance(chosen, Optimizer) else tuple(chosen)
+        if len(pair) != 2 or not all(isinstance(one, Optimizer) for one in pair):
+            raise TypeError(
+                f"optimizers: got {optimizers!r}, wanted an optimiser or a pair of them, "
+                "the generator's and the discriminator's"
+            )
         self.players = Players(
             pair[0].unbound().bind(game.generator), pair[1].unbound().bind(game.discriminator)
         )
         self.average = None if average is None else MovingAverage(game.generator, average)
-        self._statistics = [p for p in self._parameters().values() if not p.requires_grad]
         self._counters = {"step": np.array(0), "batches": np.array(0)}
         self._range_checked = False
         self._image_shape: tuple[int, ...] = ()  # not known yet
@@ -88,7 +92,8 @@ class Trainer:
 
         A batch is an array of images (N, H, W, C) in the generator's range, a pair (images,
         labels) or a ``Batch``. Raises ``NonFiniteError`` before a bad loss or gradient reaches
-        the weights or a layer's statistics, naming the first tensor that went bad.
+        the weights or a layer's statistics, naming the first tensor that went bad; the trainer is
+        then as it was before the step.
         """
         if len(batches) != self.discriminator_steps:
             raise ValueError(
@@ -97,15 +102,16 @@ class Trainer:
             )
         records = list(map(self._prepared, map(as_batch, batches)))
         streams = Streams.of(self.seed, self.step_count)
-        kept = [parameter._array.copy() for parameter in self._statistics]
+        before = {name: array.copy() for name, array in self._at_risk().items()}
         try:
             # A number that overflows is named below; NumPy's warnings would only repeat it.
             with np.errstate(all="ignore"):
                 scores = self._move(records, streams)
         except NonFiniteError as error:
-            self._put_back(kept)  # batch norm has seen the bad numbers before the loss did
+            # Batch norm saw the bad numbers too, and the first mover has moved: look, then undo.
+            self._write({name: before[name] for name in self._statistics()})
             culprit = first_bad(self.game, records, Streams.of(self.seed, self.step_count))
-            self._put_back(kept)
+            self._write(before)
             raise NonFiniteError(f"step {self.step_count + 1}: {error}{culprit}") from None
         if self.average is not None:
             self.average.update(self.game.generator, self.step_count)
@@ -175,8 +181,10 @@ class Trainer:
                 )
         if not len(images):
             raise ValueError(f"batch: got no images, an array of shape {images.shape}")
+        if batch.labels is not None and len(batch.labels) != len(images):
+            raise ValueError(f"batch: got {len(batch.labels)} labels for {len(images)} images")
         if not self._range_checked and self.game.image_range is not None:
-            message = check_range(images, *self.game.image_range)
+            message = check_range(to_device(images, "cpu"), *self.game.image_range)
             if message:
                 warnings.warn(message, stacklevel=3)  # the line that called step()
             self._range_checked = True
@@ -222,20 +230,17 @@ class Trainer:
                 raise ValueError(
                     f"state {name!r}: got shape {np.shape(state[name])}, wanted {own.shape}"
                 )
-        parameters = self._parameters()
-        for name, own in live.items():
-            value = to_device(np.asarray(state[name]), device_of(own))
-            if name in parameters:
-                parameters[name].assign(value)  # so that a graph from before is known to be stale
-            else:
-                own[...] = value
+        arrays = ((name, np.asarray(state[name])) for name in live)
+        self._write({name: to_device(a, device_of(live[name])) for name, a in arrays})
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the state and the architecture to ``path``, a ``.npz``; see ``load``."""
         state = self.state()
         for name, array in state.items():
             if not np.isfinite(array).all():
-                raise NonFiniteError(f"{name} is not finite, so the state is not saved")
+                raise NonFiniteError(
+                    f"step {self.step_count}: {name} is not finite, so the state is not saved"
+                )
         save_arrays(path, state, self._header())
 
     def load(self, path: str | PathLike[str]) -> None:
@@ -266,9 +271,29 @@ class Trainer:
             for name, parameter in network.named_state().items()
         }
 
-    def _put_back(self, kept: Sequence[Array]) -> None:
-        for parameter, values in zip(self._statistics, kept, strict=True):
-            parameter.assign(values)
+    def _at_risk(self) -> dict[str, Array]:
+        """What a step may have changed by the time that a bad number is found in it."""
+        moved = {self.first} if self.update == "alternating" else set()
+        if self.discriminator_steps > 1:
+            moved.add("discriminator")
+        kept = self._statistics()
+        return {
+            name: array
+            for name, array in self._live_state().items()
+            if name in kept or name.partition(".")[0].removesuffix("_optimizer") in moved
+        }
+
+    def _statistics(self) -> set[str]:
+        return {name for name, p in self._parameters().items() if not p.requires_grad}
+
+    def _write(self, arrays: Mapping[str, Array]) -> None:
+        """Write checked arrays into the live state."""
+        parameters, live = self._parameters(), self._live_state()
+        for name, value in arrays.items():
+            if name in parameters:
+                parameters[name].assign(value)  # so that a graph from before is known to be stale
+            else:
+                live[name][...] = value
 
     def _header(self) -> dict[str, Any]:
         """What a state belongs to, ready for JSON: another trainer must be alike to take it."""
@@ -281,6 +306,7 @@ class Trainer:
             "average": None if self.average is None else self.average.decay,
             "loss": _words(self.game.loss),
             "latent": _words(self.game.latent),
+            "optimizers": [player.describe() for player in self.players],
             "generator": describe(self.game.generator),
             "discriminator": describe(self.game.discriminator),
         }

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from .. import random
 from ..autograd import grad
-from ..backend import array_module
+from ..backend import Array, array_module
 from ..errors import NonFiniteError
 from ..optim import Optimizer
 from ..tensor import Tensor, no_grad
@@ -58,30 +58,12 @@ def alternating(
     The discriminator makes one move for each of ``batches``, the generator one in all.
     """
 
-    def discriminator_moves() -> tuple[Tensor, Output, Output]:
-        for batch in batches:
-            with no_grad():  # the generator is not the one to learn here
-                images = game.generate(draw(game, batch, streams))
-            real, fake = _judge(game, batch, batch.images), _judge(game, batch, images)
-            loss = game.loss.discriminator(real, fake)
-            _descend(loss, players.discriminator, "discriminator")
-        return loss, real, fake
-
-    def generator_moves() -> Tensor:
-        batch = batches[-1]
-        fake = _judge(game, batch, game.generate(draw(game, batch, streams)))
-        real = _judge(game, batch, batch.images) if game.loss.paired else None
-        loss = game.loss.generator(real, fake)
-        _descend(loss, players.generator, "generator")
-        return loss
-
     with random.use(streams.dropout):
         if first == "generator":
-            generator_loss = generator_moves()
-            discriminator_loss, real, fake = discriminator_moves()
-        else:
-            discriminator_loss, real, fake = discriminator_moves()
-            generator_loss = generator_moves()
+            generator_loss = _generator_moves(game, players, batches[-1], streams)
+        discriminator_loss, real, fake = _discriminator_moves(game, players, batches, streams)
+        if first == "discriminator":
+            generator_loss = _generator_moves(game, players, batches[-1], streams)
     return Scores(discriminator_loss, generator_loss, real, fake)
 
 
@@ -93,12 +75,8 @@ def simultaneous(
     With several batches the discriminator first moves alone on all but the last.
     """
     with random.use(streams.dropout):
-        for batch in batches[:-1]:
-            with no_grad():
-                images = game.generate(draw(game, batch, streams))
-            real, fake = _judge(game, batch, batch.images), _judge(game, batch, images)
-            loss = game.loss.discriminator(real, fake)
-            _descend(loss, players.discriminator, "discriminator")
+        if len(batches) > 1:
+            _discriminator_moves(game, players, batches[:-1], streams)
         batch = batches[-1]
         fake = _judge(game, batch, game.generate(draw(game, batch, streams)))
         real = _judge(game, batch, batch.images)
@@ -111,6 +89,26 @@ def simultaneous(
     return Scores(losses[1], losses[0], real, fake)
 
 
+def _discriminator_moves(
+    game: Game, players: Players, batches: Sequence[Batch], streams: Streams
+) -> tuple[Tensor, Output, Output]:
+    for batch in batches:
+        with no_grad():  # the generator is not the one to learn here
+            images = game.generate(draw(game, batch, streams))
+        real, fake = _judge(game, batch, batch.images), _judge(game, batch, images)
+        loss = game.loss.discriminator(real, fake)
+        players.discriminator.step(_gradients(loss, players.discriminator, "discriminator"))
+    return loss, real, fake
+
+
+def _generator_moves(game: Game, players: Players, batch: Batch, streams: Streams) -> Tensor:
+    fake = _judge(game, batch, game.generate(draw(game, batch, streams)))
+    real = _judge(game, batch, batch.images) if game.loss.paired else None
+    loss = game.loss.generator(real, fake)
+    players.generator.step(_gradients(loss, players.generator, "generator"))
+    return loss
+
+
 def draw(game: Game, batch: Batch, streams: Streams) -> Draw:
     """Fresh noise for as many images as the batch has, with the batch's condition."""
     count = len(batch.images)
@@ -119,10 +117,6 @@ def draw(game: Game, batch: Batch, streams: Streams) -> Draw:
 
 def _judge(game: Game, batch: Batch, images: object) -> Output:
     return game.judge(images, batch.condition)
-
-
-def _descend(loss: Tensor, player: Optimizer, name: str) -> None:
-    player.step(_gradients(loss, player, name))
 
 
 def _gradients(
@@ -134,6 +128,13 @@ def _gradients(
     parameters = player.parameters
     found = grad(loss, list(parameters.values()), allow_unused=True, retain_graph=retain)
     for path, g in zip(parameters, found, strict=True):
-        if g is not None and not array_module(g._array).isfinite(g._array).all():
-            raise NonFiniteError(f"the gradient of {name}.{path} is not finite")
+        if g is not None and not math.isfinite(_square(g._array)):
+            raise NonFiniteError(f"the gradient of {name}.{path} is not finite, or too large")
     return list(found)
+
+
+def _square(array: Array) -> float:
+    """Σg², which optimisers keep elements of: not finite if g isn't, or is about to explode."""
+    flat = array.reshape(-1)
+    flat = flat.astype("float32") if flat.dtype == "float16" else flat
+    return float(array_module(array).vdot(flat, flat))

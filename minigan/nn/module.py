@@ -89,6 +89,10 @@ class Module:
         """
         if not input_shapes or not all(isinstance(s, (tuple, list)) for s in input_shapes):
             raise TypeError("build needs the shape of each input, such as build((None, 100))")
+        if seed is not None and self.built and self.named_state():
+            raise RuntimeError(
+                f"{self.title} has its parameters already: build(seed={seed}) would not draw them"
+            )
         seed = int.from_bytes(os.urandom(7), "little") if seed is None else seed
         names = {id(module): name for name, module in self.named_modules()}
         unmade = [module for _, module in self.named_modules() if not module._created]
@@ -151,6 +155,13 @@ class Module:
         )
         values = initializer(init)(Stream(scope.seed, f"init/{path}"), shape, fans or (1, 1))
         setattr(self, name, Parameter(values, trainable, dtype=dtype))
+
+    def __getattr__(self, name: str) -> Any:
+        # Reached only for what isn't there: such as the weight of a layer that is not built.
+        declared = any(name in getattr(c, "__annotations__", {}) for c in type(self).__mro__)
+        if declared and not self._created:
+            self.require_built()
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @property
     def built(self) -> bool:
@@ -267,8 +278,8 @@ class Module:
                 parameter._version[0] += 1
         if not is_device:
             for _, module in self.named_modules():
-                if hasattr(module, "dtype"):
-                    module.dtype = str(_float(target))
+                if "dtype" in vars(module):
+                    vars(module)["dtype"] = str(_float(target))
         return self
 
     # For layers

@@ -58,7 +58,7 @@ class BatchNorm(_Norm):
         self.check_channels(x, self.gamma.shape[0])
         if not self.in_training:
             scale = self.gamma / sqrt(self.running_var + self.eps)
-            return x * scale + (self.beta - self.running_mean * scale)
+            return (x - self.running_mean) * scale + self.beta
         if x.size == 0:
             raise ValueError(f"{self.title}: an empty batch has no mean, got shape {x.shape}")
         statistics = moments(x, tuple(range(x.ndim - 1)))
@@ -75,6 +75,8 @@ class LayerNorm(_Norm):
     """
 
     def __init__(self, *, eps: float = 1e-3, dtype: str = "float32") -> None:
+        if eps <= 0:
+            raise ValueError(f"eps: got {eps}, wanted a positive number")
         self.eps, self.dtype = eps, dtype
 
     def forward(self, x: TensorLike) -> Tensor:
@@ -87,6 +89,8 @@ class InstanceNorm(_Norm):
     """γ·x̂ + β, each channel of each sample normalised over its positions (Ulyanov et al., 2016)."""
 
     def __init__(self, *, eps: float = 1e-3, dtype: str = "float32") -> None:
+        if eps <= 0:
+            raise ValueError(f"eps: got {eps}, wanted a positive number")
         self.eps, self.dtype = eps, dtype
 
     def forward(self, x: TensorLike) -> Tensor:

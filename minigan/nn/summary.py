@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,7 @@ def summary(module: Module, input_shapes: tuple[InputShape, ...]) -> str:
             "summary needs the inputs' shapes: build(input_shape) first, or summary((None, 100))"
         )
     if not module.built:
-        module.build(*shapes)
+        module = copy.deepcopy(module).build(*shapes)  # looking does not draw the weights
     outputs: dict[int, Any] = {}
     with no_grad(), training(False), watch(lambda m, y: outputs.update({id(m): y})):
         module(*module.trial_inputs(shapes))

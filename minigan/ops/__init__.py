@@ -9,9 +9,11 @@ What happens at kinks and ties, where a derivative does not exist (g is the grad
     absolute, sign            x = 0                 0
     maximum, minimum          a = b                 g/2 to each
     max, min over axes        n elements tie        g/n to each
+    global_max_pool2d         n elements tie        g/n to each
     max_pool2d                elements tie          g to the first in the window
     clip                      x at a bound          g
     power(x, p), p a number   x = 0, p = 0          0 (and 0⁰ = 1)
+    power(x, p), 0 < p < 1    x = 0                 infinite
     power(a, p), p a tensor   a = 0                 0 for p; for a as above
     sqrt                      x = 0                 infinite
     where                     –                     g to the operand that was taken, 0 to the other

@@ -117,6 +117,8 @@ def clip(x: Array, /, low: Any = None, high: Any = None) -> Array:
     """
     if low is None and high is None:
         raise ValueError("clip needs at least one of low and high")
+    if isinstance(low, Tensor) or isinstance(high, Tensor):
+        raise TypeError("clip: low and high must be numbers; maximum and minimum take tensors")
     return array_module(x).clip(x, low, high)
 
 

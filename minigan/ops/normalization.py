@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..backend import Array, array_module
 from ..tape import vjp
 from ..tensor import Tensor, TensorLike, as_tensor
@@ -12,8 +14,13 @@ from .reduction import Axis, axes_of, mean, var
 
 
 def moments(x: TensorLike, axis: Axis) -> tuple[Array, Array]:
-    """Mean and biased variance over ``axis``, its length kept as 1, as plain arrays."""
+    """Mean and biased variance over ``axis``, its length kept as 1, as plain arrays.
+
+    Those of float16, whose squares overflow from 256, are taken in float32.
+    """
     array = as_tensor(x)._array
+    if array.dtype == np.float16:
+        array = array.astype(np.float32)
     axes = axes_of(axis, array.ndim)
     centre = array.mean(axis=axes, keepdims=True)
     centred = array - centre

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..backend import Array, array_module
+from ..backend import Array, array_module, is_array
 from ..nn.module import Module
 from ..tensor import Tensor
 from .clipping import clip_by_norm, clip_by_value
@@ -44,7 +44,7 @@ class Optimizer:
         for name, value in (("lr", first), ("clip_norm", clip_norm), ("clip_value", clip_value)):
             if value is not None and not value >= 0:
                 raise ValueError(f"{name}: got {value}, wanted a number that is not negative")
-        self.clip_norm, self.clip_value = clip_norm, clip_value
+        self.clip_norm, self.clip_value, self.first_lr = clip_norm, clip_value, float(first)
         self.parameters: dict[str, Tensor] = {}
         self.state: dict[str, Array] = {"lr": np.array(float(first)), "steps": np.array(0)}
 
@@ -59,6 +59,8 @@ class Optimizer:
         for name, parameter in named.items():
             if not isinstance(parameter, Tensor) or not parameter.is_leaf:
                 raise TypeError(f"parameter {name!r} is not a leaf tensor")
+        if not named:
+            raise ValueError("bind: there are no trained parameters to optimise")
         self.parameters, self.state = dict(named), self._first_state()
         for name, parameter in self.parameters.items():
             for slot in self.slots:
@@ -89,7 +91,10 @@ class Optimizer:
         given = [p.grad for _, p in parameters] if gradients is None else list(gradients)
         if len(given) != len(parameters):
             raise ValueError(f"gradients: got {len(given)} for {len(parameters)} parameters")
-        arrays = self._clipped([_array(name, p, g) for (name, p), g in zip(parameters, given)])  # noqa: B905
+        self._check_slots()
+        arrays = self._clipped(
+            [_array(name, p, g) for (name, p), g in zip(parameters, given, strict=True)]
+        )
         if self.schedule is not None:
             self.state["lr"][...] = self.schedule(int(self.state["steps"]))
         self.state["steps"] += 1
@@ -99,6 +104,21 @@ class Optimizer:
                 self.update(parameter._array, gradient, *slots)
                 if parameter._version is not None:
                     parameter._version[0] += 1
+
+    def describe(self) -> dict[str, Any]:
+        """Its class and settings, ready for JSON; a schedule as its ``repr``."""
+        plain = (bool, int, float, str, type(None))
+        settings = {k: v for k, v in vars(self).items() if isinstance(v, plain)}
+        return {"class": type(self).__name__, **settings, "schedule": repr(self.schedule)}
+
+    def _check_slots(self) -> None:
+        for name, parameter in self.parameters.items():
+            for slot in self.slots:
+                if self.state[f"{slot}.{name}"].dtype != parameter.dtype:
+                    raise TypeError(
+                        f"parameter {name!r} is {parameter.dtype} now, but was another dtype when "
+                        "this optimiser was bound: call bind again after Module.to"
+                    )
 
     def update(self, weight: Array, gradient: Array, *slots: Array) -> None:
         """Write the new weight and slots of one parameter in place."""
@@ -149,6 +169,7 @@ def _array(name: str, parameter: Tensor, gradient: Any) -> Array | None:
     array = gradient._array if isinstance(gradient, Tensor) else gradient
     if array is None:
         return None
+    array = array if is_array(array) else np.asarray(array)
     if array.shape != parameter.shape:
         raise ValueError(f"gradient of {name!r}: got shape {array.shape}, wanted {parameter.shape}")
     return array.astype(parameter.dtype, copy=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..data import Images, load, resized
+from ..data import Images, load
 from ..gan import Game, Normal, Trainer
 from ..optim import RMSprop
 from .dcgan_mnist import networks
@@ -22,7 +22,7 @@ def load_data(settings: dict[str, Any], path: str | None) -> Images:
     """The pictures in the folder or file ``path``, made 28×28 in colour."""
     if path is None:
         raise ValueError("data: dcgan-color needs colour pictures: name a folder with --data")
-    return resized(load(path, size=(28, 28), channels=3, fit=settings["fit"]), (28, 28), 3)
+    return load(path, size=(28, 28), channels=3, fit=settings["fit"])
 
 
 def make_trainer(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..data import Images, find_mnist, load, mnist, resized
+from ..data import Images, find_mnist, load, mnist
 from ..gan import Game, Normal, Trainer
 from ..nn import (
     BatchNorm,
@@ -36,7 +36,7 @@ def load_data(settings: dict[str, Any], path: str | None) -> Images:
     """MNIST's training images, or what ``path`` holds, as 28×28 grey images."""
     if path is None:
         return mnist(find_mnist())
-    return resized(load(path, size=(28, 28), channels=1), (28, 28), 1)
+    return load(path, size=(28, 28), channels=1)
 
 
 def networks(channels: int) -> tuple[Sequential, Sequential]:

@@ -37,9 +37,9 @@ HELD_OUT = 360
 def load_data(settings: dict[str, Any], path: str | None) -> Images:
     """The digits to train on; the others are held out for judging."""
     if path is not None:
-        from ..data import load, resized
+        from ..data import load
 
-        return resized(load(path, size=(8, 8), channels=1), (8, 8), 1)
+        return load(path, size=(8, 8), channels=1)
     return digits().split(HELD_OUT, seed=0)[0]
 
 

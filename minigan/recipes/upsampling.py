@@ -1,13 +1,14 @@
 """upsampling: a GAN for colour photographs that enlarges by repeating pixels, 28 to 256 pixels.
 
-The number of doublings follows from the image size: 28 = 7·2², 64 = 8·2³ and 256 = 8·2⁵.
+The number of doublings follows from the image size: 28 = 7·2², 64 = 8·2³ and 256 = 8·2⁵. In the
+discriminator batch norm comes before the activation; in the generator after it.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..data import Images, load, resized
+from ..data import Images, load
 from ..gan import BinaryCrossEntropy, Game, Trainer, Uniform
 from ..nn import (
     BatchNorm,
@@ -38,8 +39,9 @@ def load_data(settings: dict[str, Any], path: str | None) -> Images:
     """The pictures in the folder or file ``path``, made square in colour."""
     if path is None:
         raise ValueError("data: upsampling needs pictures: name a folder with --data")
+    base_and_doublings(settings["size"])  # says so before a long load, if no network can make it
     size = (settings["size"], settings["size"])
-    return resized(load(path, size=size, channels=3, fit=settings["fit"]), size, 3)
+    return load(path, size=size, channels=3, fit=settings["fit"])
 
 
 def base_and_doublings(size: int) -> tuple[int, int]:

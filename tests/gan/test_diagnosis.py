@@ -9,7 +9,7 @@ from games import LATENT, SHAPE, bits, networks, pictures, trainer
 import minigan as mg
 from minigan import nn
 from minigan.errors import NonFiniteError
-from minigan.gan import Game, Normal, Trainer
+from minigan.gan import Game, NonSaturating, Normal, Trainer
 from minigan.optim import SGD
 
 # NumPy warns of what the trainer then reports; only the report is of interest here.
@@ -170,3 +170,28 @@ def test_data_with_nan_in_an_array_is_refused_before_training():
     images[3, 0, 1, 0] = np.nan
     with pytest.raises(ValueError, match=r"nan at index \(3, 0, 1, 0\)"):
         run.fit(images, 1, 4)
+
+
+class NoGenerator(NonSaturating):
+    """A loss whose second mover's part is never a number."""
+
+    def generator(self, real, fake):
+        return super().generator(real, fake) * float("nan")
+
+
+@pytest.mark.parametrize("norm", [False, True])
+def test_a_step_whose_second_mover_fails_leaves_everything_as_it_was(norm):
+    run = trainer(norm=norm, loss=NoGenerator(), average=0.9)
+    before = run.state()
+    with pytest.raises(NonFiniteError, match="step 1: the generator's loss is nan"):
+        run.step(pictures(8))
+    assert bits(run.state()) == bits(before)
+
+
+def test_a_gradient_too_large_to_square_is_told_before_the_moments_overflow():
+    run = trainer(loss=NonSaturating())
+    weight = run.game.discriminator.named_parameters()["1.weight"]
+    weight.assign(np.full(weight.shape, 1e25, np.float32))
+    with pytest.raises(NonFiniteError, match="step 1"):
+        run.step(pictures(8))
+    assert all(np.isfinite(a).all() for a in run.state().values())

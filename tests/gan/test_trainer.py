@@ -416,3 +416,41 @@ def test_batches_of_the_callers_own_need_no_known_range():
 def test_bright_images_that_the_feed_has_scaled_give_no_warning():
     bright = mg.data.from_arrays(np.full((8, 4, 4, 1), 200, np.uint8))
     assert trainer().fit(bright, 1, 4).step == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Adam(1e-3, beta1=0.9),
+        Adam(1e-2, beta1=0.5),
+        Adam(1e-3, beta1=0.5, clip_norm=1.0),
+        Adam(Linear(1e-3, 0.0, 9), beta1=0.5),
+    ],
+    ids=["beta1", "lr", "clip_norm", "schedule"],
+)
+def test_a_state_of_another_optimiser_is_refused(tmp_path, other):
+    trainer(optimizers=Adam(1e-3, beta1=0.5)).save(tmp_path / "state.npz")
+    with pytest.raises(FileError, match="optimizers"):
+        trainer(optimizers=other).load(tmp_path / "state.npz")
+
+
+def test_labels_that_do_not_match_the_images_are_refused():
+    with pytest.raises(ValueError, match="3 labels for 8 images"):
+        trainer().step((pictures(8), np.zeros(3, int)))
+
+
+def test_a_network_without_trained_parameters_is_refused():
+    generator = nn.Sequential(nn.Dense(16), nn.Reshape(4, 4, 1), nn.Tanh())
+    with pytest.raises(ValueError, match="no trained parameters"):
+        Trainer(Game(generator, nn.Sequential(nn.Flatten()), latent=Normal(3)))
+
+
+@pytest.mark.parametrize("wrong", ["adam", (Adam(),), [Adam(), 3]])
+def test_optimisers_must_be_one_or_a_pair(wrong):
+    with pytest.raises(TypeError, match="a pair of them"):
+        trainer(optimizers=wrong)
+
+
+def test_a_list_of_two_optimisers_is_a_pair():
+    run = trainer(optimizers=[SGD(0.1), SGD(0.2)])
+    assert [player.lr for player in run.players] == [0.1, 0.2]

@@ -250,8 +250,10 @@ def test_layers_made_while_building_draw_by_their_own_names():
 def test_a_built_module_keeps_its_parameters_when_built_again():
     model = nn.Dense(2).build((None, 3), seed=0)
     before = model.state_dict()
-    model.build((None, 3), seed=1)
+    model.build((None, 3))
     assert same(model.state_dict(), before)
+    with pytest.raises(RuntimeError, match="has its parameters already"):
+        model.build((None, 3), seed=1)
 
 
 def test_a_build_that_fails_leaves_nothing_half_made():

@@ -133,3 +133,33 @@ def test_wrong_channels_name_the_layer(layer):
 def test_instance_norm_needs_positions():
     with pytest.raises(ValueError, match="positions"):
         nn.InstanceNorm().build((None, 3))
+
+
+def test_evaluation_centres_before_it_scales_and_keeps_its_digits():
+    norm = nn.BatchNorm().build((None, 1)).eval()
+    norm.running_mean.assign([1e4])
+    norm.running_var.assign([0.01])
+    x = np.float32(10000.1)
+    wanted = (float(x) - 1e4) / np.sqrt(0.011)
+    assert norm(np.full((1, 1), x, np.float32)).item() == pytest.approx(wanted, rel=1e-5)
+
+
+def test_float16_whose_squares_overflow_is_normalised():
+    norm = nn.BatchNorm(dtype="float16").build((None, 1)).train()
+    y = norm(np.array([[-300], [300]], np.float16)).numpy()
+    assert y.dtype == np.float16
+    assert np.abs(y.ravel() - [-1, 1]).max() < 1e-3
+    assert np.isfinite(norm.running_var.numpy()).all()
+
+
+@pytest.mark.parametrize("layer", [nn.LayerNorm, nn.InstanceNorm, nn.BatchNorm])
+def test_eps_must_be_positive(layer):
+    with pytest.raises(ValueError, match="eps"):
+        layer(eps=-1.0)
+
+
+def test_a_parameter_asked_for_too_early_names_build():
+    with pytest.raises(RuntimeError, match=r"build\(input_shape\)"):
+        _ = nn.Dense(3).weight
+    with pytest.raises(AttributeError, match="no attribute 'wait'"):
+        _ = nn.Dense(3).wait

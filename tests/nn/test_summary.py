@@ -50,10 +50,10 @@ def test_a_modules_own_parameters_have_a_row():
     assert lines[3].split() == ["inner", "Dense", "(None,", "2)", "8"]
 
 
-def test_with_a_shape_an_unbuilt_model_is_built():
+def test_with_a_shape_an_unbuilt_model_is_shown_and_stays_unbuilt():
     model = nn.Sequential(nn.Dense(4))
     assert "16" in model.summary((None, 3))
-    assert model.built
+    assert not model.built  # looking at a model must not draw its weights
 
 
 def test_a_shape_given_replaces_the_remembered_one():

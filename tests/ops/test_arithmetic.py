@@ -229,3 +229,8 @@ def test_shapes_that_do_not_broadcast_are_named():
 def test_an_operand_that_is_no_number_is_named(wrong):
     with pytest.raises(TypeError, match=f"add: .*{type(wrong).__name__}"):
         mg.add(Tensor([1.0]), wrong)
+
+
+def test_clip_by_a_tensor_is_refused_by_name():
+    with pytest.raises(TypeError, match="maximum and minimum take tensors"):
+        mg.clip(Tensor([1.0]), Tensor(0.0), 2.0)

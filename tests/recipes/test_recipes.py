@@ -1,4 +1,4 @@
-"""The recipes: the networks of S1 to S4 as they are published, settings that all do something."""
+"""The recipes: the networks as they are published, settings that all do something."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,9 @@ from .pictures import (
     flattened,
     require_pillow,
 )
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Progress = Callable[[Iterable[Path]], Iterable[Path]]
 
@@ -75,12 +78,15 @@ def image_folder(
     problems: list[str] = []
     for index, file in enumerate(files if progress is None else progress(files)):
         try:
-            picture = _read(file, wanted, channels, fit, background)
+            image = _decoded(file, channels, background)
         except _DECODER_ERRORS as error:
             problems.append(_reason(file, error))
             if len(problems) == _SHOWN:
                 break
             continue
+        if wanted is not None:
+            image = fitted(image, wanted, fit)
+        picture = np.asarray(image).reshape(image.height, image.width, channels)
         if pixels is None:
             pixels = np.empty((len(files), *picture.shape), np.uint8)
         if picture.shape != pixels.shape[1:]:
@@ -117,8 +123,8 @@ def _listing(
     if len(folders) < len(entries):
         stray = next(entry for entry in entries if entry not in folders)
         raise FileError(
-            f"{str(folder)!r} has both class folders and files such as {stray.name!r}; "
-            f"move the files into a class folder"
+            f"{str(folder)!r} has both folders and files such as {stray.name!r}; name one of the "
+            f"folders, such as {str(folders[0])!r}, or remove the files if each folder is a class"
         )
     files: list[Path] = []
     labels: list[int] = []
@@ -139,20 +145,15 @@ def _visible(folder: Path) -> list[Path]:
     return [folder / name for name in names if name[0] != "." and name not in _LITTER]
 
 
-def _read(
-    file: Path, size: tuple[int, int] | None, channels: int, fit: Fit, background: int
-) -> npt.NDArray[Any]:
+def _decoded(file: Path, channels: int, background: int) -> Image:
     from PIL import Image, ImageOps
 
     try:
         with Image.open(file) as opened:
             upright = ImageOps.exif_transpose(opened)  # photos say which side is up
-            image = flattened(upright, channels, background)
+            return flattened(upright, channels, background)
     except Image.DecompressionBombError as error:
         raise ValueError(str(error)) from None
-    if size is not None:
-        image = fitted(image, size, fit)
-    return np.asarray(image).reshape(image.height, image.width, channels)
 
 
 def _reason(file: Path, error: Exception) -> str:

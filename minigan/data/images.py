@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..random import Stream
+
 Range = tuple[float, float]
 
 _KNOWN_RANGES: tuple[Range, ...] = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
+_DARK = 64.0  # pixels that never pass this of 255 are rather on a scale of their own
 _SLACK = 1e-3  # of a range's width: what rounding and resampling may overshoot
 
 
@@ -25,7 +30,7 @@ class Images:
         source: where the pictures come from, in a few words.
         value_range: the (lowest, highest) value that ``pixels`` may take: black and white. None
             infers it: (0, 255) for uint8; for floats the first of [0, 1], [-1, 1] and [0, 255]
-            that holds all of them.
+            that holds all of them, with a warning if that would make them all dark.
 
     Raises:
         TypeError, ValueError: an argument that doesn't fit, by name.
@@ -78,7 +83,7 @@ class Images:
                 f"held_out must leave pictures on both sides: got {held_out} of {len(self)}, "
                 f"wanted 1 to {len(self) - 1}"
             )
-        order = np.random.Generator(np.random.Philox(seed)).permutation(len(self))
+        order = Stream(seed, "split").permutation(len(self))
         return self.take(order[held_out:]), self.take(order[:held_out])
 
     def batch(
@@ -134,6 +139,16 @@ def check_range(pixels: npt.ArrayLike, low: float, high: float) -> str | None:
     shift = low - fits[0][0] / divisor
     sign = "-" if shift < 0 else "+"
     return f"{got}; scale them with x / {divisor:g} {sign} {abs(shift):g}"
+
+
+def warn_if_dark(most: float) -> None:
+    """Warn of pixels taken to be in [0, 255] that reach no further than ``most``."""
+    if 0 < most <= _DARK:
+        white = math.ceil(most)
+        warnings.warn(
+            f"pixels reach only {most:g} of 255: pass value_range=(0, {white}) if that is white",
+            stacklevel=2,
+        )
 
 
 def _within(least: float, most: float, bounds: Range) -> bool:
@@ -205,6 +220,8 @@ def _settle_range(pixels: npt.NDArray[Any], declared: Range | None) -> Range:
                 f"pixels lie in [{least:g}, {most:g}], which is none of [0, 1], [-1, 1] and "
                 f"[0, 255]; rescale them, or say value_range=(lowest, highest)"
             )
+        if fits[0] == (0.0, 255.0):
+            warn_if_dark(most)
         return fits[0]
     if not declared[0] < declared[1] or not _within(least, most, declared):
         raise ValueError(

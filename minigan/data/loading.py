@@ -15,11 +15,12 @@ import numpy.typing as npt
 from ..files import FileError
 from .folder import Progress, image_folder
 from .idx import is_idx, is_mnist, mnist, read_idx
-from .images import Images, Range
+from .images import Images, Range, warn_if_dark
 from .pictures import Fit, Size, check_options, resized
 
 _PIXEL_NAMES = ("images", "pixels", "x", "data", "x_train", "train_images", "train_x")
 _LABEL_NAMES = ("labels", "y", "label", "target", "targets", "y_train", "train_labels", "train_y")
+_NUMPY_MAGIC = (b"\x93NUMPY", b"PK\x03\x04", b"PK\x05\x06")  # .npy, .npz, an empty .npz
 _DAMAGE = (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
@@ -75,19 +76,19 @@ def from_arrays(
     """Images from an array (N, H, W) or (N, H, W, C), channels last.
 
     uint8 and float32 are taken without a copy; other floats become float32, other integers of 0
-    to 255 become uint8, and booleans 0 or 255.
+    to 255 become uint8, and booleans 0 or 255. Integers of another ``value_range`` become float32.
 
     Args:
         images: the pictures.
         labels: (N,) integer class ids from 0.
         source: where they come from, in a few words.
-        value_range: of float images, the (lowest, highest) value; None infers it, see
-            :class:`Images`.
+        value_range: the (lowest, highest) value, black and white; None infers it, see
+            :class:`Images`, which for integers is (0, 255).
 
     Raises:
         TypeError, ValueError: an array that doesn't fit, by name.
     """
-    pixels = _as_pixels(np.asarray(images))
+    pixels = _as_pixels(np.asarray(images), value_range)
     if pixels.ndim == 3:
         pixels = pixels[..., None]
     if pixels.ndim != 4:
@@ -106,8 +107,8 @@ def batches(iterable: Iterable[Any], *, value_range: Range | None = None) -> Ite
 
     Args:
         iterable: gives arrays (N, H, W, C), or pairs (images, labels); N may vary.
-        value_range: of float batches, the (lowest, highest) value; None infers it from the first
-            batch and holds the others to it.
+        value_range: the (lowest, highest) value; None infers it from the first batch and holds
+            the others to it.
 
     Yields:
         Each batch as :class:`Images`.
@@ -128,12 +129,7 @@ def batches(iterable: Iterable[Any], *, value_range: Range | None = None) -> Ite
                 f"batch {number}: images must have shape (N, H, W, C), got {array.shape}"
             )
         try:
-            batch = from_arrays(
-                array,
-                labels,
-                source=f"batch {number}",
-                value_range=declared if array.dtype.kind == "f" else None,
-            )
+            batch = from_arrays(array, labels, source=f"batch {number}", value_range=declared)
         except (TypeError, ValueError) as error:
             raise type(error)(f"batch {number}: {error}") from None
         first = first or batch
@@ -153,13 +149,13 @@ def _check_alike(number: int, batch: Images, first: Images) -> None:
             raise ValueError(f"batch {number}: its {what} is {got}, in the batches before {wanted}")
 
 
-def _as_pixels(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _as_pixels(array: npt.NDArray[Any], declared: Range | None) -> npt.NDArray[Any]:
     kind = array.dtype.kind
-    if array.dtype == np.uint8:
-        return array
-    if kind == "f":
+    if kind == "f" or (kind in "iu" and declared not in (None, (0, 255))):
         with np.errstate(over="ignore"):  # what overflows is reported as infinite
             return array.astype(np.float32, copy=False)
+    if array.dtype == np.uint8:
+        return array
     if kind == "b":
         return array.astype(np.uint8) * np.uint8(255)
     if kind not in "iu":
@@ -167,8 +163,10 @@ def _as_pixels(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if array.size and (array.min() < 0 or array.max() > 255):
         raise ValueError(
             f"images holds integers in [{array.min()}, {array.max()}], wanted 0 to 255; "
-            f"scale them, or convert them to floats"
+            f"scale them, or say value_range=(lowest, highest)"
         )
+    if array.size and declared is None:
+        warn_if_dark(float(array.max()))
     return array.astype(np.uint8)
 
 
@@ -202,13 +200,28 @@ def _from_file(path: Path) -> Images:
 def _read_numpy(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
     try:
         with open(path, "rb") as file:  # np.load leaves a damaged file open when it opens it itself
+            magic = file.read(6)  # np.load takes what it doesn't know for a pickle
+            if not magic.startswith(_NUMPY_MAGIC):
+                raise FileError(
+                    f"{str(path)!r} is not a NumPy file: it starts with "
+                    f"{magic.hex(' ') or 'nothing'}; make it with numpy.save or numpy.savez"
+                )
+            file.seek(0)
             stored = np.load(file, allow_pickle=False)
-            return (stored, None) if isinstance(stored, np.ndarray) else _choose(path, stored)
+            if not isinstance(stored, np.ndarray):
+                return _choose(path, stored)
+            if file.read(1):
+                raise FileError(
+                    f"{str(path)!r} goes on after its array of shape {stored.shape}; "
+                    f"save one array to an .npy file, or several with numpy.savez"
+                )
+            return stored, None
     except FileError:
         raise
     except _DAMAGE as error:
+        reason = "it holds Python objects" if "allow_pickle" in str(error) else error
         raise FileError(
-            f"{str(path)!r} can't be used: it is damaged, or holds no plain arrays ({error})"
+            f"{str(path)!r} can't be used: it is damaged, or holds no plain arrays ({reason})"
         ) from error
 
 

@@ -76,7 +76,9 @@ def fitted(image: Image, size: tuple[int, int], fit: Fit) -> Image:
         return image.resize((width, height), Resampling.BICUBIC)
     # Cropping first is scaling the shorter side and cropping then, without the wasted pixels.
     scale = min(image.width / width, image.height / height)
-    left, top = (image.width - width * scale) / 2, (image.height - height * scale) / 2
+    # Rounding may make the side that is kept whole a little too long, which Pillow refuses.
+    left = max(0.0, (image.width - width * scale) / 2)
+    top = max(0.0, (image.height - height * scale) / 2)
     right, bottom = image.width - left, image.height - top
     return image.resize((width, height), Resampling.BICUBIC, box=(left, top, right, bottom))
 

@@ -111,6 +111,29 @@ def test_resize_stretches_and_crop_cuts(tmp_path: Path) -> None:
     assert image_folder(tmp_path, 7).shape == (7, 7, 3)
 
 
+@pytest.mark.parametrize("fit", ["resize", "crop"])
+def test_photos_of_any_size_fit(tmp_path: Path, fit: Any) -> None:
+    # Cut to 28x28, three of these get an offset of -1e-14 or so, by rounding.
+    for width, height in ((600, 450), (450, 600), (51, 29), (29, 57), (17, 1), (640, 427)):
+        paint(tmp_path / f"{width}x{height}.jpg", (9, 9, 9), size=(width, height))
+    for size in (28, 13, (7, 49), (60, 11)):
+        images = image_folder(tmp_path, size, fit=fit)
+        assert len(images) == 6
+        assert (images.pixels == 9).all()
+
+
+def test_our_own_errors_are_not_put_on_the_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise ValueError("resizing is broken")
+
+    paint(tmp_path / "a.png", 0, "L")
+    monkeypatch.setattr("minigan.data.folder.fitted", broken)
+    with pytest.raises(ValueError, match=r"^resizing is broken$"):
+        image_folder(tmp_path, 2)
+
+
 def test_one_size_for_all_or_size_is_needed(tmp_path: Path) -> None:
     paint(tmp_path / "a.png", 0, "L", (5, 3))
     assert image_folder(tmp_path).shape == (3, 5, 3)
@@ -164,7 +187,9 @@ def test_folders_that_are_not_right(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="unpack it"):
         image_folder(tmp_path / "a.zip")
     (tmp_path / "cat").mkdir()
-    with pytest.raises(FileError, match=r"class folders and files such as 'a\.zip'"):
+    with pytest.raises(
+        FileError, match=r"files such as 'a\.zip'; name .*cat', or remove the files"
+    ):
         image_folder(tmp_path)
     (tmp_path / "a.zip").unlink()
     with pytest.raises(FileError, match="class folder .*cat' is empty"):

@@ -82,11 +82,21 @@ def test_negative_labels_without_classes() -> None:
         ((0.2, 0.7), (0, 1)),
         ((0.0, 1.000001), (0, 1)),
         ((-0.1, 1.0), (-1, 1)),
-        ((0.0, 17.0), (0, 255)),
+        ((0.0, 65.0), (0, 255)),
     ],
 )
 def test_a_float_range_is_inferred(values: tuple[float, ...], wanted: tuple[int, int]) -> None:
     assert floats(*values).range == wanted
+
+
+@pytest.mark.parametrize(("most", "white"), [(1.5, 2), (16, 16), (63.25, 64), (64, 64)])
+def test_floats_dark_by_a_range_inferred_are_told_of(most: float, white: int) -> None:
+    words = rf"reach only {most:g} of 255: pass value_range=\(0, {white}\) if"
+    with pytest.warns(UserWarning, match=words) as caught:
+        assert floats(0, most).take([0, 1]).range == (0, 255)
+    assert len(caught) == 1
+    assert floats(0, most, value_range=(0, white)).range == (0, white)
+    assert floats(0, most, value_range=(0, 255)).range == (0, 255)
 
 
 def test_a_range_can_be_declared() -> None:

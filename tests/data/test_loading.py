@@ -12,6 +12,7 @@ import pytest
 
 from minigan.data import Images, batches, from_arrays, load, resized
 from minigan.files import FileError
+from minigan.recipes import upsampling
 
 BYTES = np.arange(2 * 4 * 6, dtype=np.uint8).reshape(2, 4, 6)
 
@@ -28,7 +29,7 @@ def idx(array: np.ndarray[Any, Any]) -> bytes:
     [
         (BYTES, np.uint8, 47),
         (BYTES[..., None], np.uint8, 47),
-        (BYTES.astype(np.int64), np.uint8, 47),
+        (BYTES.astype(np.int64) * 5, np.uint8, 235),
         (BYTES > 3, np.uint8, 255),
         (BYTES / 47, np.float32, 1),
         ((BYTES / 47).astype(np.float16), np.float32, 1),
@@ -41,6 +42,35 @@ def test_from_arrays(array: Any, dtype: Any, most: float) -> None:
     assert images.pixels.max() == most
     assert images.labels is not None
     assert images.labels.dtype == np.int64
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int64, np.float64])
+def test_any_numbers_have_the_range_declared(dtype: Any) -> None:
+    images = from_arrays(BYTES.astype(dtype), value_range=(0, 47))
+    assert images.range == (0, 47)
+    assert images.batch(slice(None)).max() == 1
+    with pytest.raises(ValueError, match=r"value_range is \(0, 16\), but pixels lie in \[0, 47\]"):
+        from_arrays(BYTES.astype(dtype), value_range=(0, 16))
+    (batch,) = batches([BYTES.astype(dtype)[..., None]], value_range=(0, 47))
+    assert batch.range == (0, 47)
+
+
+def test_integers_beyond_bytes_with_a_range() -> None:
+    deep = BYTES.astype(np.uint16) * 1000
+    assert from_arrays(deep, value_range=(0, 65535)).pixels.max() == 47_000
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint16, np.float32, np.float64])
+def test_numbers_dark_by_a_range_inferred_are_told_of(dtype: Any) -> None:
+    dark = BYTES.astype(dtype)
+    with pytest.warns(UserWarning, match=r"only 47 of 255: pass value_range=\(0, 47\)"):
+        assert from_arrays(dark).range == (0, 255)
+    from_arrays(dark, value_range=(0, 255))
+    from_arrays(dark * 0)
+    from_arrays(BYTES)  # bytes are from 0 to 255 by custom, and may be dark
+    with pytest.warns(UserWarning) as caught:
+        list(batches([dark[..., None]] * 2))
+    assert len(caught) == 1
 
 
 @pytest.mark.parametrize(
@@ -136,12 +166,22 @@ def test_npz_with_one_array_of_any_name(tmp_path: Path) -> None:
 def test_numpy_files_that_are_not_right(tmp_path: Path) -> None:
     for name in ("a.npy", "a.npz"):
         path = tmp_path / name
-        for data in (b"", b"rubbish", b"PK\x03\x04rubbish", b"\x93NUMPY\x01\x00rubbish"):
+        for data in (b"PK\x03\x04rubbish", b"\x93NUMPY\x01\x00rubbish"):
             path.write_bytes(data)
             with pytest.raises(FileError, match=rf"{name}.*damaged, or holds no plain arrays"):
                 load(path)
+        for data, start in ((b"", "nothing"), (b"1 2 3\n", "31 20 32"), (b"1,2,3,4", "31 2c 32")):
+            path.write_bytes(data)
+            with pytest.raises(FileError, match=rf"{name}' is not a NumPy file: .*{start}") as got:
+                load(path)
+            assert "pickle" not in str(got.value)
     np.save(tmp_path / "a.npy", np.array([{}]), allow_pickle=True)
-    with pytest.raises(FileError, match="no plain arrays"):
+    with pytest.raises(FileError, match=r"no plain arrays \(it holds Python objects\)"):
+        load(tmp_path / "a.npy")
+    np.save(tmp_path / "a.npy", BYTES)
+    with open(tmp_path / "a.npy", "ab") as file:
+        file.write(b"\0")
+    with pytest.raises(FileError, match=r"goes on after its array of shape \(2, 4, 6\)"):
         load(tmp_path / "a.npy")
     np.save(tmp_path / "a.npy", np.zeros(3))
     with pytest.raises(FileError, match=r"a\.npy' can't be used: images must have shape"):
@@ -174,6 +214,11 @@ def test_picture_folders(tmp_path: Path) -> None:
     image.new("L", (3, 3)).save(tmp_path / "b.png")
     with pytest.raises(FileError, match="size is needed"):
         load(tmp_path)
+
+
+def test_upsampling_checks_the_size_before_it_reads() -> None:
+    with pytest.raises(ValueError, match="size: 100 is not 4 to 8 pixels doubled"):
+        upsampling.load_data({"size": 100, "fit": "crop"}, "no such folder")
 
 
 def test_things_of_no_known_kind(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import math
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,6 +25,14 @@ CADENCE: dict[str, int | None] = {"log_every": 10, "sample_every": None, "save_e
 """How often to log, draw and save; None is an eighth of the steps. They change no result."""
 
 _MAY_DIFFER = {"data", "device", *CADENCE}  # on resume; data is compared by what it holds
+_IN_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    bool: "true or false",
+    dict: "an object",
+    type(None): "a text or null",
+}
 _WHOLE = {"steps": 1, "batch": 1, "seed": 0, **dict.fromkeys(CADENCE, 1)}  # with the least value
 
 
@@ -59,6 +68,11 @@ class Config:
         return {k: v for k, v in values.items() if k not in ("recipe", "images", "minigan")} | (
             settings
         )
+
+    def identity(self) -> dict[str, Any]:
+        """What a state must share with the run that goes on from it, besides the networks."""
+        names = ("recipe", "batch", "settings", "images")
+        return {name: value for name, value in dataclasses.asdict(self).items() if name in names}
 
     def recipe_settings(self) -> dict[str, Any]:
         """The settings that the recipe's functions take."""
@@ -128,6 +142,11 @@ def fresh(recipe: str, given: dict[str, Any]) -> Config:
 def resumed(saved: Config, given: dict[str, Any], folder: Path) -> Config:
     """The saved run's config with what may differ; any other change is refused by name."""
     old = saved.flat()
+    if given.get("steps", saved.steps) < saved.steps:
+        raise ValueError(
+            f"steps: the run in {folder} is one of {saved.steps}, got {given['steps']}; "
+            "on a resumed run they may only grow"
+        )
     for key, new in given.items():
         if key == "steps" or key in _MAY_DIFFER or new == old[key]:
             continue
@@ -163,20 +182,50 @@ def with_images(config: Config, images: Images) -> Config:
 
 
 def read_config(path: Path) -> Config:
-    """Read ``config.json``. Raises ``FileError`` unless a run wrote it."""
+    """Read ``config.json``. Raises ``FileError``, naming the key, unless a run wrote it."""
+    values = parsed_json(path)
+    try:
+        if values.pop("format", None) != FORMAT:
+            raise ValueError(f"it has another format, wanted {FORMAT!r}")
+        _check_keys(values, {field.name for field in dataclasses.fields(Config)})
+        _check_values(values, {**dict.fromkeys(values, ""), "settings": {}, "data": None, **_WHOLE})
+        config = Config(**values)
+        defaults = recipe_named(config.recipe).SETTINGS
+        _check_keys(config.recipe_settings(), defaults.keys())
+        _check_values(config.recipe_settings(), defaults)
+        for key, least in _WHOLE.items():
+            if config.flat()[key] < least:
+                raise ValueError(f"{key}: got {config.flat()[key]}, wanted at least {least}")
+    except ValueError as error:
+        raise FileError(
+            f"{path} can't be used: {error}; mend it, or start again with --overwrite"
+        ) from None
+    return config
+
+
+def parsed_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file. Raises ``FileError`` if it is damaged."""
     try:
         values = json.loads(path.read_text("utf-8"))
-        if values.pop("format") != FORMAT:
-            raise ValueError("another format")
-        config = Config(**values)
-        if config.recipe not in RECIPES or type(config.settings) is not dict:
-            raise ValueError(f"unknown recipe {config.recipe!r}")
-        odd = recipe_named(config.recipe).SETTINGS.keys() ^ config.recipe_settings().keys()
-        if odd:
-            raise ValueError(f"{config.recipe} has other settings now ({', '.join(sorted(odd))})")
-        for key, least in _WHOLE.items():
-            if type(config.flat()[key]) is not int or config.flat()[key] < least:
-                raise ValueError(f"{key} is {config.flat()[key]!r}")
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise FileError(f"{path} is not a config that this version can use: {error}") from None
-    return config
+    except (ValueError, RecursionError) as error:  # the second from very many brackets
+        raise FileError(f"{path} is damaged: {error}") from None
+    if not isinstance(values, dict):
+        raise FileError(f"{path} is damaged: it holds no JSON object")
+    return values
+
+
+def _check_keys(values: Iterable[str], wanted: Iterable[str]) -> None:
+    if missing := sorted(set(wanted) - set(values)):
+        raise ValueError(f"{', '.join(missing)}: missing")
+    if extra := sorted(set(values) - set(wanted)):
+        raise ValueError(f"{', '.join(extra)}: unknown to this version")
+
+
+def _check_values(values: dict[str, Any], like: dict[str, Any]) -> None:
+    """Each value must have the type of its default; a whole number may stand for any number."""
+    for key, value in values.items():
+        default = like[key]
+        kinds = {float: (float, int), type(None): (str, type(None))}
+        if type(value) not in kinds.get(type(default), (type(default),)):
+            wanted = _IN_WORDS[type(default)]
+            raise ValueError(f"{key}: got {shown(value)}, wanted {wanted}")

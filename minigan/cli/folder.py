@@ -6,6 +6,7 @@ never behind it, so that going back to the state is to cut them.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -13,9 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from ..files import FileError, write_text
+from ..files import FileError, read_header, write_text
 from ..gan import Report
-from .config import Config, read_config
+from ..gan.trainer import FORMAT as TRAINER
+from ..nn.files import FORMAT as MODULE
+from .config import Config, parsed_json, read_config
 
 # In the order of removal: without its state a run starts afresh, whatever else is there.
 _FILES = (
@@ -56,15 +59,36 @@ class RunFolder:
 
     def is_free(self) -> bool:
         """Whether a new run can start here: nothing is lost by it."""
-        if self.path.exists() and not self.path.is_dir():
-            raise NotADirectoryError(f"out: {str(self.path)!r} is a file, wanted a folder")
+        self._require_possible()
         temporary = set(self.path.glob(_TEMPORARY))
         return not self.path.exists() or all(p in temporary for p in self.path.iterdir())
 
+    def _require_possible(self) -> None:
+        """Raise ``OSError`` if the folder neither exists nor could be made."""
+        for part in (self.path, *self.path.parents):
+            if part.is_symlink() and not part.exists():
+                raise FileNotFoundError(
+                    f"out: {str(self.path)!r} can't be made: {str(part)!r} is a link to nothing"
+                )
+            if part.exists():
+                if part.is_dir():
+                    return
+                raise NotADirectoryError(
+                    f"out: {str(self.path)!r} can't be made: {str(part)!r} is a file, "
+                    "wanted a folder"
+                )
+
     def read_config(self) -> Config:
         """The config of the run here. Raises ``FileError`` if there is none that can be used."""
-        self.require_run()
+        if not self.config.exists():
+            raise self._not_a_run("it has no config.json")
         return read_config(self.config)
+
+    def has_results(self) -> bool:
+        """Whether there is something here that a fresh start would remove."""
+        found = [self.path / name for name in _FILES]
+        found += (self.path / "samples").glob(_PICTURES)
+        return any(path.exists() and path.stat().st_size for path in found)
 
     def write_config(self, config: Config) -> None:
         """Make this the folder of that run."""
@@ -72,26 +96,43 @@ class RunFolder:
 
     def require_run(self) -> None:
         """Raise ``FileError`` unless this looks like the folder of a run, of whatever version."""
+        if not self.config.exists():
+            raise self._not_a_run("it has no config.json")
         try:
-            values = json.loads(self.config.read_text("utf-8"))
-            if str(values["format"]).startswith("minigan.run/"):
+            if str(parsed_json(self.config).get("format")).startswith("minigan.run/"):
                 return
-        except (OSError, ValueError, TypeError, KeyError):
-            pass
-        raise FileError(
-            f"{str(self.path)!r} does not look like the folder of a run: it has no config.json "
-            "that minigan wrote; choose another folder with --out"
+            reason = "minigan did not write its config.json"
+        except FileError:
+            reason = "its config.json is damaged"
+        if not self._holds_networks():
+            raise self._not_a_run(reason)
+
+    def _holds_networks(self) -> bool:
+        """Whether a state or a generator of ours is here, whatever became of the config."""
+        for name, wanted in (("state.npz", TRAINER), ("generator.npz", MODULE)):
+            try:
+                if read_header(self.path / name)[0]["format"] == wanted:
+                    return True
+            except (OSError, FileError):
+                continue
+        return False
+
+    def _not_a_run(self, reason: str) -> FileError:
+        return FileError(
+            f"{str(self.path)!r} does not look like the folder of a run: {reason}; "
+            "choose another folder with --out"
         )
 
     def owns(self, path: Path) -> bool:
-        """Whether ``path`` is a file that a run here makes."""
-        inside = path.resolve().parent == self.path.resolve()
-        return inside and path.name in (*_FILES, self.config.name) and self.config.exists()
+        """Whether ``path`` is a file that a run here makes, or within its samples."""
+        place, own = path.resolve(), self.path.resolve()
+        is_made = place.parent == own and place.name in (*_FILES, self.config.name)
+        return self.config.exists() and (is_made or place.parent == own / "samples")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Make the folder, and keep other processes' runs out of it within the block."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        self._make()
         try:
             import fcntl
         except ImportError:  # not on Windows
@@ -108,6 +149,15 @@ class RunFolder:
             yield
         finally:
             os.close(handle)  # and with it the lock, as when the process is killed
+
+    def _make(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            # Where files can't be made, as under /proc, ENOENT would be told of the wrong thing.
+            reason = "not a place for files" if error.errno == errno.ENOENT else error.strerror
+            message = f"out: {str(self.path)!r} can't be made: {reason}"
+            raise OSError(error.errno, message) from error
 
     def clear(self) -> None:
         """Remove what a run made, and only that; its config is left to be replaced."""
@@ -164,10 +214,11 @@ class RunFolder:
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
-    """The line's object if it is whole."""
-    names = set(Report._fields)
+    """The line's object if it is whole and holds numbers."""
     try:
         value = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) and names <= value.keys() else None
+    if not isinstance(value, dict) or type(value.get("step")) is not int:
+        return None
+    return value if all(type(value.get(k)) in (int, float) for k in Report._fields) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from .pictures import save_grid
 from .words import require, shown
 
 _SUFFIXES = (".png", ".npy", ".npz")
+_MOST = 8 << 30  # bytes of images that sample makes at once
 
 
 def sample(asked: argparse.Namespace) -> int:
@@ -32,31 +33,50 @@ def sample(asked: argparse.Namespace) -> int:
     target = Path(asked.output) if asked.output else source.parent / f"sample-seed{asked.seed}.png"
     _check_target(target, source)
     saved = load_generator(source)
+    _check_size(saved, asked.count)
     _write(saved, saved.sample(asked.count, asked.seed), target, asked.seed)
     print(target)
     return 0
 
 
+def _check_size(saved: SavedGenerator, count: int) -> None:
+    """Refuse now what would end as a process that is killed for its memory."""
+    needed = count * saved.sample(1).nbytes
+    if needed > _MOST:
+        raise ValueError(
+            f"count: {count:,} images need {needed / 2**30:,.1f} GiB, wanted at most "
+            f"{_MOST >> 30} GiB; draw fewer at a time, with another --seed for each"
+        )
+
+
 def _check_target(target: Path, source: Path) -> None:
-    if target.suffix not in _SUFFIXES:
+    if target.suffix.lower() not in _SUFFIXES:
         raise ValueError(
             f"output: got {target.name!r}, wanted a name that ends in {', '.join(_SUFFIXES)}"
         )
-    if target.suffix == ".png":
+    if target.suffix.lower() == ".png":
         require("PIL")
-    if target.resolve() == source.resolve() or RunFolder(target.parent).owns(target):
+    folders = map(RunFolder, target.resolve().parents[:2])
+    if target.resolve() == source.resolve() or any(f.owns(target) for f in folders):
         raise ValueError(f"output: {str(target)!r} is a file of the run itself; name another one")
 
 
 def _write(saved: SavedGenerator, images: np.ndarray, target: Path, seed: int) -> None:
     images = images.astype(np.float32, copy=False)
-    if target.suffix == ".png":
+    if target.suffix.lower() == ".png":
         save_grid(images, saved.image_range, target)
-    elif target.suffix == ".npy":
-        write_atomically(target, lambda file: np.save(file, images, allow_pickle=False))
+    elif target.suffix.lower() == ".npy":
+        write_atomically(target, lambda file: _write_npy(file, images))
     else:
         notes = {"format": "minigan.images/1", "image_range": saved.image_range, "seed": seed}
         save_arrays(target, {"images": images}, notes)
+
+
+def _write_npy(file: BinaryIO, array: np.ndarray) -> None:
+    """As ``numpy.save``, which writes past Python and so can't say why the disk refused."""
+    array = np.ascontiguousarray(array)
+    np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+    file.write(array.data)
 
 
 def info(asked: argparse.Namespace) -> int:

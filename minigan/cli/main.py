@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from ..errors import DeviceError, NonFiniteError
-from .words import unknown, whole
+from .words import path, unknown, whole
 
 # What a user can cause and mend: told in one line, without a traceback.
 _USER_ERRORS = (ValueError, TypeError, KeyError, OSError, ImportError, MemoryError, DeviceError)
@@ -22,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 done, 1 the training diverged, 2 something to mend, 130 and 143 stopped by a signal. With
     the environment variable MINIGAN_TRACEBACK=1 an error shows where it came from.
     """
+    _mend_streams()
     try:
         return _run(list(sys.argv[1:] if arguments is None else arguments))
     except SystemExit as end:  # argparse, after --help or --version
@@ -37,6 +38,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"minigan: {_message(error)}", file=sys.stderr)
         return 1 if isinstance(error, NonFiniteError) else 2
+
+
+def _mend_streams() -> None:
+    """Closed streams (``>&-``) swallow what they are given; others replace what they can't show."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, as long as the process
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
 
 
 def _run(arguments: list[str]) -> int:
@@ -70,6 +82,9 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
     from .. import __version__
 
     parser = _Parser(prog="minigan", description="Train small GANs and look at what they make.")
+    parser.epilog = (
+        "With the environment variable MINIGAN_TRACEBACK=1 an error shows where it came from."
+    )
     parser.add_argument("--version", action="version", version=f"minigan {__version__}")
     parser.set_defaults(command=None)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
@@ -90,11 +105,11 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
 def _train_arguments(parser: _Parser) -> None:
     add = parser.add_argument
     add("recipe", nargs="?", metavar="RECIPE", help="what to train (digits); see minigan recipes")
-    add("--out", metavar="DIR", help="the folder of the run (runs/RECIPE)")
+    add("--out", type=path, metavar="DIR", help="the folder of the run (runs/RECIPE)")
     add("--steps", type=whole(1), metavar="N", help="how many steps the run has in all")
     add("--batch", type=whole(1), metavar="N", help="real images in a batch")
     add("--seed", type=whole(0), metavar="N", help="of everything random (0)")
-    add("--data", metavar="PATH", help="a folder of pictures, an .npy, .npz or IDX file")
+    add("--data", type=path, metavar="PATH", help="a folder of pictures, an .npy, .npz or IDX file")
     add("--device", metavar="cpu|cuda", help="where to compute (cpu)")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--resume", action="store_true", help="go on with the run in the folder")

@@ -51,8 +51,22 @@ def save_grid(images: np.ndarray, image_range: tuple[float, float], path: Path) 
     write_atomically(path, lambda file: picture.save(file, format="PNG"))
 
 
-def save_curves(log: Sequence[Mapping[str, Any]], title: str, path: Path) -> None:
-    """Draw both losses, and D(x) and D(G(z)), against the step, as a PNG, atomically."""
+def save_curves(
+    log: Sequence[Mapping[str, Any]], title: str, path: Path, raw: bool = False
+) -> None:
+    """Draw both losses, and D(x) and D(G(z)), against the step, as a PNG, atomically.
+
+    The outputs of D are probabilities, or ``raw`` scores, which have no 0.5 to aim at.
+    """
+    figure = curves(log, title, raw)
+    # Without a version in it, the file depends on the log alone.
+    write_atomically(
+        path, lambda file: figure.savefig(file, format="png", metadata={"Software": None})
+    )
+
+
+def curves(log: Sequence[Mapping[str, Any]], title: str, raw: bool) -> Any:
+    """The figure that ``save_curves`` saves."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -62,15 +76,16 @@ def save_curves(log: Sequence[Mapping[str, Any]], title: str, path: Path) -> Non
     above, below = figure.subplots(2, 1, sharex=True)
     above.set_title(title, loc="left")
     above.set_ylabel("loss")
-    below.set_ylabel("mean output of D")
+    below.set_ylabel("D(x), D(G(z)) (raw scores)" if raw else "mean output of D")
     below.set_xlabel("step")
-    below.xaxis.set_major_locator(MaxNLocator(integer=True))
+    below.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     steps = np.array([line["step"] for line in log])
     for name, ink in _INK.items():
         _draw(above, steps, [line[f"{name}_loss"] for line in log], name, ink)
     _draw(below, steps, [line["real_score"] for line in log], "D(x), real", "#2f8f4e")
     _draw(below, steps, [line["fake_score"] for line in log], "D(G(z)), made", "#a0379b")
-    if all(0 <= line[s] <= 1 for line in log for s in ("real_score", "fake_score")):
+    below.set_xlim(0, max([1, *steps]))
+    if not raw:
         below.set_ylim(-0.02, 1.02)
         below.axhline(0.5, color="0.6", linewidth=0.8, linestyle="--", zorder=1)
     for axes in (above, below):
@@ -78,10 +93,7 @@ def save_curves(log: Sequence[Mapping[str, Any]], title: str, path: Path) -> Non
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False)
-    # Without a version in it, the file depends on the log alone.
-    write_atomically(
-        path, lambda file: figure.savefig(file, format="png", metadata={"Software": None})
-    )
+    return figure
 
 
 def _draw(axes: Any, steps: np.ndarray, values: Sequence[float], label: str, ink: str) -> None:

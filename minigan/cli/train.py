@@ -10,7 +10,7 @@ import threading
 from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from ..backend import check_device
 from ..data import Images
 from ..errors import NonFiniteError
 from ..gan import Report, Trainer, save_generator
+from ..gan.losses import BinaryCrossEntropy, Loss
 from .config import Config, fresh, given_options, recipe_named, resumed, with_images
 from .folder import RunFolder
 from .pictures import save_curves, save_grid
@@ -67,19 +68,29 @@ def train(asked: argparse.Namespace) -> int:
     recipe = recipe_named(config.recipe)
     images = recipe.load_data(config.recipe_settings(), config.data)
     config = with_images(config, images)
-    trainer = recipe.make_trainer(
-        config.recipe_settings(), images.shape, config.seed, config.device
-    )
+    trainer = _made_trainer(config, images)
     _check(trainer, images, config)
     # Bad numbers are found and named by the trainer; NumPy's warnings would only repeat them.
     with folder.locked(), Signals() as signals, np.errstate(all="ignore"):
         if asked.resume and folder.state.exists():
             _go_back(trainer, folder, config)
-        elif asked.resume or asked.overwrite:
-            folder.clear()  # resumed, it was killed before its first state
+        elif asked.resume:
+            _start_afresh(folder)
+        elif asked.overwrite:
+            folder.clear()
         else:
             _require_free(folder)  # again, now that no other process can come in between
         return Run(trainer, images, config, folder, signals, asked.quiet).go()
+
+
+def _made_trainer(config: Config, images: Images) -> Trainer:
+    try:
+        made = recipe_named(config.recipe).make_trainer(
+            config.recipe_settings(), images.shape, config.seed, config.device
+        )
+    except (ValueError, TypeError) as error:  # of a layer, which knows no names of settings
+        raise ValueError(f"settings of {config.recipe}: {error}") from error
+    return cast(Trainer, made)
 
 
 def _settled(asked: argparse.Namespace) -> tuple[RunFolder, Config]:
@@ -126,9 +137,21 @@ def _check(trainer: Trainer, images: Images, config: Config) -> None:
         )
 
 
+def _start_afresh(folder: RunFolder) -> None:
+    """Resume a run that was killed before its first state; others' results are not removed."""
+    if folder.has_results():
+        raise FileNotFoundError(
+            f"{str(folder.state)!r} is missing, so the run can't go on: put it back, or add "
+            "--overwrite in place of --resume to remove that run and start again"
+        )
+    if folder.config.exists():
+        print(f"minigan: {folder.path} has no saved state yet: starting afresh", file=sys.stderr)
+    folder.clear()
+
+
 def _go_back(trainer: Trainer, folder: RunFolder, config: Config) -> None:
     """Put the trainer and the folder at the saved step."""
-    trainer.load(folder.state)
+    trainer.load(folder.state, config.identity())
     if trainer.step_count > config.steps:
         raise ValueError(
             f"steps: the run in {folder.path} has done {trainer.step_count}, got {config.steps}; "
@@ -152,6 +175,7 @@ class Run:
         self.trainer, self.images, self.config = trainer, images, config
         self.folder, self.signals, self.quiet = folder, signals, quiet
         self.saved_step = trainer.step_count
+        self._raw = not _gives_probabilities(trainer.game.loss)
         self._bar: Any = None
 
     def go(self) -> int:
@@ -191,7 +215,7 @@ class Run:
         if step % config.save_every == 0 and not is_last:
             self._save()
         if self._bar is not None:
-            self._bar.set_postfix_str(_in_words(report), refresh=False)
+            self._bar.set_postfix_str(_in_words(report, self._raw), refresh=False)
             self._bar.update()
         if self.signals.number is not None and not is_last:
             raise Stopped(self.signals.number)
@@ -200,13 +224,14 @@ class Run:
         self._save()
         config = self.config
         title = f"{config.recipe}: {config.steps:,} steps of {config.batch}, seed {config.seed}"
-        save_curves(self.folder.read_log(), title, self.folder / "curves.png")
+        log = self.folder.read_log()
+        save_curves(log, title, self.folder / "curves.png", self._raw)
         self._draw(self.folder / "samples.png")
 
     def _save(self) -> None:
         """The state first, which refuses numbers that are not finite."""
         self.folder.sync_log()
-        self.trainer.save(self.folder.state)
+        self.trainer.save(self.folder.state, self.config.identity())
         self.saved_step = self.trainer.step_count
         game = self.trainer.game
         image_range = self.trainer.image_range
@@ -220,9 +245,11 @@ class Run:
 
     def _announce(self) -> None:
         done, config = self.trainer.step_count, self.config
+        if self.quiet:
+            return
         if done == config.steps:
             print(f"the run in {self.folder.path} is already at step {done}")
-        elif not self.quiet:
+        else:
             data = f"{len(self.images):,} images of {'x'.join(map(str, self.images.shape))}"
             steps = f"steps {done + 1:,} to {config.steps:,}"
             print(f"{config.recipe}: {data}, {steps}, into {self.folder.path}", flush=True)
@@ -245,8 +272,13 @@ class Run:
         return self._bar
 
 
-def _in_words(report: Report) -> str:
+def _gives_probabilities(loss: Loss) -> bool:
+    """Whether the scores that a report has are D's probabilities."""
+    return type(loss).score is Loss.score or isinstance(loss, BinaryCrossEntropy)
+
+
+def _in_words(report: Report, raw: bool) -> str:
     return (
         f"loss D {report.discriminator_loss:.3f} G {report.generator_loss:.3f}, "
-        f"D(x) {report.real_score:.2f}, D(G(z)) {report.fake_score:.2f}"
+        f"D(x) {report.real_score:.2f}, D(G(z)) {report.fake_score:.2f}" + (" (raw)" if raw else "")
     )

@@ -33,6 +33,13 @@ def whole(least: int) -> Callable[[str], int]:
     return parse
 
 
+def path(text: str) -> str:
+    """An argument type for argparse: a path, which "" is not."""
+    if not text:
+        raise argparse.ArgumentTypeError("got '', wanted a path")
+    return text
+
+
 def shown(value: object) -> str:
     """A setting's value as one would type it after ``--set KEY=``."""
     return value if isinstance(value, str) else json.dumps(value)

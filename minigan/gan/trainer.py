@@ -233,21 +233,31 @@ class Trainer:
         arrays = ((name, np.asarray(state[name])) for name in live)
         self._write({name: to_device(a, device_of(live[name])) for name, a in arrays})
 
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the state and the architecture to ``path``, a ``.npz``; see ``load``."""
+    def save(self, path: str | PathLike[str], notes: Mapping[str, Any] | None = None) -> None:
+        """Write the state and the architecture to ``path``, a ``.npz``; see ``load``.
+
+        ``notes``, ready for JSON, say what else the state belongs to, such as the data.
+        """
         state = self.state()
         for name, array in state.items():
             if not np.isfinite(array).all():
                 raise NonFiniteError(
                     f"step {self.step_count}: {name} is not finite, so the state is not saved"
                 )
-        save_arrays(path, state, self._header())
+        save_arrays(path, state, {**self._header(), "notes": dict(notes or {})})
 
-    def load(self, path: str | PathLike[str]) -> None:
-        """Go back to the state in ``path``, which must be of the same architecture and settings."""
+    def load(self, path: str | PathLike[str], notes: Mapping[str, Any] | None = None) -> None:
+        """Go back to the state in ``path``, which must be of the same architecture and settings.
+
+        With ``notes`` it must have been saved with the same ones.
+        """
         expected = {name: (a.shape, np.dtype(a.dtype)) for name, a in self._live_state().items()}
         arrays, header = load_arrays(path, format=FORMAT, expected=expected)
-        if difference := _difference(header, self._header()):
+        found = header.pop("notes", {})
+        difference = _difference(header, self._header())
+        if notes is not None:
+            difference = difference or _difference(found, dict(notes))
+        if difference:
             raise FileError(f"{fspath(path)!r} is of another run: its {difference}")
         self.load_state(arrays)
 

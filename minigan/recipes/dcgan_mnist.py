@@ -27,6 +27,7 @@ SETTINGS: dict[str, Any] = {
     "steps": 3000,
     "batch": 128,
     "lr": 1e-4,
+    "beta1": 0.5,  # as the DCGAN paper found: 0.9 lets the two oscillate
     "update": "simultaneous",
     "average": 0.999,  # of the generator's weights, for samples
 }
@@ -76,7 +77,7 @@ def make_trainer(
     return Trainer(
         game,
         seed=seed,
-        optimizers=Adam(settings["lr"]),
+        optimizers=Adam(settings["lr"], beta1=settings["beta1"]),
         update=settings["update"],
         average=settings["average"],
         device=device,

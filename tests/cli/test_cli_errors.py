@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import importlib.util
 import subprocess
 import sys
@@ -43,6 +44,9 @@ Command = Callable[..., Any]
         ("train --seed -1", ["--seed", "'-1'", "at least 0"]),
         ("train --batch 2000", ["batch", "2000", "1437"]),
         ("train --resume --overwrite", ["--resume", "--overwrite"]),
+        ("train --out=", ["--out", "got ''", "wanted a path"]),
+        ("train --data=", ["--data", "got ''", "wanted a path"]),
+        ("train --set width=0", ["settings of digits:", "got 0"]),
         ("train --device tpu", ["device", "'tpu'", '"cuda"']),
         ("train --data nowhere", ["'nowhere'"]),
         ("train upsampling", ["--data"]),
@@ -129,6 +133,35 @@ def test_out_can_be_no_file(train: Command, tmp_path: Path) -> None:
     assert Path("file").read_text() == "mine"
 
 
+def test_out_can_be_no_dangling_link(train: Command, tmp_path: Path) -> None:
+    Path("link").symlink_to("nowhere")
+    for out in ("link", "link/run"):
+        result = train("--steps", 1, "--out", out)
+        assert result.status == 2
+        assert f"'{out}' can't be made: 'link' is a link to nothing" in result.err
+    assert [p.name for p in tmp_path.iterdir()] == ["link"]
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="there is no /proc")
+def test_out_where_no_folder_can_be_made(train: Command) -> None:
+    result = train("--steps", 1, "--out", "/proc/run", "--quiet")
+    assert result.status == 2
+    assert "out: '/proc/run' can't be made: not a place for files" in result.err
+
+
+def test_ctrl_c_while_it_imports(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(name: str, *rest: Any) -> Any:
+        if "inspect" in (rest[2] or ()):
+            raise KeyboardInterrupt
+        return importing(name, *rest)
+
+    importing = builtins.__import__
+    with monkeypatch.context() as patch:
+        patch.setattr(builtins, "__import__", interrupted)
+        result = command("recipes")
+    assert (result.status, result.err) == (130, "minigan: stopped\n")
+
+
 def test_traceback_when_asked_for(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINIGAN_TRACEBACK", "1")
     result = command("info", "nowhere")
@@ -177,6 +210,7 @@ def test_help_and_version(command: Command) -> None:
     bare = command()
     assert (bare.status, bare.err) == (0, "")
     assert "train a recipe" in bare.out
+    assert "MINIGAN_TRACEBACK=1" in bare.out
     assert command("--help").out == bare.out
     assert command("--version").out == "minigan 0.1.0\n"
     for name in ("train", "sample", "info", "recipes"):

@@ -18,6 +18,7 @@ from minigan.files import FileError
 from minigan.gan import Report
 
 Command = Callable[..., Any]
+SETTINGS = fresh("digits", {}).settings
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -37,12 +38,19 @@ def test_config_comes_back_as_it_was(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change, words",
     [
-        ({"format": "minigan.run/0"}, "another format"),
+        ({"format": "minigan.run/0"}, "another format, wanted 'minigan.run/1'"),
         ({"recipe": "gone"}, "gone"),
-        ({"steps": "many"}, "steps is 'many'"),
-        ({"log_every": 0}, "log_every is 0"),
-        ({"extra": 1}, "extra"),
-        ({"settings": {"width": 4}}, "lr"),
+        ({"steps": "many"}, "steps: got many, wanted a whole number"),
+        ({"seed": True}, "seed: got true, wanted a whole number"),
+        ({"seed": None}, "seed: got null, wanted a whole number"),
+        ({"recipe": 5}, "recipe: got 5, wanted a text"),
+        ({"data": 5}, "data: got 5, wanted a text or null"),
+        ({"settings": 5}, "settings: got 5, wanted an object"),
+        ({"settings": {**SETTINGS, "lr": "fast"}}, "lr: got fast, wanted a number"),
+        ({"settings": {**SETTINGS, "width": 2.5}}, "width: got 2.5, wanted a whole number"),
+        ({"log_every": 0}, "log_every: got 0, wanted at least 1"),
+        ({"extra": 1}, "extra: unknown"),
+        ({"settings": {"width": 4}}, "lr.*: missing"),
     ],
 )
 def test_a_config_that_cannot_be_used(tmp_path: Path, change: dict[str, Any], words: str) -> None:
@@ -130,7 +138,8 @@ def test_a_folder_that_is_no_run_is_left_alone(
     before = files(tmp_path)
     result = command("train", mode, "--out", "home")
     assert result.status == 2
-    assert "does not look like the folder of a run" in result.err
+    if mode == "--overwrite" or text is None:
+        assert "does not look like the folder of a run" in result.err
     assert files(tmp_path) == before
 
 
@@ -150,7 +159,7 @@ def test_a_mistake_with_overwrite_removes_nothing(command: Command, copied: Path
         ("--batch 9", ["batch", "has 8", "got 9"]),
         ("--set width=5", ["width", "has 4", "got 5"]),
         ("--set lr=0.5", ["lr", "has 0.001", "got 0.5"]),
-        ("--steps 5", ["steps", "done 6", "got 5"]),
+        ("--steps 5", ["steps", "one of 6", "got 5", "only grow"]),
         ("mlp-mnist", ["recipe", "has digits", "got mlp-mnist"]),
         ("--set widht=4", ["widht", "width"]),
     ],
@@ -192,13 +201,77 @@ def test_other_data_are_refused_but_may_have_moved(train: Command, command: Comm
     assert files(Path("r")) == before
 
 
-def test_without_a_saved_state_it_starts_afresh(
+def test_killed_before_its_first_state_it_starts_afresh(
     command: Command, copied: Path, finished: Path
 ) -> None:
-    (copied / "state.npz").unlink()
+    for path in copied.rglob("*.*"):
+        if path.name not in ("config.json", "log.jsonl"):
+            path.unlink()
+    (copied / "log.jsonl").write_bytes(b"")  # it is opened before the first state is written
     result = command("train", "--resume", "--out", copied, "--quiet")
     assert result.status == 0
+    assert "starting afresh" in result.err
+    assert len(result.err.splitlines()) == 1
     assert files(copied) == files(finished)
+
+
+@pytest.mark.parametrize("kept", ["generator.npz", "log.jsonl", "samples/step-000003.png"])
+def test_results_without_their_state_are_not_removed(
+    command: Command, copied: Path, kept: str
+) -> None:
+    for path in copied.rglob("*.*"):
+        if path not in (copied / "config.json", copied / kept):
+            path.unlink()
+    before = files(copied)
+    result = command("train", "--resume", "--out", copied, "--quiet")
+    assert result.status == 2
+    assert "state.npz' is missing" in result.err
+    assert "--overwrite" in result.err
+    assert files(copied) == before
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (["--batch", 9], "batch is 9, wanted 8"),
+        (["--set", "dropout=0.25"], "0.25"),
+        (["--data", "mine.npy"], "images is '20 images"),
+    ],
+)
+def test_the_state_of_another_run_is_refused(
+    train: Command, command: Command, copied: Path, change: list[Any], words: str
+) -> None:
+    np.save("mine.npy", data.digits().pixels[:20])
+    train("--steps", 1, "--out", "r", "--quiet", *change)
+    (copied / "state.npz").write_bytes(Path("r/state.npz").read_bytes())
+    before = files(copied)
+    result = command("train", "--resume", "--out", copied, "--steps", 9)
+    assert result.status == 2
+    assert "is of another run" in result.err
+    assert words in result.err
+    assert files(copied) == before
+
+
+@pytest.mark.parametrize("text", ["half {", "[" * 100_000, "[]", ""])
+def test_a_run_with_a_damaged_config(command: Command, copied: Path, text: str) -> None:
+    (copied / "config.json").write_text(text)
+    for arguments in (["train", "--resume", "--out", copied], ["info", copied]):
+        result = command(*arguments)
+        assert result.status == 2
+        assert "config.json is damaged" in result.err
+        assert len(result.err.splitlines()) == 1
+    assert command("train", "--overwrite", "--out", copied, "--steps", 1, "--quiet").status == 0
+
+
+def test_log_lines_that_hold_no_numbers_are_left_out(command: Command, copied: Path) -> None:
+    log = RunFolder(copied).read_log()
+    with open(copied / "log.jsonl", "a") as file:
+        for change in ({"step": "7"}, {"real_score": None}, {"generator_loss": "low"}):
+            file.write(json.dumps({**log[-1], **change}) + "\n")
+        file.write("[" * 100_000 + "\n")
+    assert RunFolder(copied).read_log() == log
+    assert command("info", copied).status == 0
+    assert command("train", "--resume", "--out", copied, "--quiet").status == 0
 
 
 def test_without_a_folder_it_starts_one(train: Command) -> None:

@@ -53,6 +53,8 @@ def test_arrays(command: Command, finished: Path) -> None:
         ("no/such/folder.npy", ["no/such/folder.npy", "does not exist"]),
         ("copied/generator.npz", ["generator.npz", "run itself"]),
         ("copied/samples.png", ["samples.png", "run itself"]),
+        ("copied/samples/step-000003.png", ["step-000003.png", "run itself"]),
+        ("copied/samples/new.png", ["new.png", "run itself"]),
     ],
 )
 def test_a_bad_output(command: Command, copied: Path, target: str, words: list[str]) -> None:
@@ -62,6 +64,35 @@ def test_a_bad_output(command: Command, copied: Path, target: str, words: list[s
     for word in words:
         assert word in result.err
     assert {p: p.read_bytes() for p in copied.rglob("*.*") if p.is_file()} == before
+
+
+def test_a_suffix_in_capitals(command: Command, finished: Path) -> None:
+    for name in ("a.PNG", "a.NPY", "a.Npz"):
+        assert command("sample", finished, "-n", 2, "-o", name).status == 0
+    with Image.open("a.PNG") as picture:
+        assert picture.format == "PNG"
+    np.testing.assert_array_equal(np.load("a.NPY"), np.load("a.Npz")["images"])
+
+
+def test_more_images_than_memory(command: Command, finished: Path) -> None:
+    result = command("sample", finished, "-n", 10**12, "-o", "a.npy")
+    assert result.status == 2
+    for words in ("1,000,000,000,000 images", "238,418.6 GiB", "at most 8 GiB"):
+        assert words in result.err
+    assert not Path("a.npy").exists()
+
+
+def test_an_array_that_the_disk_refuses(command: Command, finished: Path) -> None:
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # as small as a full disk
+    try:
+        result = command("sample", finished, "-n", 64, "-o", "a.npy")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert result.status == 2
+    assert result.err == "minigan: cannot write 'a.npy': File too large\n"
+    assert list(Path().iterdir()) == []
 
 
 def test_what_is_no_generator(command: Command, copied: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minigan.cli.pictures import grid, save_curves, save_grid
+from minigan.cli.pictures import curves, grid, save_curves, save_grid
 
 
 def random_images(*shape: int) -> np.ndarray:
@@ -98,3 +98,21 @@ def test_curves_show_the_log(tmp_path: Path) -> None:
     save_curves(log(30, score=0.6), "a title", tmp_path / "b.png")
     save_curves(log(30), "another title", tmp_path / "c.png")
     assert len({(tmp_path / name).read_bytes() for name in ("a.png", "b.png", "c.png")}) == 3
+
+
+def test_raw_scores_have_no_half_to_aim_at() -> None:
+    for raw in (False, True):
+        below = curves(log(3, score=0.0), "a title", raw).axes[1]
+        assert (below.get_ylim() == (-0.02, 1.02)) is not raw
+        assert len(below.lines) == (2 if raw else 3)
+        assert ("raw scores" in below.get_ylabel()) is raw
+
+
+@pytest.mark.parametrize("last", [1, 2, 3, 10, 2500])
+def test_the_steps_go_from_zero_to_the_last_in_whole_numbers(last: int) -> None:
+    line = {**log(1)[0], "step": last}
+    below = curves([line], "a title", raw=True).axes[1]
+    assert below.get_xlim() == (0, last)
+    ticks = [tick for tick in below.get_xticks() if 0 <= tick <= last]
+    assert len(ticks) > 1
+    assert all(tick == int(tick) for tick in ticks)

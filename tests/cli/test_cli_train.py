@@ -87,8 +87,46 @@ def test_the_last_line_is_the_path_of_the_samples(train: Command) -> None:
     assert (loud.status, loud.out.splitlines()[-1]) == (0, "runs/digits/samples.png")
     for word in ("2/2", "steps", "loss D", "G", "D(x)", "D(G(z))"):
         assert word in loud.err
-    quiet = train("--steps", 2, "--overwrite", "--quiet")
-    assert (quiet.status, quiet.out, quiet.err) == (0, "runs/digits/samples.png\n", "")
+    for mode in ("--overwrite", "--resume"):  # the second finds the run finished
+        quiet = train("--steps", 2, mode, "--quiet")
+        assert (quiet.status, quiet.out, quiet.err) == (0, "runs/digits/samples.png\n", "")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_closed_streams_stop_nothing(tmp_path: Path, closed: str) -> None:
+    options = " ".join(["--steps", "2", "--out", f"{tmp_path}/r", *TINY])
+    ran = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m minigan train {options} {closed}"],
+        cwd=Path(gan.__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0
+    assert "Traceback" not in ran.stderr
+    assert (tmp_path / "r" / "samples.png").exists()
+
+
+def test_a_terminal_that_cannot_show_a_name(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "minigan", "train", "--steps", "1", "--out", "ü", *TINY],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(Path(gan.__file__).parents[2]),
+            "PYTHONIOENCODING": "ascii",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout.splitlines()[-1]) == (0, "?/samples.png")
+
+
+@pytest.mark.parametrize("loss, raw", [("hinge", True), ("non_saturating", False)])
+def test_raw_scores_are_told_from_probabilities(train: Command, loss: str, raw: bool) -> None:
+    told = train("--steps", 2, "--out", "r", "--set", f"loss={loss}").err
+    assert ("(raw)" in told) is raw
 
 
 def test_the_last_step_is_logged_whatever_log_every_is(train: Command) -> None:
@@ -164,35 +202,41 @@ def test_killed_at_any_write_it_resumes_to_the_same_bits(
     assert kills == 13
 
 
-def test_sigkill_at_a_random_moment(command: Command) -> None:
-    options = ["--steps", "40", "--out", "killed", *TINY]
+@pytest.mark.parametrize("seed", [0, random.randrange(10**6)])
+def test_sigkill_at_random_moments(command: Command, seed: int) -> None:
+    moments = random.Random(seed)
+    options = ["--steps", "60", "--out", "killed", *TINY]
     options += ["--set", "log_every=1", "--set", "sample_every=3", "--set", "save_every=2"]
-    with start("train", *options) as process:
-        wait_for_log(Path("killed"), random.randrange(1, 20))
-        time.sleep(random.random() / 20)
-        process.kill()
-    assert process.returncode == -signal.SIGKILL
-    resumed = command("train", "--resume", "--out", "killed", "--quiet")
-    assert resumed.status == 0
-    assert [line["step"] for line in lines(Path("killed"))] == list(range(1, 41))
+    killed = ["train", *options]
+    for _ in range(3):
+        with start(*killed) as process:
+            wait_for_log(Path("killed"), grown_by=moments.randrange(1, 10))
+            time.sleep(moments.random() / 20)
+            process.kill()
+        assert process.returncode == -signal.SIGKILL
+        killed = ["train", "--resume", "--out", "killed"]
+    assert command(*killed, "--quiet").status == 0
+    assert [line["step"] for line in lines(Path("killed"))] == list(range(1, 61))
     options[3] = "whole"
     assert command("train", *options, "--quiet").status == 0
     assert contents(Path("killed")) == contents(Path("whole"))
 
 
 def test_ctrl_c_of_a_process(command: Command) -> None:
-    with start("train", "--steps", "5000", "--out", "r", *TINY, "--set", "log_every=1") as process:
-        wait_for_log(Path("r"), 1)
+    options = ["--steps", "300", *TINY, "--set", "log_every=1"]
+    with start("train", "--out", "r", *options) as process:
+        wait_for_log(Path("r"), grown_by=1)
         process.send_signal(signal.SIGINT)
     assert process.returncode == 130
-    assert "minigan train --resume --out r" in Path("stderr").read_text()
+    told = Path("stderr").read_text()
+    assert "minigan train --resume --out r" in told
     step = lines(Path("r"))[-1]["step"]
-    # What it says it saved is what it saved: the resumed run needs no step to be where it was.
-    assert command("train", "--resume", "--out", "r", "--steps", step, "--quiet").status == 0
-    command("train", *TINY, "--steps", step, "--out", "whole", "--set", "log_every=1", "--quiet")
-    names = ("generator.npz", "discriminator.npz", "state.npz", "log.jsonl", "samples.png")
-    for name in names:
-        assert Path("r", name).read_bytes() == Path("whole", name).read_bytes(), name
+    assert f"stopped at step {step};" in told
+    with np.load("r/state.npz") as state:
+        assert state["count.step"] == step
+    assert command("train", "--resume", "--out", "r", "--quiet").status == 0
+    command("train", "--out", "whole", *options, "--quiet")
+    assert contents(Path("r")) == contents(Path("whole"))
 
 
 @pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -230,13 +274,20 @@ def start(*arguments: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=stderr)
 
 
-def wait_for_log(folder: Path, count: int) -> None:
+def wait_for_log(folder: Path, grown_by: int) -> None:
+    """Until the log has that many lines more than now; a resume may cut it first."""
     log = folder / "log.jsonl"
-    for _ in range(3000):
-        if log.exists() and log.read_bytes().count(b"\n") >= count:
+    before = last_step(log)
+    for _ in range(6000):
+        if last_step(log) >= before + grown_by:
             return
-        time.sleep(0.02)
-    pytest.fail(f"{log} never had {count} lines")
+        time.sleep(0.01)
+    pytest.fail(f"{log} never grew by {grown_by} lines")
+
+
+def last_step(log: Path) -> int:
+    """As all are logged, how many lines there are."""
+    return log.read_bytes().count(b"\n") if log.exists() else 0
 
 
 # What goes wrong on the way

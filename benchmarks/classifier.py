@@ -26,7 +26,7 @@ class Classifier:
 
 
 def train(
-    real: Images, held_out: Images, width: int = 64, epochs: int = 60, seed: int = 0
+    real: Images, held_out: Images, width: int, epochs: int, seed: int = 0
 ) -> Classifier:
     """Two convolutions and two dense layers with dropout; Adam; images moved by up to a pixel."""
     network = nn.Sequential(

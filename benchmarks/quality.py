@@ -36,9 +36,11 @@ LIMITS = {"share": 0.03, "confidence": 0.9, "distance": 0.8}
 class Judge:
     """A classifier and the real pictures that samples are compared with."""
 
-    def __init__(self, real: Images, held_out: Images, epochs: int, least_accuracy: float) -> None:
+    def __init__(
+        self, real: Images, held_out: Images, width: int, epochs: int, least_accuracy: float
+    ) -> None:
         start = time.perf_counter()
-        self.classifier = classifier.train(real, held_out, epochs=epochs)
+        self.classifier = classifier.train(real, held_out, width, epochs)
         accuracy, seconds = self.classifier.accuracy, time.perf_counter() - start
         print(f"classifier: {accuracy:.2%} on {len(held_out)} held-out digits, {seconds:.0f} s")
         if accuracy < least_accuracy:
@@ -78,7 +80,7 @@ def digits_runs(seeds: int, changes: list[str]) -> list[dict[str, Any]]:
         settings[key] = type(settings[key])(value)
     train = recipe.load_data(settings, None)
     held_out = digits().split(recipe.HELD_OUT, seed=0)[1]
-    judge = Judge(train, held_out, epochs=60, least_accuracy=0.97)
+    judge = Judge(train, held_out, width=64, epochs=60, least_accuracy=0.97)
     rows = []
     for seed in range(seeds):
         trainer = recipe.make_trainer(settings, train.shape, seed, "cpu")
@@ -94,9 +96,10 @@ def judge_file(path: str, data: str | None) -> list[dict[str, Any]]:
     """Judge one generator against the digits in the package, or MNIST in the folder ``data``."""
     if data is None:
         train, held_out = digits().split(RECIPES["digits"].HELD_OUT, seed=0)
-        judge = Judge(train, held_out, epochs=60, least_accuracy=0.97)
+        judge = Judge(train, held_out, width=64, epochs=60, least_accuracy=0.97)
     else:
-        judge = Judge(load(data), mnist(data, "test"), epochs=2, least_accuracy=0.98)
+        train, held_out = load(data), mnist(data, "test")
+        judge = Judge(train, held_out, width=16, epochs=2, least_accuracy=0.98)
     generator = load_generator(path)
     low, high = generator.image_range
     images = 2 * (generator.sample(SAMPLES) - low) / (high - low) - 1

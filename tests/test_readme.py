@@ -22,3 +22,6 @@ def test_files_that_the_readme_links_to_exist():
     links = re.findall(r"\]\((?!http)([^)#]+)\)", README.read_text(encoding="utf-8"))
     missing = [link for link in links if not (README.parent / link).exists()]
     assert links and not missing
+    pictures = [link for link in links if link.endswith(".png")]
+    assert pictures
+    assert all((README.parent / p).read_bytes().startswith(b"\x89PNG") for p in pictures)

@@ -21,7 +21,7 @@ from ..nn import (
 from ..optim import Adam
 
 SETTINGS: dict[str, Any] = {
-    "steps": 2500,
+    "steps": 2000,
     "batch": 64,
     "latent": 8,  # few: a larger one leaves more between the digits
     "width": 32,

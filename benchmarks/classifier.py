@@ -25,9 +25,7 @@ class Classifier:
         )
 
 
-def train(
-    real: Images, held_out: Images, width: int, epochs: int, seed: int = 0
-) -> Classifier:
+def train(real: Images, held_out: Images, width: int, epochs: int, seed: int = 0) -> Classifier:
     """Two convolutions and two dense layers with dropout; Adam; images moved by up to a pixel."""
     network = nn.Sequential(
         nn.Conv2D(width, 3, 1, "same", init="he_normal"),

@@ -344,14 +344,7 @@ def primitive(
         extra = ()
         if spec.extras:
             result, *extra = result
-        dtype = _float_dtype(arrays)
-        if not hasattr(result, "dtype"):
-            raise TypeError(
-                f"{spec.name}: forward returned {type(result).__name__}, wanted an array of numbers"
-            )
-        if type(result) is not np.ndarray or result.dtype != dtype:
-            # NumPy returns scalars for 0-d results, and older versions widen them.
-            result = array_module(result).asarray(result, dtype=dtype)
+        result = _as_result(spec.name, result, _float_dtype(arrays))
         made = wrap(result, None, _version_of_view(result, tensors))
         tracked = [t for t in tensors if t._node is not None]
         if tracked and recording.get():
@@ -379,6 +372,20 @@ def elementwise(
 ) -> Callable[[Callable[P, Any]], Callable[P, Tensor]]:
     """``vjp`` for a function of broadcast elements: gradients are summed back to each shape."""
     return vjp(*backward, broadcasts=True, **options)
+
+
+def _as_result(name: str, result: Any, dtype: Any) -> Array:
+    """What a forward returned as an array of the operands' dtype.
+
+    NumPy returns scalars for 0-d results, and its older versions widen them.
+    """
+    if not hasattr(result, "dtype"):
+        raise TypeError(
+            f"{name}: forward returned {type(result).__name__}, wanted an array of numbers"
+        )
+    if type(result) is not np.ndarray or result.dtype != dtype:
+        result = array_module(result).asarray(result, dtype=dtype)
+    return result
 
 
 def _float_dtype(arrays: Sequence[Array]) -> Any:
@@ -478,6 +485,7 @@ def identity(x: Array, /) -> Array:
 
 
 def copy_of(array: Array) -> Array:
+    """A copy of an array, in C order."""
     return array_module(array).array(array, order="C")
 
 

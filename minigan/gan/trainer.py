@@ -77,6 +77,9 @@ class Trainer:
         )
         self.average = None if average is None else MovingAverage(game.generator, average)
         self._counters = {"step": np.array(0), "batches": np.array(0)}
+        # Names, found once: which arrays there are does not change from step to step.
+        self._statistics = {n for n, p in self._parameters().items() if not p.requires_grad}
+        self._at_risk = self._may_change()
         self._range_checked = False
         self._image_shape: tuple[int, ...] = ()  # not known yet
 
@@ -102,14 +105,15 @@ class Trainer:
             )
         records = list(map(self._prepared, map(as_batch, batches)))
         streams = Streams.of(self.seed, self.step_count)
-        before = {name: array.copy() for name, array in self._at_risk().items()}
+        live = self._live_state()
+        before = {name: live[name].copy() for name in self._at_risk}
         try:
             # A number that overflows is named below; NumPy's warnings would only repeat it.
             with np.errstate(all="ignore"):
                 scores = self._move(records, streams)
         except NonFiniteError as error:
             # Batch norm saw the bad numbers too, and the first mover has moved: look, then undo.
-            self._write({name: before[name] for name in self._statistics()})
+            self._write({name: before[name] for name in self._statistics})
             culprit = first_bad(self.game, records, Streams.of(self.seed, self.step_count))
             self._write(before)
             raise NonFiniteError(f"step {self.step_count + 1}: {error}{culprit}") from None
@@ -281,20 +285,17 @@ class Trainer:
             for name, parameter in network.named_state().items()
         }
 
-    def _at_risk(self) -> dict[str, Array]:
+    def _may_change(self) -> list[str]:
         """What a step may have changed by the time that a bad number is found in it."""
         moved = {self.first} if self.update == "alternating" else set()
         if self.discriminator_steps > 1:
             moved.add("discriminator")
-        kept = self._statistics()
-        return {
-            name: array
-            for name, array in self._live_state().items()
-            if name in kept or name.partition(".")[0].removesuffix("_optimizer") in moved
-        }
-
-    def _statistics(self) -> set[str]:
-        return {name for name, p in self._parameters().items() if not p.requires_grad}
+        return [
+            name
+            for name in self._live_state()
+            if name in self._statistics
+            or name.partition(".")[0].removesuffix("_optimizer") in moved
+        ]
 
     def _write(self, arrays: Mapping[str, Array]) -> None:
         """Write checked arrays into the live state."""

@@ -10,15 +10,20 @@ from .module import Module, Parameter
 
 
 class _Norm(Module):
+    """What the normalising layers share: ε, γ and β."""
+
     gamma: Parameter
     beta: Parameter
+
+    def __init__(self, *, eps: float = 1e-3, dtype: str = "float32") -> None:
+        if eps <= 0:
+            raise ValueError(f"eps: got {eps}, wanted a positive number")
+        self.eps, self.dtype = eps, dtype
 
     def create(self, *input_shapes: tuple[int, ...]) -> None:
         channels = (input_shapes[0][-1],)
         self.add_parameter("gamma", channels, "ones", dtype=self.dtype)
         self.add_parameter("beta", channels, "zeros", dtype=self.dtype)
-
-    dtype: str
 
 
 class BatchNorm(_Norm):
@@ -74,11 +79,6 @@ class LayerNorm(_Norm):
     (Ba, Kiros and Hinton, 2016.)
     """
 
-    def __init__(self, *, eps: float = 1e-3, dtype: str = "float32") -> None:
-        if eps <= 0:
-            raise ValueError(f"eps: got {eps}, wanted a positive number")
-        self.eps, self.dtype = eps, dtype
-
     def forward(self, x: TensorLike) -> Tensor:
         x = self.input(x, "(N, …, C)")
         self.check_channels(x, self.gamma.shape[0])
@@ -87,11 +87,6 @@ class LayerNorm(_Norm):
 
 class InstanceNorm(_Norm):
     """γ·x̂ + β, each channel of each sample normalised over its positions (Ulyanov et al., 2016)."""
-
-    def __init__(self, *, eps: float = 1e-3, dtype: str = "float32") -> None:
-        if eps <= 0:
-            raise ValueError(f"eps: got {eps}, wanted a positive number")
-        self.eps, self.dtype = eps, dtype
 
     def forward(self, x: TensorLike) -> Tensor:
         x = self.input(x, "(N, positions…, C)")

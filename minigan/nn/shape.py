@@ -58,25 +58,24 @@ class PixelShuffle(Module):
         return ops.pixel_shuffle(x, self.factor)
 
 
-class MaxPooling2D(Module):
-    """The largest element of each window."""
+class _Pooling2D(Module):
+    """What the pooling layers share: their windows."""
 
     def __init__(
         self, size: IntOrPair = 2, stride: IntOrPair | None = None, padding: Padding = "valid"
     ) -> None:
         self.size, self.stride, self.padding = size, stride, padding
+
+
+class MaxPooling2D(_Pooling2D):
+    """The largest element of each window."""
 
     def forward(self, x: TensorLike) -> Tensor:
         return ops.max_pool2d(x, self.size, self.stride, self.padding)
 
 
-class AveragePooling2D(Module):
+class AveragePooling2D(_Pooling2D):
     """The mean of each window, padding not counted."""
-
-    def __init__(
-        self, size: IntOrPair = 2, stride: IntOrPair | None = None, padding: Padding = "valid"
-    ) -> None:
-        self.size, self.stride, self.padding = size, stride, padding
 
     def forward(self, x: TensorLike) -> Tensor:
         return ops.avg_pool2d(x, self.size, self.stride, self.padding)

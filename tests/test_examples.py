@@ -1,6 +1,7 @@
 """Every example runs, and shows what it says it shows."""
 
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 
@@ -33,6 +34,31 @@ def test_the_embedding_loop_goes_on_with_the_same_bits(monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "makes the same images: True" in printed
     assert "takes the same next step: True" in printed
+
+
+def test_the_property_tests_pass(tmp_path):
+    path = EXAMPLES / "property_test.py"
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert "3 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_wrong_layer_norm_is_found_and_explained(monkeypatch, capsys):
+    run("wrong_gradient.py", monkeypatch)
+    mean, total, average, right = capsys.readouterr().out.replace("\n\n", "\n").splitlines()
+    assert "plus the mean over axis 1" in mean
+    assert "right once it is summed over axis 0" in total
+    assert "0.2 times the right one" in average
+    assert right == "right: agrees with finite differences"
+
+
+def test_other_frameworks_are_checked_or_named(monkeypatch, capsys):
+    run("other_frameworks.py", monkeypatch)
+    printed = capsys.readouterr().out
+    for name in ("numpy", "torch", "jax"):
+        found = [line for line in printed.splitlines() if line.startswith(name)]
+        agrees = len(found) == 2 and "agrees" in found[0] and "0.5 times" in found[1]
+        assert agrees or found == [f"{name}: not installed"]
 
 
 def test_every_example_is_run_here():

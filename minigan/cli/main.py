@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from ..errors import DeviceError, NonFiniteError
-from .words import path, unknown, whole
+from .words import path, sides, unknown, whole
 
 # What a user can cause and mend: told in one line, without a traceback.
 _USER_ERRORS = (ValueError, TypeError, KeyError, OSError, ImportError, MemoryError, DeviceError)
@@ -19,8 +19,9 @@ _USER_ERRORS = (ValueError, TypeError, KeyError, OSError, ImportError, MemoryErr
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with these arguments (by default the process's); returns the exit status.
 
-    0 done, 1 the training diverged, 2 something to mend, 130 and 143 stopped by a signal. With
-    the environment variable MINIGAN_TRACEBACK=1 an error shows where it came from.
+    0 done, 1 the training diverged or a gradient check did not pass, 2 something to mend, 130 and
+    143 stopped by a signal. With the environment variable MINIGAN_TRACEBACK=1 an error shows where
+    it came from.
     """
     _mend_streams()
     try:
@@ -94,6 +95,7 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
         ("sample", "draw images from a trained generator", _sample_arguments),
         ("info", "tell what a run or a saved file holds", _info_arguments),
         ("recipes", "list the recipes and their settings", _recipes_arguments),
+        ("gradcheck", "check gradients: minigan's own, or your code's", _gradcheck_arguments),
     ):
         added[name] = commands.add_parser(
             name, help=words, description=_sentence(words), allow_abbrev=False
@@ -149,10 +151,40 @@ def _recipes_arguments(parser: _Parser) -> None:
     parser.set_defaults(action=_action("recipes"))
 
 
+def _gradcheck_arguments(parser: _Parser) -> None:
+    add = parser.add_argument
+    add("names", nargs="*", metavar="NAME", help="such as conv2d, or package.module:object")
+    add("--all", action="store_true", help="every public function, layer and loss")
+    add("--order", type=int, choices=(1, 2), default=1, help="of the highest derivative (1)")
+    seeds = parser.add_mutually_exclusive_group()
+    seeds.add_argument("--seeds", type=whole(1), metavar="N", help="check seeds 0 to N - 1 (10)")
+    seeds.add_argument("--seed", type=whole(0), metavar="S", help="check this seed only")
+    add("--jobs", type=whole(1), metavar="N", help="processes (as many as there are processors)")
+    add("--json", type=path, metavar="FILE", help="write all results there too")
+    add(
+        "--input",
+        action="append",
+        default=[],
+        type=sides,
+        metavar="SHAPE",
+        help='such as 2x3, or "scalar": of each input of your function or module in turn',
+    )
+    parser.epilog = (
+        "An object of your own may be a function of tensors or a Module (both with --input), a "
+        "minigan.testing.registry.Case, or a function (rng) -> Case. Exit status 1 means that a "
+        "check did not pass."
+    )
+    parser.set_defaults(action=_action("gradcheck"))
+
+
 def _action(name: str) -> Callable[[argparse.Namespace], int]:
     """The command's function, imported when it is called: help and errors stay quick."""
 
     def call(asked: argparse.Namespace) -> int:
+        if name == "gradcheck":  # takes longer to import than the others together
+            from .gradcheck import gradcheck
+
+            return gradcheck(asked)
         from . import inspect, train
 
         functions: dict[str, Callable[[argparse.Namespace], int]] = {

@@ -33,6 +33,15 @@ def whole(least: int) -> Callable[[str], int]:
     return parse
 
 
+def sides(text: str) -> tuple[int, ...]:
+    """An argument type for argparse: a shape such as ``2x3``, or ``scalar`` for that of 0-d."""
+    words = [] if text == "scalar" else text.split("x")
+    if not all(word.isascii() and word.isdecimal() for word in words):
+        message = f'got {text!r}, wanted a shape such as 2x3, or "scalar"'
+        raise argparse.ArgumentTypeError(message)
+    return tuple(map(int, words))
+
+
 def path(text: str) -> str:
     """An argument type for argparse: a path, which "" is not."""
     if not text:

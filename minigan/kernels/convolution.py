@@ -7,7 +7,8 @@ of kh·kw·C_in numbers for each output position, the three maps of convolution 
     weight gradient   W' = Xᵀ·Y'
     input gradient    X' = Y'·Wᵀ, then every element of X' is added to the place it came from
 
-A few images are done at a time, so that their columns stay in the processor's cache.
+A few images are done at a time, so that their columns stay in the processor's cache. No name holds
+these: they are freed before the next ones are made.
 """
 
 from __future__ import annotations
@@ -41,9 +42,7 @@ def input_gradient(y: Array, w: Array, window: Window, groups: int, size: Pair) 
         matrix = _matrix(w[..., outs]).T
         for images in _chunks(n, down * across * matrix.shape[1]):
             part = y[images, :, :, outs]
-            pieces = part.reshape(len(part) * down * across, len(matrix)) @ matrix
-            pieces = pieces.reshape(len(part), down, across, *window.taps, w.shape[2])
-            result[images, :, :, ins] = scatter(pieces, window, size)
+            result[images, :, :, ins] = scatter(_pieces(part, matrix, window), window, size)
     return result
 
 
@@ -52,13 +51,12 @@ def weight_gradient(x: Array, y: Array, window: Window, groups: int) -> Array:
     xp, (n, down, across, c_out) = array_module(x), y.shape
     shape = (*window.taps, x.shape[3] // groups, c_out)
     result = xp.zeros(shape, dtype=x.dtype)
+    total = result.reshape(shape[0] * shape[1] * shape[2], c_out)  # the same memory
     for ins, outs in _groups(x.shape[3], c_out, groups):
-        rows = shape[0] * shape[1] * shape[2]
-        total = xp.zeros((rows, _width(outs)), dtype=x.dtype)
-        for images in _chunks(n, down * across * rows):
-            columns = _columns(x[images, :, :, ins], window)
-            total += columns.T @ y[images, :, :, outs].reshape(len(columns), total.shape[1])
-        result[..., outs] = total.reshape(*shape[:3], total.shape[1])
+        for images in _chunks(n, down * across * len(total)):
+            part = y[images, :, :, outs]
+            rows = part.reshape(len(part) * down * across, part.shape[3])
+            total[:, outs] += _columns(x[images, :, :, ins], window).T @ rows
     return result
 
 
@@ -68,12 +66,15 @@ def _columns(x: Array, window: Window) -> Array:
     return windows.reshape(n * down * across, kh * kw * c)
 
 
+def _pieces(y: Array, matrix: Array, window: Window) -> Array:
+    n, down, across, c_out = y.shape
+    pieces = y.reshape(n * down * across, c_out) @ matrix
+    channels = matrix.shape[1] // (window.taps[0] * window.taps[1])
+    return pieces.reshape(n, down, across, *window.taps, channels)
+
+
 def _matrix(w: Array) -> Array:
     return w.reshape(w.shape[0] * w.shape[1] * w.shape[2], w.shape[3])
-
-
-def _width(outs: slice) -> int:
-    return outs.stop - outs.start
 
 
 def _groups(c_in: int, c_out: int, groups: int) -> Iterator[tuple[slice, slice]]:

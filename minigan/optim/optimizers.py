@@ -249,7 +249,8 @@ class Adam(Optimizer):
     """m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², w ← w − lr·m̂/(√v̂ + ε) (Kingma and Ba, 2015).
 
     m̂ = m/(1 − β₁ᵗ) and v̂ = v/(1 − β₂ᵗ) undo the bias towards the zeros that m and v start from.
-    ``amsgrad`` divides by the largest v̂ so far (Reddi, Kale and Kumar, 2018); ``weight_decay``
+    ``amsgrad`` puts the largest v so far in v's place (Reddi, Kale and Kumar, 2018); as the bias is
+    undone after that, an early large gradient does not count for ever more; ``weight_decay``
     is decoupled: w also shrinks by lr·weight_decay·w (Loshchilov and Hutter, 2019).
     """
 
@@ -279,10 +280,9 @@ class Adam(Optimizer):
         square *= self._scalar(weight, self.beta2)
         square += self._scalar(weight, 1 - self.beta2) * (gradient * gradient)
         work = xp.empty_like(square)  # every step in place: 0-d arrays would turn into scalars
-        xp.multiply(square, self._scalar(weight, 1 / (1 - self.beta2**t)), out=work)
         if self.amsgrad:
-            xp.maximum(slots[2], work, out=slots[2])
-            work[...] = slots[2]
+            square = xp.maximum(slots[2], square, out=slots[2])
+        xp.multiply(square, self._scalar(weight, 1 / (1 - self.beta2**t)), out=work)
         xp.sqrt(work, out=work)
         work += self._eps(weight, self.eps)
         if self.weight_decay:

@@ -6,11 +6,12 @@ import references
 from hypothesis import given
 from hypothesis import strategies as st
 from properties import FLOATS, adjoint, close
-from strategies import convolutions, examples, values
+from strategies import examples
 
 from minigan.kernels import convolution as kernel
 from minigan.kernels.windows import Window
 from minigan.ops.geometry import window
+from minigan.testing.strategies import convolutions, values
 
 
 def problem(c):

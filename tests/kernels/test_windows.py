@@ -5,10 +5,11 @@ import itertools
 import numpy as np
 from hypothesis import given
 from properties import adjoint
-from strategies import convolutions, examples, values
+from strategies import examples
 
 from minigan.kernels.windows import Window, padded, scatter, view
 from minigan.ops.geometry import window
+from minigan.testing.strategies import convolutions, values
 
 
 def window_of(c):

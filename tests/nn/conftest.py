@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from strategies import values
 
 from minigan import nn, random
 from minigan.tensor import Tensor
 from minigan.testing import check_gradients
+from minigan.testing.values import values
 
 IDS = np.array([[0, 2, 2], [3, 2, 0]])  # ids that repeat, and one (1) that is never used
 

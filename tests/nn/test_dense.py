@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from strategies import values
 
 import minigan as mg
 from minigan import nn
+from minigan.testing.values import values
 
 
 def test_dense_is_a_product_on_the_last_axis():

@@ -5,12 +5,12 @@ import threading
 
 import numpy as np
 import pytest
-from strategies import values
 
 import minigan as mg
 from minigan import nn, random
 from minigan.errors import DeviceError, StaleTensorError
 from minigan.nn import Parameter
+from minigan.testing.values import values
 
 
 class Nested(nn.Module):

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from strategies import values
 
 from minigan import nn, random
+from minigan.testing.values import values
 
 EXPECTED = {
     "ReLU": (nn.ReLU(), lambda x: max(x, 0.0)),

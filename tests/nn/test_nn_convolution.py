@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import references
-from strategies import values
 
 from minigan import nn
+from minigan.testing.values import values
 
 SETTINGS = [
     {"stride": (1, 1), "padding": "valid", "dilation": (1, 1), "groups": 1},

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 import references
-from strategies import values
 
 from minigan import nn
+from minigan.testing.values import values
 
 
 def made(layer, shape):

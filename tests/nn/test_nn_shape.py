@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import references
-from strategies import values
 
 from minigan import nn
+from minigan.testing.values import values
 
 
 def close(actual, expected):

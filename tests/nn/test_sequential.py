@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from strategies import values
 
 from minigan import nn
+from minigan.testing.values import values
 
 
 def test_layers_are_applied_in_turn():

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from properties import FLOATS, behaves, close, close_each, gradient
-from strategies import arrays, examples, seeds, shapes, values
+from strategies import examples
 
 import minigan as mg
 from minigan import Tensor
+from minigan.testing.strategies import arrays, seeds, shapes, values
 
 
 def gelu(x):
@@ -31,7 +32,7 @@ SMOOTH = {
 
 @pytest.mark.parametrize("name", SMOOTH)
 @examples(8)
-@given(shape=shapes(), seed=seeds)
+@given(shape=shapes(), seed=seeds())
 def test_activations_follow_their_formulas(name, shape, seed):
     x = values(seed, shape, "off_zero")
     expected = np.array([SMOOTH[name](float(v)) for v in x.ravel()]).reshape(shape)

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from properties import FLOATS, behaves, close_each, gradient
-from strategies import arrays, broadcastable, examples, seeds, shapes, values
+from strategies import examples
 
 import minigan as mg
 from minigan import Tensor
 from minigan.testing import check_gradients
+from minigan.testing.strategies import arrays, broadcastable, seeds, shapes, values
 
 BINARY = {
     "add": ("any", "any"),
@@ -28,7 +29,7 @@ def apart(seed: int, a: tuple[int, ...], b: tuple[int, ...]) -> tuple[np.ndarray
 
 @pytest.mark.parametrize("name", BINARY)
 @examples(12)
-@given(shapes=broadcastable(), seed=seeds)
+@given(shapes=broadcastable(), seed=seeds())
 def test_binary_functions_match_numpy_under_broadcasting(name, shapes, seed):
     a, b = (values(seed + i, s, BINARY[name][i]) for i, s in enumerate(shapes))
     close_each(getattr(mg, name)(Tensor(a), Tensor(b)), getattr(np, name)(a, b))
@@ -37,7 +38,7 @@ def test_binary_functions_match_numpy_under_broadcasting(name, shapes, seed):
 
 @pytest.mark.parametrize("name", ["maximum", "minimum"])
 @examples(12)
-@given(shapes=broadcastable(), seed=seeds)
+@given(shapes=broadcastable(), seed=seeds())
 def test_maximum_and_minimum_match_numpy_under_broadcasting(name, shapes, seed):
     a, b = apart(seed, *shapes)
     close_each(getattr(mg, name)(Tensor(a), Tensor(b)), getattr(np, name)(a, b))
@@ -46,7 +47,7 @@ def test_maximum_and_minimum_match_numpy_under_broadcasting(name, shapes, seed):
 
 @pytest.mark.parametrize("name", BINARY)
 @examples(6)
-@given(shape=shapes(), seed=seeds)
+@given(shape=shapes(), seed=seeds())
 def test_one_tensor_may_be_both_operands(name, shape, seed):
     x = values(seed, shape, "positive")
     function = getattr(mg, name)
@@ -60,7 +61,7 @@ def test_one_tensor_may_be_both_operands(name, shape, seed):
 
 
 @examples(12)
-@given(shapes=broadcastable(3), seed=seeds)
+@given(shapes=broadcastable(3), seed=seeds())
 def test_where_takes_each_element_from_its_side(shapes, seed):
     condition = values(seed, shapes[0]) > 0
     a, b = values(seed + 1, shapes[1]), values(seed + 2, shapes[2])
@@ -201,7 +202,7 @@ def test_a_mask_multiplies_without_widening():
 
 @pytest.mark.parametrize("name", COMPARISONS)
 @examples(10)
-@given(shapes=broadcastable(), seed=seeds)
+@given(shapes=broadcastable(), seed=seeds())
 def test_comparisons_give_numpys_plain_booleans(name, shapes, seed):
     a, b = (np.round(values(seed + i, s)) for i, s in enumerate(shapes))  # rounded: some are equal
     tracked = Tensor(a, requires_grad=True)

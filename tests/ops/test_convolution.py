@@ -8,13 +8,14 @@ import references
 from hypothesis import given
 from hypothesis import strategies as st
 from properties import FLOATS, adjoint, behaves, close
-from strategies import convolutions, examples, seeds, small_convolutions, values
+from strategies import examples
 
 import minigan as mg
 from minigan import Tensor
 from minigan.ops.convolution import _convolve, _input_gradient, _weight_gradient
 from minigan.ops.geometry import window
 from minigan.testing import check_gradients
+from minigan.testing.strategies import convolutions, seeds, small_convolutions, values
 
 
 @examples(60)
@@ -151,7 +152,7 @@ def test_every_size_that_convolves_to_the_map_is_accepted_and_no_other(padding):
 
 
 @examples(30)
-@given(c=convolutions(min_images=1), seed=seeds)
+@given(c=convolutions(min_images=1), seed=seeds())
 def test_any_accepted_output_size_gives_the_reference(c, seed):
     w = c.weights()
     y = values(seed, references.conv2d(c.map(), w, **c.settings).shape)

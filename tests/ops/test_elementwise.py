@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from properties import behaves, close_each, gradient
-from strategies import examples, seeds, shapes, values
+from strategies import examples
 
 import minigan as mg
 from minigan import Tensor
+from minigan.testing.strategies import seeds, shapes, values
 
 KINDS = {
     "cos": "any",
@@ -22,7 +23,7 @@ KINDS = {
 
 @pytest.mark.parametrize("name", KINDS)
 @examples(8)
-@given(shape=shapes(), seed=seeds)
+@given(shape=shapes(), seed=seeds())
 def test_functions_match_numpy(name, shape, seed):
     x = values(seed, shape, KINDS[name])
     close_each(getattr(mg, name)(Tensor(x)), getattr(np, name)(x))

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from properties import FLOATS, behaves, close_each, listed
-from strategies import arrays, examples, seeds, shapes, values
+from strategies import examples
 
 import minigan as mg
 from minigan import Tensor
+from minigan.testing.strategies import arrays, seeds, shapes, values
 
 
 @st.composite
@@ -21,7 +22,7 @@ def parts(draw):
     for size in sizes:
         whole = list(shape)
         whole[axis] = size
-        found.append(values(draw(seeds), tuple(whole)))
+        found.append(values(draw(seeds()), tuple(whole)))
     return found, axis
 
 
@@ -39,7 +40,7 @@ def test_one_tensor_may_be_every_part():
 
 
 @examples(10)
-@given(shape=shapes(max_dims=2), count=st.integers(1, 3), seed=seeds, data=st.data())
+@given(shape=shapes(max_dims=2), count=st.integers(1, 3), seed=seeds(), data=st.data())
 def test_stack_makes_a_new_axis(shape, count, seed, data):
     axis = data.draw(st.integers(-len(shape) - 1, len(shape)))
     arrays = [values(seed + i, shape) for i in range(count)]
@@ -49,7 +50,7 @@ def test_stack_makes_a_new_axis(shape, count, seed, data):
 
 @examples(10)
 @given(
-    rows=st.integers(0, 2), count=st.integers(1, 3), seed=seeds, axis=st.sampled_from([0, 1, -1])
+    rows=st.integers(0, 2), count=st.integers(1, 3), seed=seeds(), axis=st.sampled_from([0, 1, -1])
 )
 def test_split_into_equal_sections(rows, count, seed, axis):
     x = values(seed, (rows * count, 2 * count))
@@ -68,7 +69,7 @@ def test_split_at_positions(cuts):
 
 @pytest.mark.parametrize("mode", ["constant", "edge", "reflect"])
 @examples(8)
-@given(x=arrays(shapes(min_side=1, max_dims=2)), seed=seeds)
+@given(x=arrays(shapes(min_side=1, max_dims=2)), seed=seeds())
 def test_pad_matches_numpy(mode, x, seed):
     widths = np.random.default_rng(seed).integers(0, 4, (x.ndim, 2)).tolist()  # reflects twice too
     if not x.ndim:

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from properties import FLOATS, adjoint, behaves, close, keeps_dtypes
-from strategies import broadcastable, einsums, examples, seeds, values
+from strategies import examples
 
 import minigan as mg
 from minigan import Tensor
 from minigan.testing import check_gradients
+from minigan.testing.strategies import broadcastable, einsums, seeds, values
 
 
 @st.composite
@@ -19,7 +20,7 @@ def factors(draw):
     a, b = draw(broadcastable(2, max_dims=2))
     left = draw(st.sampled_from([(k,), (m, k), (*a, m, k)]))
     right = draw(st.sampled_from([(k,), (k, n), (*b, k, n)]))
-    return values(draw(seeds), left), values(draw(seeds), right)
+    return values(draw(seeds()), left), values(draw(seeds()), right)
 
 
 @examples(40)

@@ -5,15 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from properties import FLOATS, behaves, close_each
-from strategies import arrays, examples, seeds
+from strategies import examples
 
 import minigan as mg
 from minigan import Tensor, random
 from minigan.random import Stream
+from minigan.testing.strategies import arrays, seeds
 
 
 @examples(15)
-@given(x=arrays(), rate=st.sampled_from([0.1, 0.3, 0.5, 0.9]), seed=seeds)
+@given(x=arrays(), rate=st.sampled_from([0.1, 0.3, 0.5, 0.9]), seed=seeds())
 def test_each_element_is_dropped_or_scaled(x, rate, seed):
     keep = Stream(seed, "dropout").keep_mask(x.shape, rate)
     close_each(mg.dropout(Tensor(x), rate, Stream(seed, "dropout")), x * keep / (1 - rate))

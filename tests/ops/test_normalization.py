@@ -6,18 +6,19 @@ import references
 from hypothesis import given
 from hypothesis import strategies as st
 from properties import FLOATS, behaves, close, keeps_dtypes
-from strategies import examples, seeds, shapes, values
+from strategies import examples
 
 import minigan as mg
 from minigan import Tensor
 from minigan.testing import check_gradients
+from minigan.testing.strategies import seeds, shapes, values
 
 
 @st.composite
 def cases(draw, min_dims, axes):
     """x, generic γ and β, an eps, and the axes over which each of x's slices is normalised."""
     shape = draw(shapes(min_dims=min_dims, max_dims=max(3, min_dims), min_side=2))
-    seed, channels = draw(seeds), shape[-1:]
+    seed, channels = draw(seeds()), shape[-1:]
     x = values(seed, shape) * 2 + 1
     gamma, beta = values(seed + 1, channels, "off_zero"), values(seed + 2, channels)
     return x, gamma, beta, draw(st.sampled_from([0.1, 0.3])), axes(len(shape))
@@ -52,7 +53,7 @@ def test_layers_with_a_usual_eps(name, eps):
 
 
 @examples(20)
-@given(shape=shapes(min_dims=1, min_side=2), seed=seeds, data=st.data())
+@given(shape=shapes(min_dims=1, min_side=2), seed=seeds(), data=st.data())
 def test_normalize_over_any_axes(shape, seed, data):
     axes = data.draw(st.lists(st.integers(0, len(shape) - 1), unique=True, min_size=1))
     axes = tuple(a - len(shape) if data.draw(st.booleans()) else a for a in axes)
@@ -83,7 +84,7 @@ def test_the_fused_gradient_is_that_of_its_composed_twin(create_graph):
 
 
 @examples(10)
-@given(shape=shapes(min_dims=1, min_side=1), seed=seeds, data=st.data())
+@given(shape=shapes(min_dims=1, min_side=1), seed=seeds(), data=st.data())
 def test_moments_are_mean_and_biased_variance(shape, seed, data):
     x = values(seed, shape)
     axis = data.draw(st.none() | st.integers(-x.ndim, x.ndim - 1))

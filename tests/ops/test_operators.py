@@ -5,13 +5,13 @@ import operator
 import numpy as np
 import pytest
 from properties import close, close_each
-from strategies import values
 
 import minigan as mg
 from minigan import Tensor
 from minigan.errors import DeviceError
 from minigan.ops import operators
 from minigan.testing import check_gradients
+from minigan.testing.values import values
 
 A, B = values(0, (2, 3), "positive"), values(1, (2, 3), "positive")
 

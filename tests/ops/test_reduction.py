@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from properties import FLOATS, adjoint, behaves, close, gradient
-from strategies import arrays, arrays_with_axis, broadcastable, examples, seeds, values
+from strategies import examples
 
 import minigan as mg
 from minigan import Tensor
 from minigan.tape import sum_to
 from minigan.testing import check_gradients
+from minigan.testing.strategies import arrays, arrays_with_axis, broadcastable, seeds, values
 
 REDUCTIONS = ["logsumexp", "max", "mean", "min", "sum", "var"]
 
@@ -70,7 +71,7 @@ def test_a_sum_over_nothing_is_zero_and_an_extreme_of_nothing_is_an_error():
 
 
 @examples(10)
-@given(shapes=broadcastable(1), seed=seeds)
+@given(shapes=broadcastable(1), seed=seeds())
 def test_broadcasting_and_summing_are_adjoint(shapes, seed):
     (small,) = shapes
     whole = (2, *(n if n != 1 else 3 for n in small))

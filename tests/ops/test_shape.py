@@ -5,11 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from properties import behaves, close_each, listed
-from strategies import arrays, axes, broadcastable, examples, permutations, seeds, shapes, values
+from strategies import examples
 
 import minigan as mg
 from minigan import Tensor
 from minigan.ops.shape import swap_last
+from minigan.testing.strategies import (
+    arrays,
+    axes,
+    broadcastable,
+    permutations,
+    seeds,
+    shapes,
+    values,
+)
 
 
 @examples(10)
@@ -37,7 +46,7 @@ def test_swap_last_transposes_each_matrix(x):
 
 
 @examples(10)
-@given(shapes=broadcastable(1), seed=seeds, lead=st.integers(0, 2))
+@given(shapes=broadcastable(1), seed=seeds(), lead=st.integers(0, 2))
 def test_broadcast_to_repeats(shapes, seed, lead):
     x = values(seed, shapes[0])
     whole = (2,) * lead + tuple(3 if n == 1 else n for n in x.shape)

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from strategies import values
 
 from minigan import nn
 from minigan.optim import MovingAverage
+from minigan.testing.values import values
 
 
 def model(dtype="float64"):

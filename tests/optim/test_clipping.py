@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from strategies import values
 
 from minigan.optim import clip_by_norm, clip_by_value, norm
+from minigan.testing.values import values
 
 FLOATS = ("float16", "float32", "float64")
 

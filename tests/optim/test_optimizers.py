@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from strategies import values
 
 import minigan as mg
 from minigan import nn
@@ -12,6 +11,7 @@ from minigan.errors import StaleTensorError
 from minigan.nn import Parameter
 from minigan.optim import SGD, Adam, Linear, Optimizer, RMSprop
 from minigan.tensor import Tensor
+from minigan.testing.values import values
 
 FLOATS = ("float16", "float32", "float64")
 SETTINGS = [
@@ -141,9 +141,9 @@ def reference(make, settings, lr, w, gradients):
         else:
             m = s["beta1"] * m + (1 - s["beta1"]) * g
             square = s["beta2"] * square + (1 - s["beta2"]) * g**2
-            largest = max(largest, square / (1 - s["beta2"] ** (t + 1)))
-            unbiased = square / (1 - s["beta2"] ** (t + 1))
-            denominator = math.sqrt(largest if s["amsgrad"] else unbiased) + s["eps"]
+            largest = max(largest, square)
+            taken = largest if s["amsgrad"] else square
+            denominator = math.sqrt(taken / (1 - s["beta2"] ** (t + 1))) + s["eps"]
             w -= a * s["weight_decay"] * w
             w -= a * m / (1 - s["beta1"] ** (t + 1)) / denominator
     return w

@@ -6,7 +6,14 @@ import pytest
 import minigan as mg
 from minigan import primitive
 from minigan.errors import GradientError
-from minigan.testing import GradientMismatch, InconclusiveCheck, check_gradients
+from minigan.testing import (
+    GradientMismatch,
+    InconclusiveCheck,
+    KinkFound,
+    NoPathError,
+    NotDeterministicError,
+    check_gradients,
+)
 
 RNG = np.random.default_rng(7)
 X = RNG.normal(size=(5, 6))
@@ -53,7 +60,6 @@ def test_inputs_may_be_lists_integers_float32_or_tensors():
     [
         mg.sign,
         lambda x: x * 0.0,
-        lambda x: mg.Tensor(np.ones(3)),
         lambda x: mg.where(x > 0, 1.0, 2.0) + 0 * x,
         lambda x: x - x,
     ],
@@ -155,9 +161,10 @@ def test_a_gradient_dropped_for_one_of_two_outputs_is_caught():
         check_gradients(lambda x: [mg.sin(x), mg.sin(x.detach()) + x * 0], [V])
 
 
-def test_an_output_off_the_tape_is_caught():
-    with pytest.raises(GradientMismatch):
-        check_gradients(lambda x: mg.sin(x.detach()), [V])
+@pytest.mark.parametrize("function", [lambda x: mg.sin(x.detach()), lambda x: mg.Tensor(V)])
+def test_outputs_off_the_tape_are_an_error(function):
+    with pytest.raises(NoPathError, match="none of its outputs is tracked"):
+        check_gradients(function, [V])
 
 
 def right_once(second):
@@ -225,10 +232,21 @@ def test_the_vacuous_check_is_inconclusive():
         check_gradients(lambda x: mg.normalize(x, 0, eps=0.0).sum(axis=0), [X])
 
 
-def test_noise_is_inconclusive():
+def test_a_function_that_is_not_one_is_named():
     rng = np.random.default_rng(0)
-    with pytest.raises(InconclusiveCheck, match="noise"):
+    with pytest.raises(NotDeterministicError, match="different values"):
         check_gradients(lambda x: mg.sin(x) + 1e-6 * rng.normal(size=6), [V])
+
+
+def rough(x, size):
+    """A deterministic noise of about ``size``, which no difference can see through."""
+    return size * np.sin(1e9 * np.asarray(x))
+
+
+def test_noise_is_inconclusive():
+    noisy = wrong(lambda g, x: g * mg.cos(x), lambda x: np.sin(x) + rough(x, 1e-6))
+    with pytest.raises(InconclusiveCheck, match="noise"):
+        check_gradients(noisy, [V])
 
 
 def test_a_function_computed_in_float32_is_inconclusive():
@@ -236,43 +254,64 @@ def test_a_function_computed_in_float32_is_inconclusive():
         check_gradients(lambda x: mg.sin(x.astype(np.float32)), [V])
 
 
+KINKED = [mg.relu, mg.absolute, lambda x: mg.maximum(x, 2 * x), lambda x: mg.clip(x, 0, 1.5)]
+
+
 @pytest.mark.parametrize("distance", [1e-3, 1e-4, -1e-4, 3e-4, -1e-3])
-@pytest.mark.parametrize("function", [mg.relu, mg.absolute, lambda x: mg.maximum(x, 2 * x)])
-def test_a_kink_near_the_point_is_inconclusive(function, distance):
-    with pytest.raises(InconclusiveCheck, match="kink"):
+@pytest.mark.parametrize("function", KINKED)
+def test_a_kink_next_to_the_point_is_told_from_one_at_it(function, distance):
+    check_gradients(lambda x: function(x) + 3 * x, [[1.0, distance, -1.0]])
+
+
+@pytest.mark.parametrize("distance", [0.0, 1e-9, -1e-8, 1e-5])
+@pytest.mark.parametrize("function", KINKED)
+def test_a_kink_at_the_point_is_found(function, distance):
+    with pytest.raises(KinkFound, match=r"at index \(1,\) the slopes on the two sides differ by"):
         check_gradients(lambda x: function(x) + 3 * x, [[1.0, distance, -1.0]])
+
+
+def test_a_tie_is_found():
+    with pytest.raises(KinkFound):
+        check_gradients(lambda x: mg.max(x), [[1.0, 2.0, 2.0]])
+    with pytest.raises(KinkFound):
+        check_gradients(mg.maximum, [[1.0, 2.0], [0.0, 2.0]])
+
+
+def test_a_kink_of_the_gradient_leaves_the_check_undecided():
+    # The difference's error is of order h there, not h² as the extrapolation supposes.
+    for order in (1, 2):
+        with pytest.raises(InconclusiveCheck):
+            check_gradients(lambda x: mg.relu(x) ** 2, [[1.0, 0.0, -1.0]], order=order)
 
 
 def test_a_kink_does_not_hide_a_gradient_that_was_forgotten():
     # Exactly zero passes only where the measured gradient is zero, not where it is noisy.
-    for x in ([1e-4], [-3e-4]):
+    for x in ([1e-9], [1e-4], [-3e-4]):
         with pytest.raises((InconclusiveCheck, GradientMismatch)):
             check_gradients(wrong(lambda g: g * 0.0, abs), [x])
 
 
 def test_noise_does_not_hide_a_gradient_that_was_forgotten():
-    for seed in range(10):
-        rng = np.random.default_rng(seed)
-        noisy = wrong(lambda g: g * 0.0, lambda x, rng=rng: np.sin(x) + rng.normal(size=x.shape))
+    for size in (1e-6, 1e-3, 1):
+        noisy = wrong(lambda g: g * 0.0, lambda x, size=size: np.sin(x) + rough(x, size))
         with pytest.raises((InconclusiveCheck, GradientMismatch)):
             check_gradients(noisy, [V])
 
 
 def test_an_error_far_above_the_noise_is_a_mismatch():
-    rng = np.random.default_rng(0)
-    noisy = wrong(lambda g, x: 2 * g * mg.cos(x), lambda x: np.sin(x) + 1e-7 * rng.normal(size=6))
+    noisy = wrong(lambda g, x: 2 * g * mg.cos(x), lambda x: np.sin(x) + rough(x, 1e-8))
     with pytest.raises(GradientMismatch):
         check_gradients(noisy, [V])
 
 
 def test_a_jump_across_the_point_is_not_passed():
     with pytest.raises((InconclusiveCheck, GradientMismatch)):
-        check_gradients(mg.sign, [[1.0, 1e-4]])
+        check_gradients(mg.sign, [[1.0, 1e-7]])
 
 
 def test_a_function_that_is_not_finite_is_inconclusive():
-    with np.errstate(all="ignore"), pytest.raises(InconclusiveCheck, match="not finite"):
-        check_gradients(mg.log, [[1.0, 1e-4]])
+    with pytest.raises(InconclusiveCheck, match="not finite"):
+        check_gradients(mg.log, [[1.0, 1e-7]])
 
 
 # How it is called
@@ -292,9 +331,10 @@ def test_another_seed_takes_another_cotangent():
     spy = wrong(lambda g, x: seen.append(g.numpy()) or g * mg.cos(x))
     for seed in (0, 1):
         check_gradients(spy, [V], seed=seed)
-    assert not np.array_equal(seen[0], seen[1])
-    # Neither all ones, nor near zero anywhere.
-    assert all((np.abs(v) >= 0.5).all() and len(set(v)) == v.size for v in seen)
+    # The random ones: neither all ones, nor near zero anywhere.
+    random = [v for v in seen if (np.abs(v) >= 0.5).all()]
+    assert len(random) > 4 and len({v.tobytes() for v in random}) >= 4
+    assert all(len(set(v)) == v.size for v in random)
 
 
 def test_the_tolerance_is_relative_to_the_largest_entry():

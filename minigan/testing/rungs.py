@@ -1,0 +1,258 @@
+"""The rungs of the ladder one by one, for whoever wants a single question answered.
+
+``function`` and ``inputs`` are those of ``check_gradients``, or with ``vjp=`` those of
+``check_vjp``. Each returns None, or the numbers that it looked at, and raises what those raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .comparison import TOLERANCE, Comparison, verdict
+from .diagnosis import Evidence
+from .errors import GradientMismatch, InconclusiveCheck, VacuousCheck, WrongTypeError
+from .first_order import Probes, check_first, flat, one_hot_cotangents, random_cotangents
+from .second_order import check_second, check_symmetric, claims, directions_for
+from .state import check_array_state, check_tensor_state
+from .subjects import ArrayFunction, Subject, TensorFunction, check_contract
+
+Function = Callable[..., Any]
+
+
+def check_projections(
+    function: Function,
+    inputs: Sequence[Any],
+    count: int = 8,
+    vjp: Function | None = None,
+    seed: int = 0,
+    tolerance: float = TOLERANCE,
+) -> None:
+    """Compare the gradients of ``count`` random combinations of the outputs."""
+    subject, outputs, rng = _begin(function, inputs, vjp, seed)
+    probes = Probes([random_cotangents(outputs, rng) for _ in range(count)], together=False)
+    check_first(subject, outputs, [probes], rng, tolerance)
+
+
+def check_jacobian(
+    function: Function,
+    inputs: Sequence[Any],
+    vjp: Function | None = None,
+    seed: int = 0,
+    tolerance: float = TOLERANCE,
+    rows: int = 1000,
+) -> None:
+    """Compare the Jacobian row by row, each from a one-hot cotangent; ``rows`` of a larger one."""
+    subject, outputs, rng = _begin(function, inputs, vjp, seed)
+    probes = Probes(one_hot_cotangents(outputs, rng, rows), together=True)
+    check_first(subject, outputs, [probes], rng, tolerance)
+
+
+def check_second_order(
+    function: Function,
+    inputs: Sequence[Any],
+    lines: int = 2,
+    seed: int = 0,
+    tolerance: float = TOLERANCE,
+) -> None:
+    """Compare the gradient's gradients, along ``lines`` random lines; see ``second_order``."""
+    subject, outputs, rng = _begin_tensors(function, inputs, seed)
+    check_second(subject, outputs, rng, tolerance, lines)
+
+
+def check_hessian_symmetry(function: Function, inputs: Sequence[Any], seed: int = 0) -> None:
+    """⟨a, Hb⟩ = ⟨b, Ha⟩ to rounding, for the Hessian of a random combination of the outputs."""
+    subject, outputs, rng = _begin_tensors(function, inputs, seed)
+    check_symmetric(subject, outputs, rng)
+
+
+def check_state(
+    function: Function, inputs: Sequence[Any], vjp: Function | None = None, seed: int = 0
+) -> None:
+    """Ask for what surrounds the numbers: exact zeros, second passes, aliases; see ``state``."""
+    subject, outputs, rng = _begin(function, inputs, vjp, seed)
+    if isinstance(subject, TensorFunction):
+        check_tensor_state(subject, outputs, rng)
+    elif isinstance(subject, ArrayFunction):
+        check_array_state(subject, outputs, rng)
+
+
+def check_complex_step(
+    forward: Function,
+    vjp: Function,
+    inputs: Sequence[Any],
+    seed: int = 0,
+    tolerance: float = 1e-12,
+) -> None:
+    """Compare with Im ⟨v, f(x + iεd)⟩/ε, which has no rounding of a difference.
+
+    For a forward on plain arrays that is analytic and takes complex ones (Squire and Trapp,
+    1998): ε = 1e-30 leaves only the rounding of f, so that ``tolerance`` can be 1e-12. One that
+    drops the imaginary part, or uses abs, maximum and the like, is refused.
+    """
+    subject, rng = ArrayFunction(forward, vjp, inputs), np.random.default_rng(seed)
+    outputs = check_contract(subject)
+    vs = random_cotangents(outputs, rng)
+    claimed = subject.gradients(subject.inputs, [vs])[0]
+    _check_analytic(forward, subject.inputs)
+    for i, x in enumerate(subject.inputs):
+        measured = np.zeros_like(x)
+        for index in np.ndindex(x.shape):
+            moved = [a.astype(complex) for a in subject.inputs]
+            moved[i][index] += 1e-30j
+            measured[index] = flat(vs) @ _flat_imaginary(forward(*moved)) / 1e-30
+        nothing = np.zeros_like(x)
+        scale = float(np.abs(measured).max(initial=0))
+        noise = nothing + 8 * np.finfo(float).eps * scale
+        scene = (tuple(subject.inputs), tuple(outputs), tuple(vs), (None,) * len(subject.inputs))
+        evidence = Evidence(claimed[i], measured, float(noise.max(initial=0)), i, *scene)
+        if x.size:
+            found = Comparison(
+                f"gradient of input {i}", claimed[i], measured, noise, nothing, scale, evidence
+            )
+            verdict(found, tolerance)
+
+
+def taylor_slopes(
+    function: Function, inputs: Sequence[Any], order: int = 1, seed: int = 0
+) -> list[float]:
+    """How fast the remainders of the Taylor expansion fall: near 2, and near 3 with order 2.
+
+    With φ(t) = ⟨v, f(x + td)⟩ for random v and d, the remainder φ(t) − φ(0) − tφ′ shrinks like
+    t² if φ′ is the right gradient, like t if it isn't; with ½t²φ″ taken off too, like t³. The slope
+    in doubly logarithmic axes is fitted over the steps at which the remainder stands clear of
+    rounding. Infinite where the remainder is nothing but rounding: the expansion is exact.
+    """
+    subject, outputs, rng = _begin_tensors(function, inputs, seed)
+    vs, d = random_cotangents(outputs, rng), directions_for(subject.inputs, rng)
+    first = subject.gradients(subject.inputs, [vs])[0]
+    slope = _product(first, d)
+    curvature = _product(claims(subject, vs, d)[: len(d)], d) if order == 2 else 0.0
+    steps = 2.0 ** -np.arange(3, 14)
+    weights, base = flat(vs), flat(outputs)
+    changes = []
+    for t in steps:
+        moved = [x + t * step for x, step in zip(subject.inputs, d, strict=True)]
+        changes.append(float(weights @ (flat(subject.values(moved)) - base)))
+    rounding = 100 * np.finfo(float).eps * (np.abs(weights) @ np.abs(base) + abs(slope))
+    remainders = [np.abs(np.array(changes) - steps * slope)]
+    if order == 2:
+        remainders.append(np.abs(np.array(changes) - steps * slope - steps**2 / 2 * curvature))
+    if not np.any(np.abs(changes) > rounding):
+        raise VacuousCheck(
+            "taylor: the outputs do not change along a random line through the point"
+        )
+    return [_fall(steps, r, float(rounding)) for r in remainders]
+
+
+def check_taylor(
+    function: Function, inputs: Sequence[Any], order: int = 1, seed: int = 0
+) -> list[float]:
+    """Raise unless the remainders fall as right gradients make them; returns ``taylor_slopes``.
+
+    A verdict without a tolerance: the slope is 1 where the gradient is wrong and 2 where it is
+    right, and with ``order`` 2 it is 2 where the second is wrong and 3 where it is right.
+    """
+    slopes = taylor_slopes(function, inputs, order, seed)
+    for power, slope in enumerate(slopes, start=2):
+        if not np.isfinite(slope) and slope < 0:
+            raise InconclusiveCheck("taylor: too few remainders stand clear of rounding")
+        if slope < power - 0.3:
+            which = "gradient" if power == 2 else "second-order gradient"
+            raise GradientMismatch(
+                f"{which}: the Taylor remainder falls like t^{slope:.2f}, wanted t^{power}"
+            )
+    return slopes
+
+
+def check_adjoint(
+    linear: Function, adjoint: Function, x: Any, y: Any, tolerance: float = 1e-13
+) -> None:
+    """⟨A·x, y⟩ = ⟨x, Aᵀ·y⟩ to rounding, for a linear map on arrays and its claimed adjoint.
+
+    ``x`` and ``y`` are arrays of generic values, shaped as what the two maps take. Raises
+    ``WrongTypeError`` if ``linear`` is not linear, and ``VacuousCheck`` if A·x or Aᵀ·y is zero.
+    """
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    image, back = np.asarray(linear(x)), np.asarray(adjoint(y))
+    for name, got, wanted in (("linear(x)", image, y), ("adjoint(y)", back, x)):
+        if got.shape != wanted.shape:
+            raise GradientMismatch(f"{name}: has shape {got.shape}, wanted {wanted.shape}", "shape")
+    for name, map_, at, value in (("linear", linear, x, image), ("adjoint", adjoint, y, back)):
+        twice = np.asarray(map_(-2 * at))
+        if np.abs(twice + 2 * value).max(initial=0) > tolerance * np.abs(value).max(initial=0):
+            raise WrongTypeError(f"{name}: is not linear: {name}(−2x) is not −2·{name}(x)")
+    if x.size and y.size and not (image.any() and back.any()):
+        raise VacuousCheck("adjoint: one of the two products is zero whatever the other map does")
+    size = np.abs(image * y).sum() + np.abs(x * back).sum()
+    one, other = float((image * y).sum()), float((x * back).sum())
+    if abs(one - other) > tolerance * size:
+        raise GradientMismatch(f"adjoint: ⟨Ax, y⟩ is {one:.15g}, but ⟨x, Aᵀy⟩ is {other:.15g}")
+
+
+def _begin(
+    function: Function, inputs: Sequence[Any], vjp: Function | None, seed: int
+) -> tuple[Subject, list[np.ndarray], np.random.Generator]:
+    subject: Subject
+    if vjp is None:
+        subject = TensorFunction(function, inputs)
+    else:
+        subject = ArrayFunction(function, vjp, inputs)
+    return subject, check_contract(subject), np.random.default_rng(seed)
+
+
+def _begin_tensors(
+    function: Function, inputs: Sequence[Any], seed: int
+) -> tuple[TensorFunction, list[np.ndarray], np.random.Generator]:
+    subject = TensorFunction(function, inputs)
+    return subject, check_contract(subject), np.random.default_rng(seed)
+
+
+def _product(gradients: Sequence[Any], direction: Sequence[np.ndarray]) -> float:
+    pairs = zip(gradients, direction, strict=True)
+    return float(sum((g * d).sum() for g, d in pairs if g is not None))
+
+
+def _fall(steps: np.ndarray, remainders: np.ndarray, rounding: float) -> float:
+    """The slope of log remainder over log step, where the remainder is more than rounding."""
+    clear = remainders > rounding
+    if not clear.any():
+        return float("inf")
+    if clear.sum() < 3:
+        return float("-inf")
+    last = np.flatnonzero(clear)[-5:]  # the smallest steps: higher terms have faded there
+    return float(np.polyfit(np.log(steps[last]), np.log(remainders[last]), 1)[0])
+
+
+def _flat_imaginary(result: Any) -> np.ndarray:
+    listed = _listed(result)
+    for y in listed:
+        if not np.iscomplexobj(y):
+            raise WrongTypeError(
+                "forward: returned real numbers for complex ones, so it is not analytic; "
+                "check_vjp asks less"
+            )
+    return flat([np.imag(y) for y in listed])
+
+
+def _listed(result: Any) -> list[Any]:
+    return list(result) if isinstance(result, (tuple, list)) else [result]
+
+
+def _check_analytic(forward: Function, inputs: Sequence[np.ndarray]) -> None:
+    """A step along i must change the imaginary part as a real step changes the real one."""
+    d = directions_for(inputs, np.random.default_rng(0))
+    pairs = list(zip(inputs, d, strict=True))
+    imaginary = _flat_imaginary(forward(*(x + 1e-30j * step for x, step in pairs))) / 1e-30
+    up, down = (
+        flat([np.real(y) for y in _listed(forward(*(x + h * step for x, step in pairs)))])
+        for h in (1e-5, -1e-5)
+    )
+    real = (up - down) / 2e-5
+    if np.abs(imaginary - real).max(initial=0) > 1e-4 * np.abs(real).max(initial=0):
+        raise WrongTypeError(
+            "forward: is not analytic: a step along i does not change it as a real step does, "
+            "which abs, conj or a comparison of complex numbers can cause; check_vjp asks less"
+        )

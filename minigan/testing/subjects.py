@@ -1,0 +1,205 @@
+"""What is checked: a function with the gradients it claims, as NumPy arrays in and out.
+
+A ``Subject`` hides whether the function is made of tensors or of arrays, and on which device it
+runs; it raises the named errors of functions that can't be checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..autograd import grad
+from ..backend import device_of, is_array, to_device
+from ..tensor import Tensor
+from .errors import MutatedInputError, NoPathError, NotDeterministicError, WrongTypeError
+
+Arrays = Sequence[np.ndarray]
+Claims = list[Any]
+"""One gradient for each input, as it was returned but on the host; None where there is none."""
+
+
+class Subject(Protocol):
+    """A function of arrays and what it says its gradients are."""
+
+    inputs: list[np.ndarray]
+    """The point of the check, float64."""
+
+    def values(self, arrays: Arrays) -> list[np.ndarray]:
+        """Its outputs at ``arrays``."""
+
+    def gradients(self, arrays: Arrays, cotangents: Sequence[Arrays]) -> list[Claims]:
+        """For each of ``cotangents`` (one array for each output), the gradient of each input."""
+
+
+class TensorFunction:
+    """A function of tensors, differentiated by the tape."""
+
+    def __init__(self, function: Callable[..., Any], inputs: Sequence[Any]) -> None:
+        self.function = function
+        self.inputs, self.devices = _point(inputs)
+
+    def values(self, arrays: Arrays) -> list[np.ndarray]:
+        # Tracked inputs: the function may itself take gradients, as a penalty does.
+        return [y.detach().numpy() for y in self.outputs(self.tracked(arrays))]
+
+    def gradients(self, arrays: Arrays, cotangents: Sequence[Arrays]) -> list[Claims]:
+        xs = self.tracked(arrays)
+        outputs = self.outputs(xs)
+        last = len(cotangents) - 1
+        return [
+            [
+                None if g is None else to_device(g.detach()._array, "cpu")
+                for g in self.grad(outputs, xs, vs, retain_graph=k < last)
+            ]
+            for k, vs in enumerate(cotangents)
+        ]
+
+    def grad(
+        self, outputs: Sequence[Tensor], xs: Sequence[Tensor], vs: Sequence[Any], **how: Any
+    ) -> Sequence[Tensor | None]:
+        """The tape's gradients of Σ⟨outputs, vs⟩, None for an input that is not used."""
+        placed = [
+            v if isinstance(v, Tensor) else to_device(v.astype(y.dtype, copy=False), y.device)
+            for v, y in zip(vs, outputs, strict=True)
+        ]
+        return grad(outputs, xs, placed, allow_unused=True, **how)
+
+    def tracked(self, arrays: Arrays) -> list[Tensor]:
+        """Fresh leaves of these values, on the inputs' devices."""
+        pairs = zip(arrays, self.devices, strict=True)
+        return [Tensor(a, requires_grad=True, device=None if d == "cpu" else d) for a, d in pairs]
+
+    def outputs(self, xs: Sequence[Tensor]) -> list[Tensor]:
+        """The function's tensors at ``xs``, as a list."""
+        result = self.function(*xs)
+        listed = list(result) if isinstance(result, (tuple, list)) else [result]
+        for i, y in enumerate(listed):
+            if not isinstance(y, Tensor):
+                where = f" as output {i}" if len(listed) > 1 else ""
+                raise WrongTypeError(
+                    f"function: returned {_kind(y)}{where}, wanted a Tensor or a sequence of them"
+                )
+        if not listed:
+            raise WrongTypeError("function: returned an empty sequence, wanted at least one Tensor")
+        return listed
+
+
+class ArrayFunction:
+    """Two callables on arrays: ``forward(*inputs)``, and ``vjp(cotangent, *inputs)``."""
+
+    def __init__(
+        self, forward: Callable[..., Any], vjp: Callable[..., Any], inputs: Sequence[Any]
+    ) -> None:
+        self.forward, self.vjp = forward, vjp
+        self.inputs, self.devices = _point(inputs)
+
+    def values(self, arrays: Arrays) -> list[np.ndarray]:
+        return self._call(self._placed(arrays))[0]
+
+    def gradients(self, arrays: Arrays, cotangents: Sequence[Arrays]) -> list[Claims]:
+        return [self._pull_back(arrays, vs) for vs in cotangents]
+
+    def _pull_back(self, arrays: Arrays, cotangents: Arrays) -> Claims:
+        xs = self._placed(arrays)
+        # The forward first, as code that keeps something for its backward expects.
+        several = self._call(xs)[1]
+        vs = [v.copy() for v in cotangents]
+        if self.devices and self.devices[0] != "cpu":
+            vs = [to_device(v, self.devices[0]) for v in vs]
+        result = self.vjp(tuple(vs) if several else vs[0], *xs)
+        for i, (before, after) in enumerate(zip(cotangents, vs, strict=True)):
+            _check_same(f"vjp: wrote to its cotangent {i}", before, after)
+        for i, (before, after) in enumerate(zip(arrays, xs, strict=True)):
+            _check_same(f"vjp: wrote to input {i}", before, after)
+        listed = list(result) if isinstance(result, (tuple, list)) else [result]
+        if len(listed) != len(xs):
+            raise WrongTypeError(
+                f"vjp: returned {len(listed)} gradients for {len(xs)} inputs; wanted one for each, "
+                "None for an input that has none"
+            )
+        for i, g in enumerate(listed):
+            if g is not None and not is_array(g) and not isinstance(g, np.generic):
+                raise WrongTypeError(
+                    f"vjp: returned {_kind(g)} as the gradient of input {i}, wanted an array"
+                )
+        return [None if g is None else _host(g) for g in listed]
+
+    def _placed(self, arrays: Arrays) -> list[Any]:
+        return [to_device(a.copy(), d) for a, d in zip(arrays, self.devices, strict=True)]
+
+    def _call(self, xs: Sequence[Any]) -> tuple[list[np.ndarray], bool]:
+        """The outputs, and whether they came as a sequence."""
+        before = [to_device(x, "cpu").copy() for x in xs]
+        result = self.forward(*xs)
+        several = isinstance(result, (tuple, list))
+        listed = list(result) if several else [result]
+        for i, (old, new) in enumerate(zip(before, xs, strict=True)):
+            _check_same(f"forward: wrote to input {i}", old, new)
+        for y in listed:
+            if not is_array(y) and not isinstance(y, (np.generic, float)):
+                raise WrongTypeError(
+                    f"forward: returned {_kind(y)}, wanted an array or a sequence of them"
+                )
+            if np.iscomplexobj(y):
+                raise WrongTypeError("forward: returned complex numbers for real inputs")
+        if not listed:
+            raise WrongTypeError("forward: returned an empty sequence, wanted at least one array")
+        # Copies: the forward may return a view of its input.
+        return [np.array(_host(y), dtype=np.float64) for y in listed], several
+
+
+def check_contract(subject: Subject) -> list[np.ndarray]:
+    """The subject's outputs, once it is seen to give the same bits twice, all of them finite.
+
+    Raises the error of what it does instead.
+    """
+    first, again = subject.values(subject.inputs), subject.values(subject.inputs)
+    if [y.shape for y in first] != [y.shape for y in again] or not all(
+        np.array_equal(a, b, equal_nan=True) for a, b in zip(first, again, strict=True)
+    ):
+        raise NotDeterministicError(
+            "function: called twice with the same inputs it gave different values; fix its random "
+            "numbers (a Stream made inside it, say), so that it is a function"
+        )
+    if isinstance(subject, TensorFunction):
+        _check_tensors(subject)
+    return first
+
+
+def _check_tensors(subject: TensorFunction) -> None:
+    xs = subject.tracked(subject.inputs)
+    outputs = subject.outputs(xs)
+    for i, (x, before) in enumerate(zip(xs, subject.inputs, strict=True)):
+        _check_same(f"function: wrote to input {i}", before, x.detach()._array)
+    if xs and not any(y.requires_grad for y in outputs):
+        raise NoPathError(
+            "function: none of its outputs is tracked, so no gradient can reach an input; was "
+            "detach(), numpy() or no_grad() used inside?"
+        )
+
+
+def _point(inputs: Sequence[Any]) -> tuple[list[np.ndarray], list[str]]:
+    """The inputs as float64 arrays on the host, and the devices that they came from."""
+    arrays = [x.detach()._array if isinstance(x, Tensor) else x for x in inputs]
+    devices = [device_of(a) if is_array(a) else "cpu" for a in arrays]
+    found = [np.array(to_device(a, "cpu") if is_array(a) else a, np.float64) for a in arrays]
+    for i, a in enumerate(found):
+        if not np.isfinite(a).all():
+            raise ValueError(f"inputs[{i}]: has values that are not finite")
+    return found, devices
+
+
+def _check_same(what: str, before: np.ndarray, after: Any) -> None:
+    if not np.array_equal(before, to_device(after, "cpu"), equal_nan=True):
+        raise MutatedInputError(f"{what}; work on a copy")
+
+
+def _host(value: Any) -> np.ndarray:
+    return np.asarray(to_device(value, "cpu") if is_array(value) else value)
+
+
+def _kind(value: Any) -> str:
+    return "None" if value is None else f"an object of type {type(value).__name__}"

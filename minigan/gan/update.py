@@ -81,9 +81,11 @@ def simultaneous(
         fake = _judge(game, batch, game.generate(draw(game, batch, streams)))
         real = _judge(game, batch, batch.images)
         losses = game.loss.generator(real, fake), game.loss.discriminator(real, fake)
-        # Both gradients are taken before either player moves.
-        for_generator = _gradients(losses[0], players.generator, "generator", retain=True)
-        for_discriminator = _gradients(losses[1], players.discriminator, "discriminator")
+        # Both gradients are taken before either player moves: first the discriminator's, which
+        # has little to keep the graph for, so that the generator's can free it on its way.
+        player = players.discriminator
+        for_discriminator = _gradients(losses[1], player, "discriminator", retain=True)
+        for_generator = _gradients(losses[0], players.generator, "generator")
         players.generator.step(for_generator)
         players.discriminator.step(for_discriminator)
     return Scores(losses[1], losses[0], real, fake)

@@ -40,7 +40,7 @@ def input_gradient(y: Array, w: Array, window: Window, groups: int, size: Pair) 
     result = array_module(y).empty((n, *size, channels), dtype=y.dtype)
     for ins, outs in _groups(channels, w.shape[3], groups):
         matrix = _matrix(w[..., outs]).T
-        for images in _chunks(n, down * across * matrix.shape[1]):
+        for images in _chunks(n, 2 * down * across * matrix.shape[1]):
             part = y[images, :, :, outs]
             result[images, :, :, ins] = scatter(_pieces(part, matrix, window), window, size)
     return result
@@ -53,7 +53,7 @@ def weight_gradient(x: Array, y: Array, window: Window, groups: int) -> Array:
     result = xp.zeros(shape, dtype=x.dtype)
     total = result.reshape(shape[0] * shape[1] * shape[2], c_out)  # the same memory
     for ins, outs in _groups(x.shape[3], c_out, groups):
-        for images in _chunks(n, down * across * len(total)):
+        for images in _chunks(n, 2 * down * across * len(total)):
             part = y[images, :, :, outs]
             rows = part.reshape(len(part) * down * across, part.shape[3])
             total[:, outs] += _columns(x[images, :, :, ins], window).T @ rows

@@ -62,12 +62,18 @@ def leaky_relu(x: Array, /, slope: float = 0.3) -> Array:
 def _gated(x: Array, /, gate: Array, slope: float) -> Array:
     """x where ``gate``, slope·x elsewhere: linear in x, so it is its own adjoint.
 
-    As a product with 1 or slope, several times as fast as a selection.
+    As a product with 1 or slope, several times as fast as a selection, and in one array's space.
     """
     xp, real = array_module(x), x.dtype.type
     if slope <= 1:
-        return x * xp.maximum(gate.astype(x.dtype), real(slope))
-    return x * xp.maximum((~gate).astype(x.dtype) * real(slope), real(1))
+        factor = xp.asarray(gate.astype(x.dtype))
+        xp.maximum(factor, real(slope), out=factor)
+    else:
+        factor = xp.asarray((~gate).astype(x.dtype))
+        factor *= real(slope)
+        xp.maximum(factor, real(1), out=factor)
+    factor *= x
+    return factor
 
 
 @elementwise(lambda g, x, out, alpha: where(x > 0, g, g * (out + alpha)))

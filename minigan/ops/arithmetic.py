@@ -44,7 +44,9 @@ def power(base: TensorLike, exponent: TensorLike) -> Tensor:
     Both are taken as 0 where base and p are 0 (0⁰ = 1), and ∂y/∂p as 0 where base is 0.
     """
     if isinstance(exponent, (int, float)):
-        return _power_number(as_tensor(base), exponent)
+        # A float64 of NumPy's is a float too, but one that would widen the arrays.
+        number = float(exponent) if isinstance(exponent, float) else exponent
+        return _power_number(as_tensor(base), number)
     return _power(base, exponent)
 
 
@@ -119,7 +121,8 @@ def clip(x: Array, /, low: Any = None, high: Any = None) -> Array:
         raise ValueError("clip needs at least one of low and high")
     if isinstance(low, Tensor) or isinstance(high, Tensor):
         raise TypeError("clip: low and high must be numbers; maximum and minimum take tensors")
-    return array_module(x).clip(x, low, high)
+    # Floats of Python's: a float64 of NumPy's would widen the arrays.
+    return array_module(x).clip(x, *(None if n is None else float(n) for n in (low, high)))
 
 
 @elementwise(lambda g, x: g * sign(x))

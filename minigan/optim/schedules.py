@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 Schedule = Callable[[int], float]
 
 
-class Linear(NamedTuple):
+@dataclass(frozen=True)
+class Linear:
     """From ``first`` to ``last`` in a straight line over ``steps``, then constant."""
 
     first: float
@@ -21,7 +22,8 @@ class Linear(NamedTuple):
         return self.first + (self.last - self.first) * done
 
 
-class Exponential(NamedTuple):
+@dataclass(frozen=True)
+class Exponential:
     """``first`` times ``rate`` to the power step/``every``."""
 
     first: float
@@ -32,7 +34,8 @@ class Exponential(NamedTuple):
         return self.first * self.rate ** (step / self.every)
 
 
-class Steps(NamedTuple):
+@dataclass(frozen=True)
+class Steps:
     """``first``, multiplied by ``factor`` at each of the ``milestones``."""
 
     first: float
@@ -43,7 +46,8 @@ class Steps(NamedTuple):
         return self.first * self.factor ** sum(step >= m for m in self.milestones)
 
 
-class Cosine(NamedTuple):
+@dataclass(frozen=True)
+class Cosine:
     """From ``first`` to ``last`` along half a cosine (Loshchilov and Hutter, 2017)."""
 
     first: float
@@ -55,7 +59,8 @@ class Cosine(NamedTuple):
         return self.last + (self.first - self.last) * (1 + math.cos(math.pi * done)) / 2
 
 
-class Warmup(NamedTuple):
+@dataclass(frozen=True)
+class Warmup:
     """``then``, after a straight line up to its first value over ``steps``."""
 
     then: Schedule

@@ -15,13 +15,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .errors import InconclusiveCheck
+
 Line = Callable[[float], np.ndarray]
 """t ↦ φ(t), a vector, with φ(0) subtracted: differences are then taken of small numbers."""
 
-STEPS = (2e-3, 2e-4, 2e-2, 2e-5, 2e-6)
+STEPS = (2e-3, 2e-4, 2e-2, 2e-5, 2e-6, 2e-7)
 """The largest of each three steps, in the order tried, for inputs of about 1."""
 
-_NEXT = 2.0**-16  # near enough for fourth differences to vanish, apart even in single precision
+
+_NEXT = (3.7e-12, 1.7e-5)  # no powers of two, as x + t is to be rounded too
 
 
 class Measured(NamedTuple):
@@ -36,11 +39,23 @@ def noise_floor(line: Line) -> np.ndarray:
     """The standard deviation of the rounding in φ, from seven values next to each other.
 
     Fourth differences of a smooth function over such steps vanish, so what is left is rounding:
-    σ² = (4!)²/8! times their mean square (Moré and Wild, 2011, equation 3.1).
+    σ² = (4!)²/8! times their mean square (Moré and Wild, 2011, equation 3.1). The nearer values
+    show that of double precision; where they are all the same, the others that of single.
+    Raises ``InconclusiveCheck`` where a value is not finite.
     """
-    values = np.stack([line(k * _NEXT) for k in range(-3, 4)])
+    fine, coarse = (np.stack([line(k * step) for k in range(-3, 4)]) for step in _NEXT)
+    found = np.where((fine != fine[0]).any(axis=0), _rounding(fine), _rounding(coarse))
+    if not np.isfinite(found).all():
+        raise InconclusiveCheck("a value next to the point is not finite, so no derivative is near")
+    return found
+
+
+def _rounding(values: np.ndarray) -> np.ndarray:
     fourth = np.diff(values, 4, axis=0)
-    return np.sqrt((math.factorial(4) ** 2 / math.factorial(8)) * (fourth * fourth).mean(axis=0))
+    largest = np.abs(fourth).max(axis=0)
+    scaled = fourth / np.where(largest > 0, largest, 1)  # so that no square overflows
+    factor = math.factorial(4) / math.sqrt(math.factorial(8))
+    return np.asarray(factor * largest * np.sqrt((scaled * scaled).mean(axis=0)))
 
 
 def at_step(line: Line, floor: np.ndarray | float, h: float) -> Measured:
@@ -57,11 +72,10 @@ def at_step(line: Line, floor: np.ndarray | float, h: float) -> Measured:
 def _jump(sides: Sequence[tuple[np.ndarray, np.ndarray]], h: float) -> np.ndarray:
     """How much the slopes on the two sides differ, where that does not shrink with the step.
 
-    It is O(h) where φ is smooth, and grows as the step shrinks where it is noise.
+    It is O(h) where φ is smooth, the same at all steps at a kink, and grows where φ jumps.
     """
     wide, middle, narrow = (abs(up + down) / (h / 2**k) for k, (up, down) in enumerate(sides))
-    constant = (narrow > 0.6 * middle) & (middle > 0.6 * wide) & (narrow < 1.6 * middle)
-    return np.where(constant, narrow, 0.0)
+    return np.where((narrow > 0.8 * middle) & (middle > 0.8 * wide), narrow, 0.0)
 
 
 def derivatives(
@@ -85,6 +99,14 @@ def derivatives(
         for row in map(int, rows):
             found[row] = _better(found[row], at_step(lines[row], floor, h))
     return stacked(found)
+
+
+def at_finer_steps(lines: Sequence[Line], floor: np.ndarray) -> list[Measured]:
+    """The derivatives at each step below the first: a second opinion on what that one says.
+
+    A function that swings many times within a step can look quiet at it.
+    """
+    return [stacked([at_step(line, floor, h) for line in lines]) for h in STEPS if h < STEPS[0]]
 
 
 def stacked(found: Sequence[Measured]) -> Measured:

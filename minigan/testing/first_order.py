@@ -8,203 +8,197 @@ cotangents share them: random ones, and one-hot ones, whose gradients are the ro
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from .comparison import Comparison, check_shape, verdict
 from .diagnosis import Evidence
-from .differences import Line, Measured, derivatives, noise_floor
-from .subjects import Arrays, Claims, Subject
-
-JACOBIAN_ROWS = 32
-"""So many rows of the Jacobian are compared, all of them where there are no more."""
+from .differences import Line, Measured, at_finer_steps, derivatives, noise_floor
+from .probes import Arrays, Probe, along, flat, only, random_direction, random_like
+from .subjects import Claims, Subject
 
 ELEMENTS = 1000
 """Of a larger input so many elements are measured, chosen at random, and so are LINES through it,
-which an error anywhere else would move."""
+which a large enough error anywhere else would move."""
 
 LINES = 8
 
 
-class Probes(NamedTuple):
-    """Cotangents that share a scale: the largest entry of each one's gradient, or of them all."""
-
-    cotangents: list[list[np.ndarray]]
-    together: bool
-
-
-class Directions(NamedTuple):
-    """What one input is moved along: its elements, all or some of them, or lines through it."""
-
-    place: int  # which input
-    elements: np.ndarray | None  # flat indices; None for lines
-    steps: list[np.ndarray]  # each of the input's shape
-
-
-@np.errstate(all="ignore")  # what is not finite is judged, not warned of
 def check_first(
     subject: Subject,
     outputs: list[np.ndarray],
-    probes: Sequence[Probes],
+    probes: Sequence[Probe],
     rng: np.random.Generator,
     tolerance: float,
 ) -> None:
     """Compare the claims for all probes with measurements; raise where one is not right."""
-    cotangents = [vs for probe in probes for vs in probe.cotangents]
-    matrix = np.stack([flat(vs) for vs in cotangents])
-    groups = _groups(probes)
-    claims = subject.gradients(subject.inputs, cotangents)
+    claims = subject.gradients(subject.inputs, [probe.cotangents for probe in probes])
     for i, x in enumerate(subject.inputs):
         if not x.size and claims[0][i] is not None:
-            check_shape(f"gradient of input {i}", claims[0][i], x)
-    floor = _floor(subject, outputs, matrix, rng)
-    measured = [
-        (moves, _measure(subject, outputs, matrix, moves, floor, groups, tolerance))
-        for moves in _moves(subject.inputs, rng)
-    ]
-    whole = {
-        moves.place: found
-        for moves, found in measured
-        if moves.elements is not None and moves.elements.size == subject.inputs[moves.place].size
-    }
+            check_shape(f"gradient of {subject.names[i]}", claims[0][i], x)
+    survey = _Survey(subject, outputs, probes, rng, tolerance)
+    measured = [(moves, survey.measure(moves)) for moves in _all_moves(subject.inputs, rng)]
+    whole = {moves.place: found for moves, found in measured if moves.everything}
     for moves, found in measured:
-        scales = _scales(found.value, groups)[0]
-        for k, vs in enumerate(cotangents):
+        wider = _wider_scales(found.value, probes)
+        for k in range(len(probes)):
+            column = Measured(*(part[:, k] for part in found))
             others = tuple(
                 whole[j].value[:, k].reshape(x.shape) if j in whole else None
                 for j, x in enumerate(subject.inputs)
             )
-            column = Measured(*(part[:, k] for part in found))
-            scene = (tuple(subject.inputs), tuple(outputs), tuple(vs), others)
-            verdict(_compared(moves, claims[k], column, float(scales[k]), scene), tolerance)
+            comparison = survey.compare(moves, k, claims[k], column, wider[k], others)
+            verdict(comparison, tolerance)
 
 
-def random_cotangents(outputs: Arrays, rng: np.random.Generator) -> list[np.ndarray]:
-    """±1 times a number from ½ to 1½: never near zero, never all alike."""
-    return [
-        np.asarray(rng.choice([-1.0, 1.0], y.shape) * rng.uniform(0.5, 1.5, y.shape))
-        for y in outputs
-    ]
+class _Elements:
+    """One input moved element by element, in all or in some of them."""
 
-
-def one_hot_cotangents(
-    outputs: Arrays, rng: np.random.Generator, rows: int = JACOBIAN_ROWS
-) -> list[list[np.ndarray]]:
-    """One for each output element, or for ``rows`` of them chosen at random."""
-    total = sum(y.size for y in outputs)
-    chosen = np.arange(total) if total <= rows else np.sort(rng.permutation(total)[:rows])
-    return [unflat(np.eye(1, total, int(k))[0], outputs) for k in chosen]
-
-
-def flat(arrays: Arrays) -> np.ndarray:
-    """All elements, one array after another."""
-    return np.concatenate([np.ravel(a) for a in arrays]) if len(arrays) else np.zeros(0)
-
-
-def unflat(vector: np.ndarray, like: Arrays) -> list[np.ndarray]:
-    """The arrays, shaped as ``like``, whose elements ``vector`` holds."""
-    ends = np.cumsum([a.size for a in like])[:-1]
-    return [p.reshape(a.shape) for p, a in zip(np.split(vector, ends), like, strict=True)]
-
-
-def _moves(inputs: Arrays, rng: np.random.Generator) -> Iterator[Directions]:
-    for i, x in enumerate(inputs):
-        if not x.size:
-            continue
-        if x.size <= ELEMENTS:
-            elements = np.arange(x.size)
-        else:
-            elements = np.sort(rng.permutation(x.size)[:ELEMENTS])
-            lines = [rng.choice([-1.0, 1.0], x.shape) for _ in range(LINES)]
-            yield Directions(i, None, lines)
-        units = (np.eye(1, x.size, int(e)).reshape(x.shape) for e in elements)
+    def __init__(self, x: np.ndarray, place: int, chosen: np.ndarray) -> None:
+        self.x, self.place, self.chosen = x, place, chosen
+        self.everything = chosen.size == x.size
         # A step of an element is relative to it where it is large.
-        yield Directions(i, elements, [np.maximum(1.0, abs(x)) * unit for unit in units])
+        self.units = np.maximum(1.0, np.abs(np.ravel(x)[chosen]))
+
+    def __len__(self) -> int:
+        return int(self.chosen.size)
+
+    def moved(self, k: int, t: float) -> np.ndarray:
+        result = self.x.copy()
+        result.reshape(-1)[self.chosen[k]] += t * self.units[k]
+        return result
+
+    def along(self, claimed: np.ndarray) -> np.ndarray:
+        """What a claimed gradient says of the elements that were moved."""
+        return np.ravel(claimed)[self.chosen]
 
 
-def _line(
-    subject: Subject, outputs: Arrays, matrix: np.ndarray, index: int, step: np.ndarray
-) -> Line:
-    """t ↦ ⟨v, f(x + t·step) − f(x)⟩ for every cotangent v."""
+class _Lines:
+    """One large input moved along random lines."""
 
-    def line(t: float) -> np.ndarray:
-        moved = list(subject.inputs)
-        moved[index] = moved[index] + t * step
-        return np.asarray(matrix @ (flat(subject.values(moved)) - flat(outputs)))
+    everything = False
 
-    return line
+    def __init__(self, x: np.ndarray, place: int, rng: np.random.Generator) -> None:
+        self.x, self.place, self.units = x, place, np.ones(LINES)
+        scale = np.maximum(1.0, np.abs(x))
+        self.steps = [scale * random_like([x], rng)[0] for _ in range(LINES)]
 
+    def __len__(self) -> int:
+        return LINES
 
-def _floor(
-    subject: Subject, outputs: Arrays, matrix: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
-    """The rounding in ⟨v, f⟩ for every v: as measured, and at least that of storing f."""
-    least = np.finfo(float).eps / 2 * np.sqrt(((matrix * flat(outputs)) ** 2).sum(axis=1))
-    steps = [np.maximum(1.0, abs(x)) * rng.choice([-1.0, 1.0], x.shape) for x in subject.inputs]
+    def moved(self, k: int, t: float) -> np.ndarray:
+        return np.asarray(self.x + t * self.steps[k])
 
-    def line(t: float) -> np.ndarray:
-        moved = [x + t * step for x, step in zip(subject.inputs, steps, strict=True)]
-        return np.asarray(matrix @ (flat(subject.values(moved)) - flat(outputs)))
-
-    return np.asarray(np.maximum(least, noise_floor(line)))
+    def along(self, claimed: np.ndarray) -> np.ndarray:
+        """What a claimed gradient says of the lines."""
+        return np.array([np.vdot(step, claimed) for step in self.steps])
 
 
-def _groups(probes: Sequence[Probes]) -> list[list[int]]:
-    """The columns that share a scale."""
-    groups, start = [], 0
-    for probe in probes:
-        columns = list(range(start, start + len(probe.cotangents)))
-        groups += [columns] if probe.together else [[c] for c in columns]
-        start += len(columns)
-    return groups
+_Moves = _Elements | _Lines
 
 
-def _scales(values: np.ndarray, groups: Sequence[Sequence[int]]) -> np.ndarray:
-    """For each column the largest entry of its group, as one row."""
-    scales = np.zeros((1, values.shape[1]))
-    for columns in groups:
-        if columns:
-            scales[0, columns] = np.abs(values[:, columns]).max(initial=0)
-    return scales
+def _all_moves(inputs: Arrays, rng: np.random.Generator) -> Iterator[_Moves]:
+    for i, x in enumerate(inputs):
+        if 0 < x.size <= ELEMENTS:
+            yield _Elements(x, i, np.arange(x.size))
+        elif x.size:
+            yield _Elements(x, i, np.sort(rng.permutation(x.size)[:ELEMENTS]))
+            yield _Lines(x, i, rng)
 
 
-def _measure(
-    subject: Subject,
-    outputs: Arrays,
-    matrix: np.ndarray,
-    moves: Directions,
-    floor: np.ndarray,
-    groups: Sequence[Sequence[int]],
-    tolerance: float,
-) -> Measured:
-    """The derivatives (moves, cotangents), per unit of the input."""
-    lines = [_line(subject, outputs, matrix, moves.place, step) for step in moves.steps]
-    found = derivatives(lines, floor, lambda v: tolerance / 20 * _scales(v, groups))
-    if moves.elements is None:
-        return found
-    size = np.array([[np.abs(step).max()] for step in moves.steps])
-    return Measured(*(part / size for part in found))
+class _Survey:
+    """The measuring of ⟨v, f⟩ for every probe's v."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        outputs: list[np.ndarray],
+        probes: Sequence[Probe],
+        rng: np.random.Generator,
+        tolerance: float,
+    ) -> None:
+        self.subject, self.outputs, self.probes = subject, outputs, probes
+        self.tolerance = tolerance
+        self.base = flat(outputs)
+        self.matrix = np.stack([flat(probe.cotangents) for probe in probes])
+        self.least = np.finfo(float).eps / 2 * np.sqrt(((self.matrix * self.base) ** 2).sum(axis=1))
+        self.direction = random_direction(subject.inputs, rng)
+        self.floors: dict[int, np.ndarray] = {}
+
+    def seen(self, arrays: Arrays) -> np.ndarray:
+        """⟨v, f(arrays) − f(x)⟩ for every v."""
+        return np.asarray(self.matrix @ (flat(self.subject.values(arrays)) - self.base))
+
+    def lines(self, moves: _Moves) -> list[Line]:
+        def line_of(k: int) -> Line:
+            def line(t: float) -> np.ndarray:
+                arrays = list(self.subject.inputs)
+                arrays[moves.place] = moves.moved(k, t)
+                return self.seen(arrays)
+
+            return line
+
+        return [line_of(k) for k in range(len(moves))]
+
+    def floor(self, place: int) -> np.ndarray:
+        """The rounding in ⟨v, f⟩ near the point: as measured, and at least that of storing f."""
+        if place not in self.floors:
+            step = only(self.direction, place)
+            measured = noise_floor(lambda t: self.seen(along(self.subject.inputs, step, t)))
+            self.floors[place] = np.maximum(self.least, measured)
+        return self.floors[place]
+
+    def measure(self, moves: _Moves) -> Measured:
+        """The derivatives (moves, probes), per unit of the input."""
+
+        def enough(values: np.ndarray) -> np.ndarray:
+            return self.tolerance / 20 * np.abs(values).max(axis=0, initial=0)[None]
+
+        found = derivatives(self.lines(moves), self.floor(moves.place), enough)
+        return Measured(*(part / moves.units[:, None] for part in found))
+
+    def compare(
+        self,
+        moves: _Moves,
+        k: int,
+        claims: Claims,
+        column: Measured,
+        wider: float,
+        others: tuple[Any, ...],
+    ) -> Comparison:
+        """The k-th probe's claim for one input beside what was measured."""
+        probe, i, claimed = self.probes[k], moves.place, claims[moves.place]
+        what, x = f"gradient of {self.subject.names[i]}", self.subject.inputs[i]
+        full = probe.full_digits
+        if not moves.everything:
+            if claimed is not None:
+                check_shape(what, claimed, x)
+                claimed = moves.along(claimed)
+            return Comparison(what, claimed, column, wider, None)
+
+        def again() -> list[Measured]:
+            found = at_finer_steps(self.lines(moves), self.floor(i))
+            return [
+                Measured(*((p[:, k] / moves.units).reshape(x.shape) for p in each))
+                for each in found
+            ]
+
+        shaped = Measured(*(part.reshape(x.shape) for part in column))
+        scene = (tuple(self.subject.inputs), tuple(self.outputs), tuple(probe.cotangents), others)
+        evidence = Evidence(claimed, shaped.value, float(shaped.noise.max()), i, *scene)
+        return Comparison(what, claimed, shaped, wider, evidence, full, again)
 
 
-def _compared(
-    moves: Directions, claims: Claims, found: Measured, scale: float, scene: tuple[Any, ...]
-) -> Comparison:
-    i, claimed = moves.place, claims[moves.place]
-    what, x = f"gradient of input {i}", scene[0][i]
-    value, noise, jump = found
-    if moves.elements is None or moves.elements.size < x.size:
-        if claimed is not None:
-            check_shape(what, claimed, x)
-            claimed = _along(moves, claimed)
-        return Comparison(what, claimed, value, noise, jump, scale, None)
-    value, noise, jump = (part.reshape(x.shape) for part in found)
-    evidence = Evidence(claimed, value, float(noise.max()), i, *scene)
-    return Comparison(what, claimed, value, noise, jump, scale, evidence)
+def _wider_scales(values: np.ndarray, probes: Sequence[Probe]) -> list[float]:
+    """For a one-hot probe the largest entry of all rows of its output, for ones that of all.
 
-
-def _along(moves: Directions, claimed: np.ndarray) -> np.ndarray:
-    """What a claimed gradient says of the elements or lines that were measured."""
-    if moves.elements is not None:
-        return np.ravel(claimed)[moves.elements]
-    return np.array([np.vdot(step, claimed) for step in moves.steps])
+    A row may be zero but for rounding, and so may the sum of the outputs (of a softmax, say):
+    right, if it is that small beside the others.
+    """
+    own = np.abs(values).max(axis=0, initial=0)
+    largest: dict[int | None, float] = {}
+    for probe, value in zip(probes, own, strict=True):
+        largest[probe.output] = max(largest.get(probe.output, 0.0), float(value))
+    pairs = zip(probes, own, strict=True)
+    return [float(v) if p.full_digits else largest[p.output] for p, v in pairs]

@@ -13,18 +13,14 @@ from typing import Any
 import numpy as np
 
 from .comparison import TOLERANCE
-from .first_order import (
-    JACOBIAN_ROWS,
-    Probes,
-    check_first,
-    one_hot_cotangents,
-    random_cotangents,
-)
+from .first_order import check_first
+from .probes import one_hot_probes, ones_probe, random_probe
 from .second_order import check_second
 from .state import check_array_state, check_tensor_state
-from .subjects import ArrayFunction, Subject, TensorFunction, check_contract
+from .subjects import ArrayFunction, Subject, check_contract, judging, tensor_subject
 
 
+@judging()
 def check_gradients(
     function: Callable[..., Any],
     inputs: Sequence[Any],
@@ -35,17 +31,20 @@ def check_gradients(
 ) -> None:
     """Check the gradients of a function of tensors, to ``order`` 1 or 2.
 
-    ``function`` takes as many tensors as there are ``inputs`` (arrays or tensors, taken as
-    float64) and returns a tensor or a sequence of them: an operation, a layer, a loss, a penalty.
-    It must be a function: what is random in it has to be fixed.
+    ``function`` takes as many tensors as there are ``inputs`` (a list of arrays or tensors, taken
+    as float64) and returns a tensor or a sequence of them: an operation, a loss, a penalty. It
+    must be a function: what is random in it has to be fixed. A layer or network is checked for
+    its trained parameters too, in a copy in float64 that leaves the user's alone.
 
-    First order: ``projections`` random cotangents and the rows of the Jacobian (all, or 32 of
-    them) are compared with finite differences in every element. An input's gradient agrees when
-    the largest difference is at most ``tolerance`` of the largest numeric entry and the
-    difference's measured noise is ten times below that. Then what surrounds the numbers is
-    checked: dtypes and shapes, exact zeros for a zero cotangent, a second backward, accumulation,
+    First order: ``projections`` random cotangents, one of ones and the rows of the Jacobian (all,
+    or 32 of them) are compared with finite differences in every element; of an input of more than
+    1,000 elements, in 1,000 of them and along 8 lines. An input's gradient agrees when the
+    largest difference is at most ``tolerance`` of the largest numeric entry and the difference's
+    measured noise is ten times below that. Then what surrounds the numbers is checked: dtypes and
+    shapes, exact zeros for a zero cotangent, linearity in it, a second backward, accumulation,
     aliases, tensors used twice. Second order: the gradient is differentiated again, with respect
-    to inputs and cotangents, and compared in the same way.
+    to inputs and cotangents, and compared in the same way along ``projections`` lines through all
+    inputs and one through each.
 
     Returns None where all is right, and otherwise raises
 
@@ -56,18 +55,18 @@ def check_gradients(
     - ``NotDeterministicError``, ``WrongTypeError``, ``MutatedInputError``, ``NoPathError``, and
       minigan's ``NotTwiceDifferentiableError``, for functions that can't be checked.
     """
-    if order not in (1, 2):
+    if isinstance(order, bool) or order not in (1, 2):
         raise ValueError(f"order: got {order!r}, wanted 1 or 2")
-    subject, rng = TensorFunction(function, inputs), np.random.default_rng(seed)
+    check_settings(tolerance, projections=projections)
+    subject, rng = tensor_subject(function, inputs), np.random.default_rng(seed)
     outputs = check_contract(subject)
-    if not subject.inputs:
-        return
     _first(subject, outputs, rng, tolerance, projections)
     check_tensor_state(subject, outputs, rng)
     if order == 2:
         check_second(subject, outputs, rng, tolerance, lines=projections)
 
 
+@judging()
 def check_vjp(
     forward: Callable[..., Any],
     vjp: Callable[..., Any],
@@ -82,15 +81,14 @@ def check_vjp(
     ``vjp(cotangent, *inputs)`` returns the gradient of ⟨cotangent, forward(*inputs)⟩ for each
     input, or None for one that has none. The cotangent is shaped as forward's result, a tuple if
     that is one. Before each vjp, forward is called with the same inputs, for code that keeps
-    something there. What is compared, and what is raised, is as in ``check_gradients``; to check
-    a second order, check the vjp as a forward with a vjp of its own.
+    something there. What is compared, and what is raised, is as in ``check_gradients``, except
+    that results may share memory. For a second order, check the vjp as a forward of its own.
 
         >>> check_vjp(np.sin, lambda g, x: g * np.cos(x), [np.array([0.3, 2.0])])
     """
+    check_settings(tolerance, projections=projections)
     subject, rng = ArrayFunction(forward, vjp, inputs), np.random.default_rng(seed)
     outputs = check_contract(subject)
-    if not subject.inputs:
-        return
     _first(subject, outputs, rng, tolerance, projections)
     check_array_state(subject, outputs, rng)
 
@@ -102,7 +100,15 @@ def _first(
     tolerance: float,
     projections: int,
 ) -> None:
-    random = [random_cotangents(outputs, rng) for _ in range(projections)]
-    rows = one_hot_cotangents(outputs, rng, JACOBIAN_ROWS)
-    probes = [Probes(random, together=False), Probes(rows, together=True)]
+    random = [random_probe(outputs, rng) for _ in range(projections)]
+    probes = [*random, ones_probe(outputs), *one_hot_probes(outputs, rng)]
     check_first(subject, outputs, probes, rng, tolerance)
+
+
+def check_settings(tolerance: float, **counts: int) -> None:
+    """Raise ``ValueError`` for settings that would make a check say nothing."""
+    if not 0 < tolerance <= 0.1:
+        raise ValueError(f"tolerance: got {tolerance!r}, wanted a number above 0 and at most 0.1")
+    for name, count in counts.items():
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ValueError(f"{name}: got {count!r}, wanted a whole number of at least 1")

@@ -13,15 +13,26 @@ import numpy as np
 
 from .comparison import TOLERANCE, Comparison, verdict
 from .diagnosis import Evidence
+from .differences import Measured, derivatives, noise_floor
 from .errors import GradientMismatch, InconclusiveCheck, VacuousCheck, WrongTypeError
-from .first_order import Probes, check_first, flat, one_hot_cotangents, random_cotangents
-from .second_order import check_second, check_symmetric, claims, directions_for
+from .first_order import check_first
+from .gradients import check_settings
+from .probes import along, flat, one_hot_probes, random_direction, random_like, random_probe
+from .second_order import check_second, check_symmetric, claims
 from .state import check_array_state, check_tensor_state
-from .subjects import ArrayFunction, Subject, TensorFunction, check_contract
+from .subjects import (
+    ArrayFunction,
+    Subject,
+    TensorFunction,
+    check_contract,
+    judging,
+    tensor_subject,
+)
 
 Function = Callable[..., Any]
 
 
+@judging()
 def check_projections(
     function: Function,
     inputs: Sequence[Any],
@@ -31,11 +42,13 @@ def check_projections(
     tolerance: float = TOLERANCE,
 ) -> None:
     """Compare the gradients of ``count`` random combinations of the outputs."""
+    check_settings(tolerance, count=count)
     subject, outputs, rng = _begin(function, inputs, vjp, seed)
-    probes = Probes([random_cotangents(outputs, rng) for _ in range(count)], together=False)
-    check_first(subject, outputs, [probes], rng, tolerance)
+    probes = [random_probe(outputs, rng) for _ in range(count)]
+    check_first(subject, outputs, probes, rng, tolerance)
 
 
+@judging()
 def check_jacobian(
     function: Function,
     inputs: Sequence[Any],
@@ -45,11 +58,15 @@ def check_jacobian(
     rows: int = 1000,
 ) -> None:
     """Compare the Jacobian row by row, each from a one-hot cotangent; ``rows`` of a larger one."""
+    check_settings(tolerance, rows=rows)
     subject, outputs, rng = _begin(function, inputs, vjp, seed)
-    probes = Probes(one_hot_cotangents(outputs, rng, rows), together=True)
-    check_first(subject, outputs, [probes], rng, tolerance)
+    probes = one_hot_probes(outputs, rng, rows)
+    if not probes:
+        raise VacuousCheck("jacobian: the outputs have no elements, so it has no rows")
+    check_first(subject, outputs, probes, rng, tolerance)
 
 
+@judging()
 def check_second_order(
     function: Function,
     inputs: Sequence[Any],
@@ -58,16 +75,19 @@ def check_second_order(
     tolerance: float = TOLERANCE,
 ) -> None:
     """Compare the gradient's gradients, along ``lines`` random lines; see ``second_order``."""
+    check_settings(tolerance, lines=lines)
     subject, outputs, rng = _begin_tensors(function, inputs, seed)
     check_second(subject, outputs, rng, tolerance, lines)
 
 
+@judging()
 def check_hessian_symmetry(function: Function, inputs: Sequence[Any], seed: int = 0) -> None:
     """⟨a, Hb⟩ = ⟨b, Ha⟩ to rounding, for the Hessian of a random combination of the outputs."""
     subject, outputs, rng = _begin_tensors(function, inputs, seed)
     check_symmetric(subject, outputs, rng)
 
 
+@judging()
 def check_state(
     function: Function, inputs: Sequence[Any], vjp: Function | None = None, seed: int = 0
 ) -> None:
@@ -79,6 +99,7 @@ def check_state(
         check_array_state(subject, outputs, rng)
 
 
+@judging()
 def check_complex_step(
     forward: Function,
     vjp: Function,
@@ -94,7 +115,7 @@ def check_complex_step(
     """
     subject, rng = ArrayFunction(forward, vjp, inputs), np.random.default_rng(seed)
     outputs = check_contract(subject)
-    vs = random_cotangents(outputs, rng)
+    vs = random_like(outputs, rng)
     claimed = subject.gradients(subject.inputs, [vs])[0]
     _check_analytic(forward, subject.inputs)
     for i, x in enumerate(subject.inputs):
@@ -109,12 +130,12 @@ def check_complex_step(
         scene = (tuple(subject.inputs), tuple(outputs), tuple(vs), (None,) * len(subject.inputs))
         evidence = Evidence(claimed[i], measured, float(noise.max(initial=0)), i, *scene)
         if x.size:
-            found = Comparison(
-                f"gradient of input {i}", claimed[i], measured, noise, nothing, scale, evidence
-            )
-            verdict(found, tolerance)
+            found = Measured(measured, noise, nothing)
+            comparison = Comparison(f"gradient of input {i}", claimed[i], found, scale, evidence)
+            verdict(comparison, tolerance)
 
 
+@judging()
 def taylor_slopes(
     function: Function, inputs: Sequence[Any], order: int = 1, seed: int = 0
 ) -> list[float]:
@@ -126,7 +147,7 @@ def taylor_slopes(
     rounding. Infinite where the remainder is nothing but rounding: the expansion is exact.
     """
     subject, outputs, rng = _begin_tensors(function, inputs, seed)
-    vs, d = random_cotangents(outputs, rng), directions_for(subject.inputs, rng)
+    vs, d = random_like(outputs, rng), random_direction(subject.inputs, rng)
     first = subject.gradients(subject.inputs, [vs])[0]
     slope = _product(first, d)
     curvature = _product(claims(subject, vs, d)[: len(d)], d) if order == 2 else 0.0
@@ -134,12 +155,16 @@ def taylor_slopes(
     weights, base = flat(vs), flat(outputs)
     changes = []
     for t in steps:
-        moved = [x + t * step for x, step in zip(subject.inputs, d, strict=True)]
+        moved = along(subject.inputs, d, t)
         changes.append(float(weights @ (flat(subject.values(moved)) - base)))
     rounding = 100 * np.finfo(float).eps * (np.abs(weights) @ np.abs(base) + abs(slope))
     remainders = [np.abs(np.array(changes) - steps * slope)]
     if order == 2:
         remainders.append(np.abs(np.array(changes) - steps * slope - steps**2 / 2 * curvature))
+    if not np.isfinite(changes).all():
+        raise InconclusiveCheck("taylor: the function is not finite near the point")
+    if not np.isfinite([slope, curvature]).all():
+        raise GradientMismatch("taylor: a claimed gradient is not finite", "not_finite")
     if not np.any(np.abs(changes) > rounding):
         raise VacuousCheck(
             "taylor: the outputs do not change along a random line through the point"
@@ -147,6 +172,7 @@ def taylor_slopes(
     return [_fall(steps, r, float(rounding)) for r in remainders]
 
 
+@judging()
 def check_taylor(
     function: Function, inputs: Sequence[Any], order: int = 1, seed: int = 0
 ) -> list[float]:
@@ -159,7 +185,7 @@ def check_taylor(
     for power, slope in enumerate(slopes, start=2):
         if not np.isfinite(slope) and slope < 0:
             raise InconclusiveCheck("taylor: too few remainders stand clear of rounding")
-        if slope < power - 0.3:
+        if not slope >= power - 0.3:
             which = "gradient" if power == 2 else "second-order gradient"
             raise GradientMismatch(
                 f"{which}: the Taylor remainder falls like t^{slope:.2f}, wanted t^{power}"
@@ -167,6 +193,7 @@ def check_taylor(
     return slopes
 
 
+@judging()
 def check_adjoint(
     linear: Function, adjoint: Function, x: Any, y: Any, tolerance: float = 1e-13
 ) -> None:
@@ -181,14 +208,19 @@ def check_adjoint(
         if got.shape != wanted.shape:
             raise GradientMismatch(f"{name}: has shape {got.shape}, wanted {wanted.shape}", "shape")
     for name, map_, at, value in (("linear", linear, x, image), ("adjoint", adjoint, y, back)):
-        twice = np.asarray(map_(-2 * at))
-        if np.abs(twice + 2 * value).max(initial=0) > tolerance * np.abs(value).max(initial=0):
-            raise WrongTypeError(f"{name}: is not linear: {name}(−2x) is not −2·{name}(x)")
+        if not np.isfinite(value).all():
+            raise GradientMismatch(f"{name}: gave values that are not finite", "not_finite")
+        other = np.roll(at, 1)
+        wanted = 0.7 * value - 1.9 * np.asarray(map_(other))
+        mixed = np.asarray(map_(0.7 * at - 1.9 * other))
+        if not np.abs(mixed - wanted).max(initial=0) <= 1e-12 * np.abs(wanted).max(initial=0):
+            words = f"{name}(ax + by) is not a{name}(x) + b{name}(y)"
+            raise WrongTypeError(f"{name}: is not linear: {words}")
     if x.size and y.size and not (image.any() and back.any()):
         raise VacuousCheck("adjoint: one of the two products is zero whatever the other map does")
     size = np.abs(image * y).sum() + np.abs(x * back).sum()
     one, other = float((image * y).sum()), float((x * back).sum())
-    if abs(one - other) > tolerance * size:
+    if not abs(one - other) <= tolerance * size:
         raise GradientMismatch(f"adjoint: ⟨Ax, y⟩ is {one:.15g}, but ⟨x, Aᵀy⟩ is {other:.15g}")
 
 
@@ -197,7 +229,7 @@ def _begin(
 ) -> tuple[Subject, list[np.ndarray], np.random.Generator]:
     subject: Subject
     if vjp is None:
-        subject = TensorFunction(function, inputs)
+        subject = tensor_subject(function, inputs)
     else:
         subject = ArrayFunction(function, vjp, inputs)
     return subject, check_contract(subject), np.random.default_rng(seed)
@@ -206,7 +238,7 @@ def _begin(
 def _begin_tensors(
     function: Function, inputs: Sequence[Any], seed: int
 ) -> tuple[TensorFunction, list[np.ndarray], np.random.Generator]:
-    subject = TensorFunction(function, inputs)
+    subject = tensor_subject(function, inputs)
     return subject, check_contract(subject), np.random.default_rng(seed)
 
 
@@ -243,15 +275,18 @@ def _listed(result: Any) -> list[Any]:
 
 def _check_analytic(forward: Function, inputs: Sequence[np.ndarray]) -> None:
     """A step along i must change the imaginary part as a real step changes the real one."""
-    d = directions_for(inputs, np.random.default_rng(0))
-    pairs = list(zip(inputs, d, strict=True))
-    imaginary = _flat_imaginary(forward(*(x + 1e-30j * step for x, step in pairs))) / 1e-30
-    up, down = (
-        flat([np.real(y) for y in _listed(forward(*(x + h * step for x, step in pairs)))])
-        for h in (1e-5, -1e-5)
-    )
-    real = (up - down) / 2e-5
-    if np.abs(imaginary - real).max(initial=0) > 1e-4 * np.abs(real).max(initial=0):
+    d = random_direction(inputs, np.random.default_rng(0))
+    shifted = [x + 1e-30j * step for x, step in zip(inputs, d, strict=True)]
+    imaginary = _flat_imaginary(forward(*shifted)) / 1e-30
+
+    def real(t: float) -> np.ndarray:
+        return flat([np.real(y) for y in _listed(forward(*along(inputs, d, t)))])
+
+    base = real(0.0)
+    floor = np.maximum(noise_floor(lambda t: real(t) - base), 1e-16 * np.abs(base))
+    found = derivatives([lambda t: real(t) - base], floor, lambda v: 1e-6 * np.abs(v).max() + 0 * v)
+    away = np.abs(imaginary - found.value[0])
+    if np.any(away > np.maximum(1e-4 * np.abs(found.value).max(), 10 * found.noise[0])):
         raise WrongTypeError(
             "forward: is not analytic: a step along i does not change it as a real step does, "
             "which abs, conj or a comparison of complex numbers can cause; check_vjp asks less"

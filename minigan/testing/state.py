@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
-from ..tensor import Tensor
+from ..tensor import Leaf, Tensor
 from .errors import MutatedInputError, StateError
-from .first_order import random_cotangents
-from .subjects import ArrayFunction, Arrays, TensorFunction
+from .probes import Arrays, random_like
+from .subjects import ArrayFunction, Subject, TensorFunction
 
 
-@np.errstate(all="ignore")  # what is not finite is judged, not warned of
 def check_tensor_state(
     subject: TensorFunction, outputs: list[np.ndarray], rng: np.random.Generator
 ) -> None:
     """Ask of a function of tensors all that a user of its gradients relies on.
 
-    A zero cotangent gives exact zeros; a second backward gives the same bits and ``backward``
-    adds to ``grad``; nothing given is written to; no two results share memory; a tensor used in
-    two places gets the sum of what equal-valued tensors in those places get.
+    The gradient is linear in the cotangent, whatever its size and layout, and exactly zero for
+    zeros; a second backward gives the same bits and ``backward`` adds to ``grad``; nothing given
+    is written to; no two results share memory; a tensor used in two places gets the sum of what
+    equal-valued tensors in those places get.
     """
-    cotangents = random_cotangents(outputs, rng)
-    _zero(subject.gradients(subject.inputs, [[v * 0 for v in cotangents]])[0])
+    _linear(subject, outputs, rng)
+    cotangents = random_like(outputs, rng)
     _twice(subject, cotangents)
     _adds_up(subject, cotangents)
     for i, j in itertools.combinations(range(len(subject.inputs)), 2):
@@ -32,32 +34,43 @@ def check_tensor_state(
             _shared(subject, i, j, cotangents)
 
 
-@np.errstate(all="ignore")  # what is not finite is judged, not warned of
 def check_array_state(
     subject: ArrayFunction, outputs: list[np.ndarray], rng: np.random.Generator
 ) -> None:
-    """A zero cotangent gives exact zeros, and the gradient is linear in the cotangent."""
-    a, b = random_cotangents(outputs, rng), random_cotangents(outputs, rng)
+    """The gradient is linear in the cotangent, and exactly zero for zeros.
+
+    Aliases are allowed: a function on arrays may well return its cotangent as a gradient.
+    """
+    _linear(subject, outputs, rng)
+
+
+def _linear(subject: Subject, outputs: list[np.ndarray], rng: np.random.Generator) -> None:
+    a, b = random_like(outputs, rng), random_like(outputs, rng)
     mixed = [0.7 * x - 1.9 * y for x, y in zip(a, b, strict=True)]
-    zero = [x * 0 for x in a]
-    of_a, of_b, of_mixed, of_zero = subject.gradients(subject.inputs, [a, b, mixed, zero])
-    _zero(of_zero)
-    for i, (x, y, m) in enumerate(zip(of_a, of_b, of_mixed, strict=True)):
-        if x is None or y is None or m is None:
+    sizes = 1e3, 1e-3
+    large, small = ([size * np.asarray(x, order="F") for x in a] for size in sizes)
+    asked = [a, b, mixed, large, small, [x * 0 for x in a]]
+    of_a, of_b, of_mixed, of_large, of_small, of_zero = subject.gradients(subject.inputs, asked)
+    _zero(subject, of_zero)
+    for i, name in enumerate(subject.names):
+        found = of_a[i], of_b[i], of_mixed[i], of_large[i], of_small[i]
+        if any(g is None for g in found):
             continue
+        x, y, mix, big, little = found
         size = np.abs(x).max(initial=0) + np.abs(y).max(initial=0)
-        if np.abs(0.7 * x - 1.9 * y - m).max(initial=0) > 1e-10 * size:
+        errors = [0.7 * x - 1.9 * y - mix, big / sizes[0] - x, little / sizes[1] - x]
+        if not all(np.abs(e).max(initial=0) <= 1e-10 * size for e in errors):
             raise StateError(
-                f"gradient of input {i}: is not linear in the cotangent, as every gradient is; "
-                "is the cotangent used twice, or something left from an earlier call?"
+                f"gradient of {name}: is not linear in the cotangent, as every gradient is; is "
+                "the cotangent clipped, used twice, or added to something from an earlier call?"
             )
 
 
-def _zero(found: Sequence[np.ndarray | None]) -> None:
-    for i, g in enumerate(found):
+def _zero(subject: Subject, found: Sequence[Any]) -> None:
+    for name, g in zip(subject.names, found, strict=True):
         if g is not None and np.any(g):
             raise StateError(
-                f"gradient of input {i}: a cotangent of zeros gave {np.abs(g).max():.6g} instead "
+                f"gradient of {name}: a cotangent of zeros gave {np.abs(g).max():.6g} instead "
                 "of exact zeros; something is added that does not depend on the cotangent"
             )
 
@@ -71,15 +84,13 @@ def _twice(subject: TensorFunction, cotangents: Arrays) -> None:
     first = subject.grad(outputs, xs, given, retain_graph=True)
     kept = [None if g is None else g.numpy() for g in first]
     again = subject.grad(outputs, xs, given)
-    for i, (g, old, new) in enumerate(zip(first, kept, again, strict=True)):
+    for name, g, old, new in zip(subject.names, first, kept, again, strict=True):
         if g is None or old is None or new is None:
             continue
-        if not np.array_equal(old, new.numpy(), equal_nan=True):
-            raise StateError(f"gradient of input {i}: a second backward gave other values")
-        if not np.array_equal(old, g.numpy(), equal_nan=True):
-            raise StateError(
-                f"gradient of input {i}: a second backward wrote to the first's result"
-            )
+        if not np.array_equal(old, new.numpy()):
+            raise StateError(f"gradient of {name}: a second backward gave other values")
+        if not np.array_equal(old, g.numpy()):
+            raise StateError(f"gradient of {name}: a second backward wrote to the first's result")
     for name, tensors, before in (("input", xs, subject.inputs), ("cotangent", given, cotangents)):
         for i, (t, old) in enumerate(zip(tensors, before, strict=True)):
             if not np.array_equal(t.numpy(), old.astype(t.dtype)):
@@ -105,18 +116,41 @@ def _adds_up(subject: TensorFunction, cotangents: Arrays) -> None:
     """``backward`` twice leaves exactly twice as much in ``grad`` as once."""
     xs = subject.tracked(subject.inputs)
     outputs = subject.outputs(xs)
-    total = None
-    for y, v in zip(outputs, cotangents, strict=True):
-        term = (y * Tensor(v, dtype=y.dtype, device=y.device)).sum()
-        total = term if total is None else total + term
-    if total is None or not total.requires_grad:
-        return
-    total.backward(retain_graph=True)
-    once = [None if x.grad is None else x.grad.numpy() for x in xs]
-    total.backward()
-    for i, (x, g) in enumerate(zip(xs, once, strict=True)):
-        if g is not None and (x.grad is None or not np.array_equal(x.grad.numpy(), 2 * g)):
-            raise StateError(f"gradient of input {i}: backward does not add to grad")
+    terms = [
+        (y * Tensor(v, dtype=y.dtype, device=y.device)).sum()
+        for y, v in zip(outputs, cotangents, strict=True)
+        if y.requires_grad
+    ]
+    total = terms[0]
+    for term in terms[1:]:
+        total = total + term
+    with _grads_kept(total):
+        total.backward(retain_graph=True)
+        once = [None if x.grad is None else x.grad.numpy() for x in xs]
+        total.backward()
+        twice = [x.grad for x in xs]
+    for name, g, sum_ in zip(subject.names, once, twice, strict=True):
+        if g is not None and (sum_ is None or not np.array_equal(sum_.numpy(), 2 * g)):
+            raise StateError(f"gradient of {name}: backward does not add to grad")
+
+
+@contextmanager
+def _grads_kept(tensor: Tensor) -> Iterator[None]:
+    """Leaves the ``grad`` of every leaf as it was: the function may hold some of the user's."""
+    seen, stack, leaves = set(), [tensor._node], []
+    while stack:
+        node = stack.pop()
+        if node is None or id(node) in seen:
+            continue
+        seen.add(id(node))
+        stack.extend(node.parents)
+        if isinstance(node, Leaf) and (leaf := node.tensor()) is not None:
+            leaves.append((leaf, leaf.grad))
+    try:
+        yield
+    finally:
+        for leaf, before in leaves:
+            leaf.grad = before
 
 
 def _shared(subject: TensorFunction, i: int, j: int, cotangents: Arrays) -> None:
@@ -140,8 +174,8 @@ def _shared(subject: TensorFunction, i: int, j: int, cotangents: Arrays) -> None
     wanted = sum(parts)
     got = np.zeros_like(wanted) if of_both is None else of_both.numpy()
     size = max(float(np.abs(p).max(initial=0)) for p in parts)
-    if np.abs(got - wanted).max(initial=0) > 1e-12 * size:
+    if not np.abs(got - wanted).max(initial=0) <= 1e-12 * size:
         raise StateError(
-            f"a tensor used as both input {i} and input {j} does not get the sum of the gradients "
-            "that two tensors of the same values get"
+            f"a tensor used as both {subject.names[i]} and {subject.names[j]} does not get the sum "
+            "of the gradients that two tensors of the same values get"
         )

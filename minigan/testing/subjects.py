@@ -6,17 +6,19 @@ runs; it raises the named errors of functions that can't be checked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
 
 from ..autograd import grad
 from ..backend import device_of, is_array, to_device
-from ..tensor import Tensor
+from ..tensor import Tensor, recording
 from .errors import MutatedInputError, NoPathError, NotDeterministicError, WrongTypeError
+from .probes import Arrays
 
-Arrays = Sequence[np.ndarray]
 Claims = list[Any]
 """One gradient for each input, as it was returned but on the host; None where there is none."""
 
@@ -26,6 +28,8 @@ class Subject(Protocol):
 
     inputs: list[np.ndarray]
     """The point of the check, float64."""
+    names: list[str]
+    """What the inputs are called in messages."""
 
     def values(self, arrays: Arrays) -> list[np.ndarray]:
         """Its outputs at ``arrays``."""
@@ -40,6 +44,7 @@ class TensorFunction:
     def __init__(self, function: Callable[..., Any], inputs: Sequence[Any]) -> None:
         self.function = function
         self.inputs, self.devices = _point(inputs)
+        self.names = [f"input {i}" for i in range(len(self.inputs))]
 
     def values(self, arrays: Arrays) -> list[np.ndarray]:
         # Tracked inputs: the function may itself take gradients, as a penalty does.
@@ -51,7 +56,7 @@ class TensorFunction:
         last = len(cotangents) - 1
         return [
             [
-                None if g is None else to_device(g.detach()._array, "cpu")
+                None if g is None else np.array(to_device(g.detach()._array, "cpu"))
                 for g in self.grad(outputs, xs, vs, retain_graph=k < last)
             ]
             for k, vs in enumerate(cotangents)
@@ -62,7 +67,7 @@ class TensorFunction:
     ) -> Sequence[Tensor | None]:
         """The tape's gradients of Σ⟨outputs, vs⟩, None for an input that is not used."""
         placed = [
-            v if isinstance(v, Tensor) else to_device(v.astype(y.dtype, copy=False), y.device)
+            v if isinstance(v, Tensor) else to_device(np.asarray(v, y.dtype), y.device)
             for v, y in zip(vs, outputs, strict=True)
         ]
         return grad(outputs, xs, placed, allow_unused=True, **how)
@@ -75,6 +80,10 @@ class TensorFunction:
     def outputs(self, xs: Sequence[Tensor]) -> list[Tensor]:
         """The function's tensors at ``xs``, as a list."""
         result = self.function(*xs)
+        return self.listed(result)
+
+    @staticmethod
+    def listed(result: Any) -> list[Tensor]:
         listed = list(result) if isinstance(result, (tuple, list)) else [result]
         for i, y in enumerate(listed):
             if not isinstance(y, Tensor):
@@ -87,6 +96,29 @@ class TensorFunction:
         return listed
 
 
+class LayerFunction(TensorFunction):
+    """A layer or network as a function of its inputs and of its trained parameters.
+
+    It is a copy in float64, so that the user's keeps its dtype, gradients and statistics; one
+    that is not built yet is built for the inputs.
+    """
+
+    def __init__(self, layer: Any, inputs: Sequence[Any]) -> None:
+        points = _point(inputs)[0]
+        twin = copy.deepcopy(layer)
+        if not twin.built:
+            twin.build(*(x.shape for x in points), seed=0)
+        twin.to("float64")
+        named = {name: p for name, p in twin.named_state().items() if p.requires_grad}
+        super().__init__(twin, [*inputs, *named.values()])
+        self.count, self.parameters = len(points), list(named.values())
+        self.names[self.count :] = [f"parameter {name!r}" for name in named]
+
+    def outputs(self, xs: Sequence[Tensor]) -> list[Tensor]:
+        with substituted(self.parameters, xs[self.count :]):
+            return self.listed(self.function(*xs[: self.count]))
+
+
 class ArrayFunction:
     """Two callables on arrays: ``forward(*inputs)``, and ``vjp(cotangent, *inputs)``."""
 
@@ -95,6 +127,7 @@ class ArrayFunction:
     ) -> None:
         self.forward, self.vjp = forward, vjp
         self.inputs, self.devices = _point(inputs)
+        self.names = [f"input {i}" for i in range(len(self.inputs))]
 
     def values(self, arrays: Arrays) -> list[np.ndarray]:
         return self._call(self._placed(arrays))[0]
@@ -121,7 +154,7 @@ class ArrayFunction:
                 "None for an input that has none"
             )
         for i, g in enumerate(listed):
-            if g is not None and not is_array(g) and not isinstance(g, np.generic):
+            if g is not None and not is_array(g) and not _is_number(g):
                 raise WrongTypeError(
                     f"vjp: returned {_kind(g)} as the gradient of input {i}, wanted an array"
                 )
@@ -139,7 +172,7 @@ class ArrayFunction:
         for i, (old, new) in enumerate(zip(before, xs, strict=True)):
             _check_same(f"forward: wrote to input {i}", old, new)
         for y in listed:
-            if not is_array(y) and not isinstance(y, (np.generic, float)):
+            if not is_array(y) and not _is_number(y):
                 raise WrongTypeError(
                     f"forward: returned {_kind(y)}, wanted an array or a sequence of them"
                 )
@@ -147,8 +180,42 @@ class ArrayFunction:
                 raise WrongTypeError("forward: returned complex numbers for real inputs")
         if not listed:
             raise WrongTypeError("forward: returned an empty sequence, wanted at least one array")
-        # Copies: the forward may return a view of its input.
-        return [np.array(_host(y), dtype=np.float64) for y in listed], several
+        return [_host(y).astype(np.float64, copy=False) for y in listed], several
+
+
+def tensor_subject(function: Any, inputs: Sequence[Any]) -> TensorFunction:
+    """A function of tensors to check, or a layer with its parameters."""
+    if not callable(function):
+        raise TypeError(f"function: got {_kind(function)}, wanted something that can be called")
+    is_layer = hasattr(function, "named_state") and not isinstance(function, type)
+    return LayerFunction(function, inputs) if is_layer else TensorFunction(function, inputs)
+
+
+@contextmanager
+def substituted(parameters: Sequence[Tensor], tensors: Sequence[Tensor]) -> Iterator[None]:
+    """Within the block each parameter is the tensor: its values, and its place on the tape.
+
+    So gradients flow to the tensors, to any order, wherever in a module the parameters are held.
+    """
+    before = [(p._array, p._node, p._version) for p in parameters]
+    try:
+        for p, t in zip(parameters, tensors, strict=True):
+            p._array, p._node, p._version = t._array, t._node, t._version
+        yield
+    finally:
+        for p, kept in zip(parameters, before, strict=True):
+            p._array, p._node, p._version = kept
+
+
+@contextmanager
+def judging() -> Iterator[None]:
+    """The tape is on, and numbers that overflow are judged, not warned of."""
+    token = recording.set(True)
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    finally:
+        recording.reset(token)
 
 
 def check_contract(subject: Subject) -> list[np.ndarray]:
@@ -183,13 +250,25 @@ def _check_tensors(subject: TensorFunction) -> None:
 
 def _point(inputs: Sequence[Any]) -> tuple[list[np.ndarray], list[str]]:
     """The inputs as float64 arrays on the host, and the devices that they came from."""
+    if isinstance(inputs, Tensor) or is_array(inputs) or np.isscalar(inputs):
+        raise TypeError("inputs: got one array, wanted a list of them, such as [x]")
     arrays = [x.detach()._array if isinstance(x, Tensor) else x for x in inputs]
+    if not arrays:
+        raise ValueError("inputs: got none, wanted at least one to differentiate for")
     devices = [device_of(a) if is_array(a) else "cpu" for a in arrays]
-    found = [np.array(to_device(a, "cpu") if is_array(a) else a, np.float64) for a in arrays]
-    for i, a in enumerate(found):
-        if not np.isfinite(a).all():
+    found = []
+    for i, a in enumerate(arrays):
+        plain = np.asarray(to_device(a, "cpu") if is_array(a) else a)
+        if plain.dtype.kind not in "biuf" or np.ma.is_masked(a):
+            raise TypeError(f"inputs[{i}]: got {_what(a, plain)}, wanted real numbers")
+        found.append(np.array(plain, np.float64))
+        if not np.isfinite(found[i]).all():
             raise ValueError(f"inputs[{i}]: has values that are not finite")
     return found, devices
+
+
+def _what(value: Any, plain: np.ndarray) -> str:
+    return "a masked array" if np.ma.is_masked(value) else f"dtype {plain.dtype}"
 
 
 def _check_same(what: str, before: np.ndarray, after: Any) -> None:
@@ -198,7 +277,14 @@ def _check_same(what: str, before: np.ndarray, after: Any) -> None:
 
 
 def _host(value: Any) -> np.ndarray:
-    return np.asarray(to_device(value, "cpu") if is_array(value) else value)
+    """A copy: what the user's code returned may be a view, or a buffer that it writes to again."""
+    if not is_array(value) and not isinstance(value, np.generic):
+        value = float(value)
+    return np.array(to_device(value, "cpu") if is_array(value) else value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (np.generic, int, float, complex)) and not isinstance(value, bool)
 
 
 def _kind(value: Any) -> str:

@@ -16,6 +16,7 @@ from minigan.gan.losses import LOSSES
 from minigan.kernels import convolution, windows
 from minigan.testing import registry
 from minigan.testing.registry import ENTRIES, Case, Entry, coverage
+from minigan.testing.subjects import substituted
 
 NAMES = sorted(ENTRIES)
 SEEDS = range(50)
@@ -239,7 +240,7 @@ def test_a_substituted_parameter_is_the_tensor_and_then_itself_again():
     before = layer.weight.numpy()
     w = mg.Tensor(np.arange(6.0).reshape(3, 2), requires_grad=True)
     x = mg.Tensor(np.ones((1, 3)))
-    with registry.substituted([layer.weight], [w * 2]):
+    with substituted([layer.weight], [w * 2]):
         y = layer(x)
     np.testing.assert_array_equal(y.numpy(), [[12, 18]])
     (g,) = mg.grad(y.sum(), [w])
@@ -253,7 +254,7 @@ def test_parameters_come_back_after_an_error():
     node = layer.weight._node
     with (
         pytest.raises(KeyError),
-        registry.substituted([layer.weight], [mg.Tensor(np.ones((3, 2)))]),
+        substituted([layer.weight], [mg.Tensor(np.ones((3, 2)))]),
     ):
         raise KeyError
     assert layer.weight._node is node

@@ -155,6 +155,36 @@ def test_adjoints_say_what_else_is_wrong():
         check_adjoint(lambda x: 0 * y, lambda y: 0 * x, x, y)
 
 
+def test_nan_is_no_agreement():
+    x, nothing = RNG.normal(size=3), np.full(3, np.nan)
+    with pytest.raises(GradientMismatch, match="not finite"):
+        check_adjoint(lambda x: 2 * x, lambda y: y * np.nan, x, x)
+    broken = mg.primitive(lambda x: np.sin(x), lambda g, x: g * nothing, name="broken")
+    for check in (check_taylor, check_projections, check_jacobian):
+        with pytest.raises(GradientMismatch, match="not finite"):
+            check(broken, [x])
+    first = mg.primitive(
+        lambda g, x: g * np.cos(x), [lambda h, x: h * mg.cos(x), lambda h: h * nothing]
+    )
+    broken = mg.primitive(lambda x: np.sin(x), lambda g, x: first(g, x), name="broken")
+    with pytest.raises(GradientMismatch):
+        check_taylor(broken, [x], order=2)
+    for check in (check_hessian_symmetry, check_second_order):
+        with pytest.raises(GradientMismatch):
+            check(broken, [x])
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, True])
+def test_counts_that_would_compare_nothing_are_refused(count):
+    for check, name in (
+        (check_projections, "count"),
+        (check_jacobian, "rows"),
+        (check_second_order, "lines"),
+    ):
+        with pytest.raises(ValueError, match=name):
+            check(layer, [X, W], **{name: count})
+
+
 # Complex steps
 
 

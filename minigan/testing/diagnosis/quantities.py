@@ -119,7 +119,8 @@ def natural(c: float, facts: Facts) -> str | None:
         return "" if value else None
     upside = value if value > 1 else 1 / value
     known = sizes(facts)
-    forms = [(f"{size}", float(size), size) for size in known]
+    # Two and a half come with formulas, whatever the shapes are.
+    forms = [(f"{size}", float(size), size) for size in known if size > 2]
     forms += [("", float(number), 0) for number in (2, 3, 4)]
     forms += [(f"√{size}", sqrt(size), size) for size in known if isqrt(size) ** 2 != size]
     forms += [(f"{size}/{size - 1}", size / (size - 1), size) for size in known if size > 2]

@@ -13,7 +13,7 @@ import it.
 from . import elementwise, layers, linear, losses, maps, movement, reductions  # noqa: F401
 from .coverage import expected, kernels, missing
 from .entries import ENTRIES, Case, Entry, register
-from .functional import functional, substituted
+from .functional import functional
 from .running import Report, Result, check, run
 from .users import user_entry
 
@@ -30,6 +30,5 @@ __all__ = [
     "missing",
     "register",
     "run",
-    "substituted",
     "user_entry",
 ]

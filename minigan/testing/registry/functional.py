@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...nn import Module, training
 from ...random import Stream, use
 from ...tensor import Tensor
-
-
-@contextmanager
-def substituted(parameters: Sequence[Tensor], tensors: Sequence[Tensor]) -> Iterator[None]:
-    """Within the block each parameter is the tensor: its values, and its place on the tape.
-
-    So gradients flow to the tensors, to any order, wherever in a module the parameters are held.
-    """
-    before = [(p._array, p._node, p._version) for p in parameters]
-    try:
-        for p, t in zip(parameters, tensors, strict=True):
-            p._array, p._node, p._version = t._array, t._node, t._version
-        yield
-    finally:
-        for p, kept in zip(parameters, before, strict=True):
-            p._array, p._node, p._version = kept
+from ..subjects import substituted
 
 
 def functional(

@@ -1,0 +1,183 @@
+"""minigan's side, through its public interface.
+
+Games are played by ``gan.Trainer.step``, as users' are, with all that it does beside the two moves:
+it checks every gradient for numbers that are not finite, keeps copies to undo a failed step, and
+reports the mean scores. PyTorch's side has no such work, so the ratio is on the safe side. Only the
+critic's move is written out with ``grad`` and an optimiser, as the trainer has no lone critic;
+sampling is ``gan.sample``.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+import minigan as mg
+from minigan import gan, nn, optim
+
+from . import networks as n
+from .workloads import PENALTY, Adam, Workload
+
+LOSSES = {
+    "logits": gan.NonSaturating(),
+    "probabilities": gan.BinaryCrossEntropy(),
+    "halved": gan.BinaryCrossEntropy(mean_of_terms=True),
+}
+
+
+def versions() -> dict[str, str]:
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return {
+        "python": platform.python_version(),
+        "minigan": mg.__version__,
+        "numpy": np.__version__,
+        "blas": f"{blas['name']} {blas['version']}",
+    }
+
+
+def set_threads(count: int) -> None:
+    """Nothing: BLAS has read the number from the environment."""
+
+
+def variants(workload: Workload) -> list[str]:
+    return [{"critic": "grad", "sample": "gan.sample"}.get(workload.step, "gan.Trainer")]
+
+
+def build(workload: Workload, weights: tuple[n.Weights, n.Weights], variant: str) -> Any:
+    kinds = {"critic": Critic, "sample": Sampler}
+    return kinds.get(workload.step, Players)(workload, *weights)
+
+
+def network(layers: n.Layers, shape: n.Shape, weights: n.Weights) -> nn.Sequential:
+    """The layers with these weights."""
+    made = nn.Sequential(*map(module, layers)).build((None, *shape), seed=0)
+    named = {f"{i}.{name}": w for i, held in enumerate(weights) for name, w in held.items()}
+    made.load_state_dict(named)
+    return made
+
+
+def module(layer: n.Layer) -> nn.Module:
+    """minigan's layer for a neutral one."""
+    match layer:
+        case n.Dense(units, bias):
+            return nn.Dense(units, use_bias=bias)
+        case n.Conv(filters, taps, stride, bias):
+            return nn.Conv2D(filters, taps, stride, "same", use_bias=bias)
+        case n.ConvTransposed(filters, taps, stride, bias):
+            return nn.Conv2DTranspose(filters, taps, stride, "same", use_bias=bias)
+        case n.BatchNorm(decay):
+            return nn.BatchNorm(decay=decay)
+        case n.LeakyReLU(slope):
+            return nn.LeakyReLU(slope)
+        case n.Dropout(rate):
+            return nn.Dropout(rate)
+        case n.Upsample():
+            return nn.UpSampling2D(2)
+        case n.GlobalAverage():
+            return nn.GlobalAveragePooling2D()
+        case n.Reshape():
+            return nn.Reshape(*layer.shape)
+    return {n.ReLU: nn.ReLU, n.Tanh: nn.Tanh, n.Sigmoid: nn.Sigmoid, n.Flatten: nn.Flatten}[
+        type(layer)
+    ]()
+
+
+def optimizer(workload: Workload) -> optim.Optimizer:
+    settings = workload.optimizer
+    if isinstance(settings, Adam):
+        return optim.Adam(settings.lr, beta1=settings.beta1, beta2=settings.beta2)
+    return optim.RMSprop(settings.lr, rho=settings.rho)
+
+
+class Latent:
+    """Noise of the workload's kind, or the next rows of ``given`` where there are some."""
+
+    def __init__(self, workload: Workload) -> None:
+        self.size = workload.latent
+        kind = {"normal": gan.Normal, "uniform": gan.Uniform}[workload.noise]
+        self.own: gan.Latent = kind(workload.latent)
+        self.given: np.ndarray | None = None
+
+    def draw(self, count: int, stream: mg.random.Stream) -> np.ndarray:
+        # The trainer also draws from a stream of that name, once, to learn the images' shape.
+        if self.given is None or stream.name == "shape":
+            return self.own.draw(count, stream)
+        rows, self.given = self.given[:count], self.given[count:]
+        return rows
+
+
+class Players:
+    """A game and its trainer."""
+
+    def __init__(self, workload: Workload, generator: n.Weights, discriminator: n.Weights) -> None:
+        self.latent = Latent(workload)
+        game = gan.Game(
+            network(workload.generator, (workload.latent,), generator),
+            network(workload.discriminator, workload.image, discriminator),
+            LOSSES[workload.loss],
+            self.latent,
+        )
+        self.trainer = gan.Trainer(game, optimizers=optimizer(workload), update=workload.step)
+
+    def place(self, batch: tuple[np.ndarray, ...]) -> np.ndarray:
+        return batch[0]
+
+    def step(self, real: np.ndarray, draws: np.ndarray | None = None) -> gan.Report:
+        self.latent.given = draws
+        return self.trainer.step(real)
+
+    def figures(self, report: gan.Report) -> Sequence[float]:
+        return report.discriminator_loss, report.generator_loss
+
+
+class Critic:
+    """E s(fake) − E s(real) + 10·E(‖∇s(x̂)‖ − 1)², x̂ on the lines between real and fake."""
+
+    def __init__(self, workload: Workload, _: n.Weights, critic: n.Weights) -> None:
+        self.critic = network(workload.discriminator, workload.image, critic)
+        self.optimizer = optimizer(workload).bind(self.critic)
+        self.count = 0
+
+    def place(self, batch: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+        return batch
+
+    def step(self, batch: tuple[np.ndarray, ...], draws: np.ndarray | None = None) -> float:
+        real, fake = batch
+        if draws is None:
+            draws = mg.random.Stream(0, "penalty", self.count).uniform((len(real), 1))
+        self.count += 1
+        place = draws.reshape(-1, 1, 1, 1)
+        between = mg.Tensor(fake + place * (real - fake), requires_grad=True)
+        (slope,) = mg.grad(self.critic(between).sum(), [between], create_graph=True)
+        norms = mg.sqrt((slope**2).sum((1, 2, 3)))
+        scores = self.critic(np.concatenate(batch))
+        distance = scores[: len(real)].mean() - scores[len(real) :].mean()
+        loss = PENALTY * ((norms - 1) ** 2).mean() - distance
+        self.optimizer.step(mg.grad(loss, self.critic.parameters()))
+        return loss.item()
+
+    def figures(self, loss: float) -> Sequence[float]:
+        return (loss,)
+
+
+class Sampler:
+    """Images from a generator."""
+
+    def __init__(self, workload: Workload, generator: n.Weights, _: n.Weights) -> None:
+        self.latent, self.batch = Latent(workload), workload.batch
+        self.generator = network(workload.generator, (workload.latent,), generator)
+        self.count = 0
+
+    def place(self, batch: tuple[np.ndarray, ...]) -> None:
+        return None
+
+    def step(self, _: None, draws: np.ndarray | None = None) -> np.ndarray:
+        self.latent.given = draws
+        self.count += 1
+        return gan.sample(self.generator, self.latent, self.batch, seed=self.count)
+
+    def figures(self, images: np.ndarray) -> np.ndarray:
+        return images.reshape(len(images), -1)[:: max(1, len(images) // 16)].ravel()

@@ -1,0 +1,104 @@
+"""The command, from its options to its exit status, between two sides that are not real."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import peers, steps
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """Run the command with these options; returns the exit status and what is in its file."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setattr(steps, "OURS", "fake_side")
+    monkeypatch.setattr(steps, "REST", 0)
+    monkeypatch.setattr(peers, "module", lambda name: "fake_side")
+    monkeypatch.setattr(peers, "why_not", lambda name: "is not here" if name == "jax" else None)
+
+    def run(*options):
+        path = tmp_path / "rows.json"
+        monkeypatch.setattr("sys.argv", ["steps", *options, "--json", str(path)])
+        with pytest.raises(SystemExit) as left:
+            steps.main()
+        return left.value.code, json.loads(path.read_text()) if path.exists() else None
+
+    return run
+
+
+def test_a_row_is_measured_printed_and_written(run, capsys):
+    options = "--workload ring --vs torch,jax --threads 1 --blocks 3 --steps 2"
+    status, (row,) = run(*options.split())
+    assert status == 0
+    assert (row["workload"], row["batch"], row["peer"]) == ("ring", 512, "torch")
+    assert (row["threads"], row["blocks"], row["steps"]) == (1, 3, 2)
+    assert row["variant"] == "fast way"  # ours is the slow one, the first
+    assert (row["ours_ms"], row["peer_ms"]) == (pytest.approx(20), pytest.approx(5))
+    assert [row["ratio"], *row["spread"]] == pytest.approx([4, 4, 4])
+    assert row["ours_images_per_s"] == pytest.approx(512 / 0.02)
+    assert row["parity"] == 0
+    assert row["versions"] == {"fake": "1", "threads": "1"}
+    printed = capsys.readouterr()
+    assert printed.out.startswith("workload") and "geometric mean of 1 against torch" in printed.out
+    assert "jax is not here: left out" in printed.err
+
+
+def test_workloads_that_fail_are_errors_and_the_others_go_on(run, capsys):
+    options = "--workload mlp wgan-gp28 dcgan28 ring --vs torch --threads 1 --blocks 1 --steps 1"
+    status, rows = run(*options.split())
+    assert status == 1
+    assert [row["workload"] for row in rows] == ["ring"]
+    said = capsys.readouterr().err
+    assert "error: mlp, batch 100, against torch: fake_side ended with status 3 in times" in said
+    assert "error: wgan-gp28, batch 64, against torch: step 1: ours" in said
+    assert "torch does not run dcgan28: left out" in said
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ("--vs torch,caffe", "--vs: got 'caffe', wanted some of torch,jax"),
+        ("--vs jax", "there is no peer to compare with"),
+        ("--blocks 0", "--blocks: got 0, wanted at least 1"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(run, options, words):
+    status, rows = run(*options.split())
+    assert words in status and rows is None
+
+
+class Warm:
+    """A worker whose steps take a known time."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def times(self, count):
+        return [self.seconds] * count
+
+
+@pytest.mark.parametrize("seconds, wanted", [(0.001, 50), (0.02, 25), (4.0, 5)])
+def test_a_block_is_as_long_as_the_slower_side_allows(seconds, wanted):
+    settings = steps.Settings(threads=1, blocks=1, steps=None)
+    assert settings.block(Warm(0.0001), Warm(seconds)) == wanted
+    assert steps.Settings(threads=1, blocks=1, steps=7).block(Warm(seconds)) == 7
+
+
+def test_the_first_side_changes_from_block_to_block(monkeypatch):
+    monkeypatch.setattr(steps, "REST", 0)
+    order = []
+
+    class Side(Warm):
+        def times(self, count):
+            order.append(self.seconds)
+            return super().times(count)
+
+    ours, theirs = steps.alternate([Side(1), Side(2)], blocks=3, steps=2)
+    assert order == [1, 2, 2, 1, 1, 2]
+    assert ours == [[1, 1]] * 3 and theirs == [[2, 2]] * 3
+
+
+def test_peers_without_a_side_or_a_package_are_told_apart():
+    assert peers.why_not("no_such_peer") == "has no side in benchmarks/peers"
+    assert peers.why_not("torch") in (None, "is not installed")

@@ -99,7 +99,7 @@ def judge_file(path: str, data: str | None) -> list[dict[str, Any]]:
         judge = Judge(train, held_out, width=64, epochs=60, least_accuracy=0.97)
     else:
         train, held_out = load(data), mnist(data, "test")
-        judge = Judge(train, held_out, width=16, epochs=2, least_accuracy=0.98)
+        judge = Judge(train, held_out, width=24, epochs=4, least_accuracy=0.98)
     generator = load_generator(path)
     low, high = generator.image_range
     images = 2 * (generator.sample(SAMPLES) - low) / (high - low) - 1

@@ -10,7 +10,8 @@
 
 The package is a tower; a module imports only from those below it:
 
-    cli · recipes             the command ``minigan`` and its named end-to-end runs
+    cli                       the command ``minigan``
+    recipes · testing.registry    named end-to-end runs; how to check every public function
     gan                       losses, the game, the trainer
     optim                     optimisers, schedules, averaging
     nn · data · testing       layers; images; the gradient checker

@@ -25,3 +25,11 @@ def test_files_that_the_readme_links_to_exist():
     pictures = [link for link in links if link.endswith(".png")]
     assert pictures
     assert all((README.parent / p).read_bytes().startswith(b"\x89PNG") for p in pictures)
+
+
+def test_the_explanation_that_the_readme_shows_is_the_one_that_is_printed(capsys):
+    text = README.read_text(encoding="utf-8")
+    (snippet,) = (s for s in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "vjp(" in s)
+    exec("import numpy as np\n" + snippet, {})
+    words = capsys.readouterr().out.partition("). ")[2].split()
+    assert words and " ".join(words) in " ".join(text.split())

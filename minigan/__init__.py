@@ -17,6 +17,7 @@ The package is a tower; a module imports only from those below it:
     nn · data · testing       layers; images; the gradient checker
     ops                       the differentiable functions
     autograd · tape · tensor  the tape, and how gradients travel back along it
+    settings                  what holds in a block: mg.config
     kernels · random          arrays in, arrays out
     backend · files · errors
 """
@@ -24,6 +25,7 @@ The package is a tower; a module imports only from those below it:
 from . import data, errors, gan, nn, ops, optim, random
 from .autograd import grad
 from .ops import *  # noqa: F403
+from .settings import config
 from .tape import primitive, vjp
 from .tensor import Tensor, as_tensor, no_grad
 
@@ -31,6 +33,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Tensor",
     "as_tensor",
+    "config",
     "data",
     "errors",
     "gan",

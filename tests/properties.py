@@ -91,10 +91,18 @@ def _strided(a: np.ndarray) -> Tensor:
     return Tensor(a) if not a.ndim else Tensor(np.repeat(a, 2, axis=-1))[..., ::2]
 
 
+def _batch_inside(a: np.ndarray) -> Tensor:
+    """The first axis is the last but one in memory, as in maps that are (H, W, N, C) there."""
+    if a.ndim < 3:
+        return Tensor(a)
+    inside = np.ascontiguousarray(np.moveaxis(a, 0, -2))
+    return mg.transpose(Tensor(inside), (a.ndim - 2, *range(a.ndim - 2), a.ndim - 1))
+
+
 def takes_any_layout(function: Callable[..., Any], arrays: Sequence[np.ndarray]) -> None:
     """The same values and gradients from operands that aren't contiguous in memory."""
     expected = _values_and_gradients(function, [Tensor(a) for a in arrays])
-    for layout in (_transposed, _reversed, _strided):
+    for layout in (_transposed, _reversed, _strided, _batch_inside):
         found = _values_and_gradients(function, [layout(a) for a in arrays])
         for a, b in zip(found, expected, strict=True):
             close(a, b)

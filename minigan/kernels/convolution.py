@@ -7,6 +7,9 @@ of kh·kw·C_in numbers for each output position, the three maps of convolution 
     weight gradient   W' = Xᵀ·Y'
     input gradient    X' = Y'·Wᵀ, then every element of X' is added to the place it came from
 
+This is the definition, and does any convolution. ``bilinear`` does some in less arithmetic, and
+``choice`` says which does what.
+
 A few images are done at a time, so that their columns stay in the processor's cache. No name holds
 these: they are freed before the next ones are made.
 """
@@ -25,7 +28,7 @@ def convolve(x: Array, w: Array, window: Window, groups: int) -> Array:
     """Y: each output is the sum, over taps and input channels, of input times weight."""
     down, across = window.positions(x.shape[1:3])
     result = array_module(x).empty((len(x), down, across, w.shape[3]), dtype=x.dtype)
-    for ins, outs in _groups(x.shape[3], w.shape[3], groups):
+    for ins, outs in blocks(x.shape[3], w.shape[3], groups):
         matrix = _matrix(w[..., outs])
         for images in _chunks(len(x), down * across * len(matrix)):
             target = result[images, :, :, outs]
@@ -38,7 +41,7 @@ def input_gradient(y: Array, w: Array, window: Window, groups: int, size: Pair) 
     n, down, across, _ = y.shape
     channels = w.shape[2] * groups
     result = array_module(y).empty((n, *size, channels), dtype=y.dtype)
-    for ins, outs in _groups(channels, w.shape[3], groups):
+    for ins, outs in blocks(channels, w.shape[3], groups):
         matrix = _matrix(w[..., outs]).T
         for images in _chunks(n, 2 * down * across * matrix.shape[1]):
             part = y[images, :, :, outs]
@@ -52,7 +55,7 @@ def weight_gradient(x: Array, y: Array, window: Window, groups: int) -> Array:
     shape = (*window.taps, x.shape[3] // groups, c_out)
     result = xp.zeros(shape, dtype=x.dtype)
     total = result.reshape(shape[0] * shape[1] * shape[2], c_out)  # the same memory
-    for ins, outs in _groups(x.shape[3], c_out, groups):
+    for ins, outs in blocks(x.shape[3], c_out, groups):
         for images in _chunks(n, 2 * down * across * len(total)):
             part = y[images, :, :, outs]
             rows = part.reshape(len(part) * down * across, part.shape[3])
@@ -77,7 +80,8 @@ def _matrix(w: Array) -> Array:
     return w.reshape(w.shape[0] * w.shape[1] * w.shape[2], w.shape[3])
 
 
-def _groups(c_in: int, c_out: int, groups: int) -> Iterator[tuple[slice, slice]]:
+def blocks(c_in: int, c_out: int, groups: int) -> Iterator[tuple[slice, slice]]:
+    """The input and output channels of each group."""
     a, b = c_in // groups, c_out // groups
     return ((slice(k * a, k * a + a), slice(k * b, k * b + b)) for k in range(groups))
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..backend import Array
-from ..kernels import convolution as kernel
+from ..kernels import choice as kernel
 from ..kernels.windows import Pair, Window
 from ..tape import vjp
 from ..tensor import Tensor, TensorLike

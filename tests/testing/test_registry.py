@@ -13,14 +13,20 @@ import pytest
 import minigan as mg
 from minigan import nn
 from minigan.gan.losses import LOSSES
-from minigan.kernels import convolution, windows
+from minigan.kernels import bilinear, choice, convolution, windows
 from minigan.testing import registry
-from minigan.testing.registry import ENTRIES, Case, Entry, coverage
+from minigan.testing.registry import ENTRIES, Case, Entry, coverage, running
 from minigan.testing.subjects import substituted
 
 NAMES = sorted(ENTRIES)
 SEEDS = range(50)
+PLAIN_KERNELS = ("convolution.", "windows.")  # those that conv2d reaches, forced to nothing
 ONE_VALUE = {"astype", "to"}  # a check in float64 on the CPU leaves their one setting no choice
+ONE_SETTING = {
+    "conv2d.direct": {"conv"},
+    "conv2d.dft": {"conv", "dilation"},
+    "conv2d.winograd": {"conv", "dilation", "stride"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +122,7 @@ def test_inputs_are_finite_float64_and_settings_fit_json(drawn, name):
 def test_seeds_draw_new_shapes_and_settings(drawn, name):
     assert len({repr((shapes(c), c.settings)) for c in drawn[name]}) >= 15
     for key, spread in coverage.spreads(name, [c.settings for c in drawn[name]]).items():
-        assert spread.values > 1 or name in ONE_VALUE, key
+        assert spread.values > 1 or name in ONE_VALUE or key in ONE_SETTING.get(name, ()), key
         assert spread.share is None or spread.share >= 0.2, key
 
 
@@ -192,10 +198,37 @@ def test_layers_are_checked_in_their_parameters(drawn):
 
 
 def test_every_kernel_is_reached_by_an_entry():
-    found = set().union(*(coverage.reached(ENTRIES[n].draw(0)) for n in ("conv2d", "avg_pool2d")))
+    names = ("conv2d", "avg_pool2d", *(f"conv2d.{name}" for name in choice.ALGORITHMS))
+    found = set().union(*(coverage.reached(ENTRIES[n].draw(0)) for n in names))
     assert found == set(registry.kernels())
     assert {"convolution.convolve", "windows.scatter", "windows.Window.reach"} <= found
     assert coverage.reached(ENTRIES["tanh"].draw(0)) == set()
+
+
+@pytest.mark.parametrize("name", choice.ALGORITHMS)
+def test_every_algorithm_is_forced_in_all_its_maps(drawn, name):
+    module = choice.ALGORITHMS[name].__name__.rpartition(".")[2]
+    maps = {f"{module}.{which}" for which in (choice.FORWARD, choice.INPUT, choice.WEIGHT)}
+    others = {
+        kernel for kernel in registry.kernels() if kernel.endswith((".convolve", "_gradient"))
+    } - {f"{owner}.{which.partition('.')[2]}" for which in maps for owner in (module, "choice")}
+    for case in drawn[f"conv2d.{name}"][:5]:
+        found = coverage.reached(case)
+        assert maps <= found
+        assert {kernel.partition(".")[0] for kernel in others & found} <= {"bilinear"}
+    assert {case.settings["transposed"] for case in drawn[f"conv2d.{name}"]} == {True, False}
+
+
+def test_an_algorithm_without_an_entry_is_missing(monkeypatch):
+    monkeypatch.setitem(choice.ALGORITHMS, "new", convolution)
+    assert registry.missing() == ["conv2d.new"]
+
+
+def test_fast_algorithms_are_drawn_with_several_tiles(drawn):
+    for name in choice.FAST:
+        settings = [(case, case.settings) for case in drawn[f"conv2d.{name}"]]
+        sizes = {max(case.inputs[0].shape[1:3]) for case, s in settings if not s["transposed"]}
+        assert max(sizes) > 5
 
 
 def test_looking_for_kernels_puts_a_profiler_back():
@@ -223,13 +256,16 @@ def test_convolutions_are_done_in_several_chunks(drawn, monkeypatch):
 
 
 def test_what_is_forced_is_put_back():
-    before = convolution.COLUMNS_AT_A_TIME
-    with pytest.raises(KeyError), coverage.forced({"columns_at_a_time": 5}):
-        assert convolution.COLUMNS_AT_A_TIME == 5
+    def state():
+        return convolution.COLUMNS_AT_A_TIME, bilinear.PRODUCTS_AT_A_TIME, choice.forced.get()
+
+    before = state()
+    with pytest.raises(KeyError), coverage.forced({"columns_at_a_time": 5, "conv": "dft"}):
+        assert state() == (5, 5, "dft")
         raise KeyError
     with coverage.forced({}):
-        assert before == convolution.COLUMNS_AT_A_TIME
-    assert before == convolution.COLUMNS_AT_A_TIME
+        assert before == state()
+    assert before == state()
 
 
 # Modules as functions
@@ -279,6 +315,15 @@ def small(monkeypatch):
         if name not in ("conv2d", "tanh"):
             monkeypatch.delitem(ENTRIES, name)
     monkeypatch.setattr(coverage, "expected", lambda: ["conv2d", "tanh"])
+    every = coverage.kernels
+    for module in (coverage, running):
+        monkeypatch.setattr(
+            module,
+            "kernels",
+            lambda: {
+                name: code for name, code in every().items() if name.startswith(PLAIN_KERNELS)
+            },
+        )
 
     def plant(name, function):
         case = Case(function, [np.array([[0.5, 1.5], [0.7, -1.1]])], {})

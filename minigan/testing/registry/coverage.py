@@ -18,7 +18,9 @@ from ... import kernels as kernels_package
 from ... import nn, ops
 from ...autograd import grad
 from ...gan.losses import LOSSES
-from ...kernels import convolution
+from ...kernels import bilinear, convolution
+from ...kernels.choice import ALGORITHMS
+from ...settings import config
 from ...tensor import Tensor
 from .draws import LARGE
 from .entries import ENTRIES, Case
@@ -32,10 +34,14 @@ PLAIN = {"equal", "greater", "greater_equal", "less", "less_equal", "moments", "
 
 
 def expected() -> list[str]:
-    """The names that must have an entry: of all public functions, layers and losses' sides."""
+    """The names that must have an entry.
+
+    They are those of all public functions, layers, losses' sides and convolution algorithms.
+    """
     functions = set(ops.__all__) - PLAIN
     losses = {f"{name}.{side}" for name in LOSSES for side in SIDES}
-    return sorted(functions.union(nn.LAYERS, losses))
+    algorithms = {f"conv2d.{name}" for name in ALGORITHMS}
+    return sorted(functions.union(nn.LAYERS, losses, algorithms))
 
 
 def missing() -> list[str]:
@@ -99,14 +105,18 @@ def _differentiate_twice(case: Case) -> None:
 def forced(settings: dict[str, Any]) -> Iterator[None]:
     """Within the block, kernels work as the case's settings say in place of as its size does.
 
-    It holds for the process: a check is not for several threads at once.
+    That is: the algorithm, where they name one, and how much is done at a time. The latter holds
+    for the process: a check is not for several threads at once.
     """
-    before = convolution.COLUMNS_AT_A_TIME
-    convolution.COLUMNS_AT_A_TIME = settings.get("columns_at_a_time") or before
+    before = convolution.COLUMNS_AT_A_TIME, bilinear.PRODUCTS_AT_A_TIME
+    limit = settings.get("columns_at_a_time")
+    if limit:
+        convolution.COLUMNS_AT_A_TIME = bilinear.PRODUCTS_AT_A_TIME = limit
     try:
-        yield
+        with config(conv=settings.get("conv")):
+            yield
     finally:
-        convolution.COLUMNS_AT_A_TIME = before
+        convolution.COLUMNS_AT_A_TIME, bilinear.PRODUCTS_AT_A_TIME = before
 
 
 # Shapes and settings

@@ -189,19 +189,40 @@ class _Axis(NamedTuple):
 _FLAT = _Axis(1, 1, 1, 1, (0, 0))
 
 
-def sliding(rng: Rng, flat: bool = False) -> Sliding:
-    """Any settings whose window meets the map; ``flat`` maps are one high, with one row of taps.
+class _Range(NamedTuple):
+    """What is drawn along an axis; ``more`` is how much larger a map is than it need be."""
 
-    Sizes are just large enough for the window, or up to two larger.
+    taps: Sequence[int] = (1, 2, 3)
+    strides: Sequence[int] = (1, 1, 2, 3)
+    dilations: Sequence[int] = (1, 1, 2)
+    more: Sequence[int] = (0, 1, 2)
+
+
+SUITED = {
+    "direct": _Range(),
+    "dft": _Range(taps=(1, 2, 3, 5), dilations=(1,), more=range(6)),
+    "winograd": _Range(taps=(3,), strides=(1,), dilations=(1,), more=range(6)),
+}
+"""What each convolution algorithm applies to."""
+
+
+def sliding(rng: Rng, flat: bool = False, algorithm: str = "direct") -> Sliding:
+    """Settings for the algorithm whose window meets the map, by default any there are.
+
+    ``flat`` maps are one high, with one row of taps. Sizes are just large enough for the window,
+    or a little larger.
     """
-    return until(lambda: _sliding(rng, flat), lambda found: _is_light(found) and _meets(found))
+    suited = SUITED[algorithm]
+    return until(
+        lambda: _sliding(rng, flat, suited), lambda found: _is_light(found) and _meets(found)
+    )
 
 
-def _sliding(rng: Rng, flat: bool) -> Sliding:
+def _sliding(rng: Rng, flat: bool, suited: _Range) -> Sliding:
     kind = pick(rng, ["valid", "same", "explicit", "explicit"])
     above, beside = _sides(rng, kind)
-    rows = _FLAT if flat else _along(rng, kind, above)
-    cols = _along(rng, kind, beside)
+    rows = _FLAT if flat else _along(rng, kind, above, suited)
+    cols = _along(rng, kind, beside, suited)
     groups = pick(rng, [1, 1, 2, 3])
     images, c_in = _batch(rng, rows.size * cols.size, groups, most=72)
     return Sliding(
@@ -224,13 +245,12 @@ def _sides(rng: Rng, kind: str) -> list[tuple[int, int]]:
     return pick(rng, [[(a, a), (a, a)], [(a, a), (b, b)], [(a, b), (c, d)], [(a, b), (c, d)]])
 
 
-def _along(
-    rng: Rng, kind: str, sides: tuple[int, int], dilations: Sequence[int] = (1, 1, 2)
-) -> _Axis:
-    taps, stride, dilation = whole(rng, 1, 3), pick(rng, [1, 1, 2, 3]), pick(rng, dilations)
+def _along(rng: Rng, kind: str, sides: tuple[int, int], suited: _Range) -> _Axis:
+    taps, stride = pick(rng, suited.taps), pick(rng, suited.strides)
+    dilation = pick(rng, suited.dilations)
     reach = (taps - 1) * dilation + 1
     least = 1 if kind == "same" else max(1, reach - sum(sides))
-    return _Axis(least + whole(rng, 0, 2), taps, stride, dilation, sides)
+    return _Axis(least + pick(rng, suited.more), taps, stride, dilation, sides)
 
 
 def _pair(down: int, across: int) -> int | tuple[int, int]:
@@ -267,7 +287,7 @@ def pooling(rng: Rng) -> tuple[Shape, dict[str, Any]]:
     kind = pick(rng, ["valid", "same", "explicit"])
 
     def along(around: tuple[int, int]) -> _Axis:
-        found = _along(rng, kind, around, dilations=(1,))
+        found = _along(rng, kind, around, _Range(dilations=(1,)))
         sides = (min(found.sides[0], found.taps - 1), min(found.sides[1], found.taps - 1))
         return found._replace(size=max(found.size, found.taps - sum(sides)), sides=sides)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import ops
+from ...kernels.choice import ALGORITHMS
 from ...tensor import Tensor
 from .draws import (
     LARGE,
@@ -90,6 +91,26 @@ def _default_size(plan: Sliding) -> tuple[int, ...]:
         else:
             found.append((small - 1) * stride + reach - sum(window.padding[a]))
     return tuple(found)
+
+
+def _algorithm(algorithm: str) -> None:
+    """Convolution, or its transpose, by the algorithm of that name: the setting is forced."""
+
+    @register(f"conv2d.{algorithm}")
+    def draw(rng: Rng) -> Case:
+        plan, transposed = sliding(rng, algorithm=algorithm), chance(rng)
+        settings = plan.settings | ({"output_size": plan.size} if transposed else {})
+        function = ops.conv2d_transpose if transposed else ops.conv2d
+        first = values(rng, plan.result if transposed else plan.map)
+        return Case(
+            lambda x, w: function(x, w, **settings),
+            [first, values(rng, plan.weights)],
+            {"conv": algorithm, "transposed": transposed, **settings, **_chunks(rng, plan)},
+        )
+
+
+for _name in ALGORITHMS:
+    _algorithm(_name)
 
 
 def _chunks(rng: Rng, plan: Sliding) -> dict[str, Any]:

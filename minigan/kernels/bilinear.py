@@ -1,0 +1,336 @@
+"""Fast convolution: y = A[(G·w) ⊙ (B·x)], with its two adjoints.
+
+Convolution is bilinear, so on a small tile it can be written with three fixed matrices: B takes
+the inputs that a tile of outputs looks at to R numbers, G takes the taps to R numbers, these are
+multiplied, and A takes the R products to the outputs. Fewer products than outputs × taps is what
+makes it fast: with C channels in and O out, each product becomes a matrix product over channels,
+
+    V = B·x  (R, tiles, C)      U = G·w  (R, C, O)      Z_r = V_r·U_r  (tiles, O)      y = A·Z.
+
+Every step is linear in each of its operands, so the adjoints are the same steps transposed, run
+backwards from a gradient y' of the outputs, with Z' = Aᵀ·y':
+
+    input gradient     x' = Bᵀ·V',  V'_r = Z'_r·U_rᵀ
+    weight gradient    w' = Gᵀ·U',  U'_r = V_rᵀ·Z'_r
+
+Stride s is taken apart into *phases*: output p and tap t = s·i + φ meet position s·(p + i) + φ of
+the padded map, and that is position p + i of its phase φ, every s-th row from the φ-th on. So a
+convolution of stride s is one of stride 1, with taps i, on a map of s·s times as many channels.
+
+The maps that come out are (N, H, W, C) to the reader and (H, W, N, C) in memory: with positions
+first, A and B are one matrix product each, and a map that comes in so need not be copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import product
+from typing import Any, NamedTuple
+
+from ..backend import Array, array_module
+from .convolution import blocks
+from .windows import Window
+
+PRODUCTS_AT_A_TIME = 1 << 21  # elements of V and Z together, about 8 MB in float32
+TRANSFORMED_AT_A_TIME = 1 << 20  # elements of parts of U, V and Z
+PITCH = 16  # more elements to a row of U, V and Z: rows a power of two apart share cache sets
+
+
+class Place(NamedTuple):
+    """Where one phase of one tile lies: its positions ``inside`` are those ``on_map``."""
+
+    tile: int
+    phase: int
+    inside: slice
+    on_map: slice
+
+
+class Side(NamedTuple):
+    """One axis of a map of ``size``, in tiles of ``span`` positions in each phase."""
+
+    size: int
+    span: int
+    tiles: int
+    phases: int
+    places: tuple[Place, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether one tile of one phase is all of the map, and nothing else."""
+        whole = slice(0, self.span, 1)
+        return self.size == self.span and [p[2:] for p in self.places] == [(whole, whole)]
+
+
+class Axis(NamedTuple):
+    """One axis of a convolution: how inputs, outputs and taps are cut."""
+
+    inputs: Side
+    outputs: Side
+    taps: int
+    steps: int  # the taps of a phase
+
+
+class Scheme(NamedTuple):
+    """An algorithm's matrices, and the axes that they are for, down and across.
+
+    A is (outputs of a tile, R), B (R, inputs of a tile in one phase), G (R, taps of a phase), each
+    over both axes, the one across running fastest.
+    """
+
+    A: Array
+    B: Array
+    G: Array
+    axes: tuple[Axis, Axis]
+
+    @property
+    def inputs(self) -> tuple[Side, Side]:
+        """Both axes of the map that is convolved."""
+        return self.axes[0].inputs, self.axes[1].inputs
+
+    @property
+    def outputs(self) -> tuple[Side, Side]:
+        """Both axes of the map that it gives."""
+        return self.axes[0].outputs, self.axes[1].outputs
+
+
+@lru_cache(maxsize=256)
+def axis_of(window: Window, axis: int, size: int, outputs: int, first: int, span: int) -> Axis:
+    """An axis in tiles of so many ``outputs``.
+
+    Tile k reads the ``span`` positions from ``first`` + k·``outputs`` on, in each phase.
+    """
+    taps, stride = window.taps[axis], window.stride[axis]
+    positions = window.positions((size, size))[axis]
+    tiles, phases = -(-positions // outputs), min(stride, taps)
+    reads = []
+    for tile, phase in product(range(tiles), range(phases)):
+        start = stride * (first + tile * outputs) + phase - window.padding[axis][0]
+        low = max(0, -(start // stride))  # the first position that is on the map, and its place
+        high = max(low, min(span, -((start - size) // stride)))
+        at = start + stride * low
+        to = max(at, min(size, at + stride * (high - low)))
+        reads.append(Place(tile, phase, slice(low, high, 1), slice(at, to, stride)))
+    writes = []
+    for tile in range(tiles):
+        at, count = tile * outputs, min(outputs, positions - tile * outputs)
+        writes.append(Place(tile, 0, slice(0, count, 1), slice(at, at + count, 1)))
+    return Axis(
+        Side(size, span, tiles, phases, tuple(reads)),
+        Side(positions, outputs, tiles, 1, tuple(writes)),
+        taps,
+        -(-taps // stride),
+    )
+
+
+class Transform(NamedTuple):
+    """U, V or Z: matrix·pieces as (R, n, channels), or (R, channels, n) if it is ``turned``.
+
+    It is never made whole: ``part`` makes what is wanted of it.
+    """
+
+    matrix: Array
+    pieces: Array
+    channels: int
+    turned: bool = False
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of all of it."""
+        r, n, c = len(self.matrix), self.pieces.shape[1] // self.channels, self.channels
+        return (r, c, n) if self.turned else (r, n, c)
+
+    def part(self, r: slice) -> Array:
+        """The part of those r."""
+        matrix = self.matrix[r]
+        found = _buffer((len(matrix), self.pieces.shape[1] // self.channels, self.channels), matrix)
+        array_module(matrix).matmul(matrix, self.pieces, out=_rows(found))
+        return found.transpose(0, 2, 1) if self.turned else found
+
+
+# The three maps
+
+
+def convolve(x: Array, w: Array, scheme: Scheme, groups: int) -> Array:
+    """Y = A[(G·w) ⊙ (B·x)]."""
+    a, b, g = _matrices(x, scheme)
+    result = _spatial(x, scheme.outputs, w.shape[3])
+    for ins, outs in blocks(x.shape[3], w.shape[3], groups):
+        u = Transform(g, _taps(w[..., outs], scheme), w.shape[3] // groups)
+        for images in _chunks(len(x), u.shape, scheme):
+            pieces = _pieces(x[images, :, :, ins], scheme.inputs)
+            z = _multiplied(Transform(b, pieces, u.shape[1]), u)
+            _assemble(a, z, scheme.outputs, result[images, :, :, outs])
+    return result
+
+
+def input_gradient(y: Array, w: Array, scheme: Scheme, groups: int) -> Array:
+    """X' = Bᵀ[(Aᵀ·y)·(G·w)ᵀ]."""
+    a, b, g = _matrices(y, scheme)
+    result = _spatial(y, scheme.inputs, w.shape[2] * groups)
+    for ins, outs in blocks(w.shape[2] * groups, w.shape[3], groups):
+        u = Transform(g, _taps(w[..., outs], scheme), w.shape[3] // groups, turned=True)
+        for images in _chunks(len(y), u.shape, scheme):
+            pieces = _pieces(y[images, :, :, outs], scheme.outputs)
+            v = _multiplied(Transform(a.T, pieces, u.channels), u)
+            _assemble(b.T, v, scheme.inputs, result[images, :, :, ins])
+    return result
+
+
+def weight_gradient(x: Array, y: Array, scheme: Scheme, groups: int) -> Array:
+    """W' = Gᵀ[(B·x)ᵀ·(Aᵀ·y)]."""
+    a, b, g = _matrices(x, scheme)
+    down, across = scheme.axes
+    c, o = x.shape[3] // groups, y.shape[3] // groups
+    k = down.inputs.phases * across.inputs.phases * c
+    result = array_module(x).empty((down.taps, across.taps, c, y.shape[3]), dtype=x.dtype)
+    for ins, outs in blocks(x.shape[3], y.shape[3], groups):
+        total = array_module(x).zeros((g.shape[1], k * o), dtype=x.dtype)
+        for images in _chunks(len(x), (len(b), k, o), scheme):
+            v = Transform(b, _pieces(x[images, :, :, ins], scheme.inputs), k, turned=True)
+            z = Transform(a.T, _pieces(y[images, :, :, outs], scheme.outputs), o)
+            for part in _parts(v, z):
+                total += g[part].T @ _rows(v.part(part) @ z.part(part))
+        result[..., outs] = _untapped(total, scheme, c)
+    return result
+
+
+def _matrices(like: Array, scheme: Scheme) -> tuple[Array, Array, Array]:
+    """A, B and G where the array is."""
+    xp = array_module(like)
+    return xp.asarray(scheme.A), xp.asarray(scheme.B), xp.asarray(scheme.G)
+
+
+def _chunks(n: int, weights: tuple[int, int, int], scheme: Scheme) -> Iterator[slice]:
+    """A few images at a time, to bound what is made of them; more where the weights are more.
+
+    ``weights`` are (R, C, O), the shape of U.
+    """
+    r, c, o = weights
+    tiles = scheme.outputs[0].tiles * scheme.outputs[1].tiles
+    most = max(1, max(PRODUCTS_AT_A_TIME, 2 * r * c * o) // (r * tiles * (c + o)))
+    step = -(-n // -(-n // most)) if n else 1  # all but the last alike
+    return (slice(start, start + step) for start in range(0, max(n, 1), step))
+
+
+def _multiplied(left: Transform, right: Transform) -> Array:
+    """left_r·right_r for each r."""
+    (r, n, _), (_, _, m) = left.shape, right.shape
+    result = _buffer((r, n, m), left.matrix)
+    for part in _parts(left, right):
+        array_module(result).matmul(left.part(part), right.part(part), out=result[part])
+    return result
+
+
+def _parts(left: Transform, right: Transform) -> Iterator[slice]:
+    """A few r at a time, so that both and their product stay in the cache."""
+    (r, n, k), m = left.shape, right.shape[2]
+    step = -(-r // max(1, round(r * (n * k + k * m + n * m) / TRANSFORMED_AT_A_TIME)))
+    return (slice(start, start + step) for start in range(0, r, step))
+
+
+def _buffer(shape: tuple[int, int, int], like: Array) -> Array:
+    """An empty array whose rows along the first axis lie ``PITCH`` elements further apart."""
+    count, width = shape[0], shape[1] * shape[2]
+    rows = array_module(like).empty((count, width + PITCH), dtype=like.dtype)
+    return rows[:, :width].reshape(shape)  # a view
+
+
+def _rows(a: Array) -> Array:
+    """(R, n, c) as (R, n·c), a view of a ``_buffer``."""
+    return a.reshape(len(a), a.shape[1] * a.shape[2])
+
+
+# Maps in tiles
+
+
+def _spatial(like: Array, sides: tuple[Side, Side], channels: int) -> Array:
+    """Zeros (N, H, W, C) that are (H, W, N, C) in memory."""
+    shape = (sides[0].size, sides[1].size, len(like), channels)
+    return array_module(like).zeros(shape, dtype=like.dtype).transpose(2, 0, 1, 3)
+
+
+def is_whole(sides: tuple[Side, Side]) -> bool:
+    """Whether one tile of one phase is all of a map, so that it need not be taken apart."""
+    return sides[0].is_whole and sides[1].is_whole
+
+
+def _pieces(x: Array, sides: tuple[Side, Side]) -> Array:
+    """The tiles of x (N, H, W, C): (positions of a tile, tiles·N·phases·C), zero off the map."""
+    (down, across), turned = sides, x.transpose(1, 2, 0, 3)
+    if is_whole(sides):
+        return turned.reshape(down.span * across.span, len(x) * x.shape[3])
+    pieces = array_module(x).zeros(_shape(sides, turned), dtype=x.dtype)
+    for inside, on_map in _places(sides):
+        pieces[inside] = turned[on_map]
+    return pieces.reshape(down.span * across.span, pieces[0, 0].size)
+
+
+def _assemble(matrix: Array, products: Array, sides: tuple[Side, Side], into: Array) -> None:
+    """Add matrix·products, which are tiles, to zeros, in a fixed order: ``_pieces`` transposed."""
+    turned = into.transpose(1, 2, 0, 3)
+    h, w, n, c = turned.shape
+    if is_whole(sides) and turned.strides[2] == c * turned.itemsize:  # not one of several groups
+        out = turned.reshape(h * w, n * c)  # a view
+        array_module(into).matmul(matrix, _rows(products), out=out)
+        return
+    for images, columns in _few(n, len(matrix), products, sides):
+        _add(matrix @ _rows(products[:, columns]), sides, turned[:, :, images])
+
+
+def _add(flat: Array, sides: tuple[Side, Side], turned: Array) -> None:
+    pieces = flat.reshape(_shape(sides, turned))
+    for inside, on_map in _places(sides):
+        turned[on_map] += pieces[inside]
+
+
+def _few(
+    n: int, rows: int, products: Array, sides: tuple[Side, Side]
+) -> Iterator[tuple[slice, slice]]:
+    """A few images at a time, and where they are in ``products``; all if there are many tiles."""
+    if sides[0].tiles * sides[1].tiles > 1:
+        return iter([(slice(0, n), slice(None))])
+    step = max(1, TRANSFORMED_AT_A_TIME // (rows * products.shape[2]))
+    return ((slice(i, i + step), slice(i, i + step)) for i in range(0, n, step))
+
+
+def _shape(sides: tuple[Side, Side], turned: Array) -> tuple[int, ...]:
+    (down, across), (n, c) = sides, turned.shape[2:]
+    tiles, phases = (down.tiles, across.tiles), (down.phases, across.phases)
+    return (down.span, across.span, *tiles, n, *phases, c)
+
+
+def _places(sides: tuple[Side, Side]) -> Iterator[tuple[Any, Any]]:
+    """Where the parts of a map are in ``_shape``, and on the map."""
+    for a, b in product(sides[0].places, sides[1].places):
+        inside = (a.inside, b.inside, a.tile, b.tile, slice(None), a.phase, b.phase)
+        yield inside, (a.on_map, b.on_map)
+
+
+# Weights in phases
+
+
+def _taps(w: Array, scheme: Scheme) -> Array:
+    """w (kh, kw, C, O) as (taps of a phase, phases·C·O): missing taps are zero."""
+    shape = _phased(scheme, w.shape[2])
+    rows, cols = shape[0] * shape[1], shape[2] * shape[3]
+    if w.shape[:2] != (rows, cols):
+        whole = array_module(w).zeros((rows, cols, *w.shape[2:]), dtype=w.dtype)
+        whole[: w.shape[0], : w.shape[1]] = w
+        w = whole
+    phased = w.reshape(*shape, w.shape[3]).transpose(0, 2, 1, 3, 4, 5)
+    return phased.reshape(shape[0] * shape[2], phased[0, 0].size)
+
+
+def _untapped(flat: Array, scheme: Scheme, channels: int) -> Array:
+    """The adjoint of ``_taps``."""
+    s, p, t, q, c = _phased(scheme, channels)
+    o = flat.shape[1] // (p * q * c)
+    whole = flat.reshape(s, t, p, q, c, o).transpose(0, 2, 1, 3, 4, 5).reshape(s * p, t * q, c, o)
+    down, across = scheme.axes
+    return whole[: down.taps, : across.taps]
+
+
+def _phased(scheme: Scheme, channels: int) -> tuple[int, int, int, int, int]:
+    down, across = scheme.axes
+    return down.steps, down.inputs.phases, across.steps, across.inputs.phases, channels

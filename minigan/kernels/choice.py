@@ -1,0 +1,190 @@
+"""Which algorithm does a convolution: the one place where that is decided.
+
+``algorithm_for`` is a pure function of shapes, dtype and the table ``PRICES``, so the same shapes
+get the same algorithm everywhere, and the same bits again. It compares estimates of the time,
+which are sums of counts times prices: a price is what one multiplication, or one number written,
+was measured to cost. ``python -m benchmarks.calibrate`` measures them anew.
+
+Each algorithm can be forced by its name: ``with mg.config(conv="direct"): …``.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from functools import lru_cache
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..backend import Array, array_module
+from . import convolution, dft, winograd
+from .bilinear import Scheme, is_whole
+from .windows import Pair, Window
+
+FORWARD, INPUT, WEIGHT = "convolve", "input_gradient", "weight_gradient"
+
+FAST: dict[str, ModuleType] = {"dft": dft, "winograd": winograd}
+"""Modules with the three maps, for the windows that their ``applies`` says."""
+
+ALGORITHMS: dict[str, ModuleType] = {"direct": convolution, **FAST}
+"""Every algorithm by its name. ``direct`` is for any window."""
+
+forced: ContextVar[str] = ContextVar("minigan_conv", default="auto")
+"""The name of the algorithm that is forced, or "auto"."""
+
+
+# The table
+
+
+class Counts(NamedTuple):
+    """What an algorithm does: multiplications, and numbers that it writes."""
+
+    multiplied: int  # in products of matrices
+    made: int  # columns; or transforms of inputs and outputs
+    weights: int  # transforms of weights
+    moved: int  # elements of maps; or of tiles, where a map must be taken apart into them
+
+
+Prices = tuple[float, float, float, float]
+
+PRICES: dict[str, dict[str, dict[str, Prices]]] = {
+    "float32": {
+        FORWARD: {
+            "direct": (16.6, 210, 0, 422),
+            "dft": (17.1, 110, 272, 774),
+            "winograd": (16, 81.8, 229, 564),
+        },
+        INPUT: {
+            "direct": (13.2, 772, 0, 350),
+            "dft": (16.7, 0, 295, 1240),
+            "winograd": (15.5, 280, 242, 329),
+        },
+        WEIGHT: {
+            "direct": (16.6, 223, 0, 401),
+            "dft": (18, 0, 215, 941),
+            "winograd": (19, 227, 94.3, 158),
+        },
+    },
+    "float64": {
+        FORWARD: {
+            "direct": (34.5, 545, 0, 763),
+            "dft": (37.5, 119, 656, 1650),
+            "winograd": (38.8, 793, 380, 117),
+        },
+        INPUT: {
+            "direct": (29.7, 1200, 0, 714),
+            "dft": (36.1, 0, 529, 2280),
+            "winograd": (39.9, 754, 87.6, 114),
+        },
+        WEIGHT: {
+            "direct": (34.2, 443, 0, 865),
+            "dft": (37.7, 0, 494, 1790),
+            "winograd": (43.7, 552, 0, 39.2),
+        },
+    },
+}
+"""By dtype, map and algorithm: what one of each of the ``Counts`` costs, in picoseconds."""
+
+MARGIN = 0.95
+"""Another algorithm must take at most this part of the direct one's time to be chosen."""
+
+FEWEST = 8
+"""Channels, on either side and in each group, below which the direct one is chosen."""
+
+
+@lru_cache(maxsize=1024)
+def algorithm_for(
+    which: str, images: int, size: Pair, window: Window, channels: Pair, groups: int, dtype: Any
+) -> str:
+    """The name of the algorithm for one of the three maps: ``which`` is its function's name.
+
+    ``size`` is that of the larger map, ``channels`` are those of it and of the result, in all.
+    """
+    prices = PRICES.get(dtype.name, {}).get(which, {})
+    if min(channels) // groups < FEWEST or not prices:
+        return "direct"
+    costs = {
+        name: _cost(prices[name], counts(name, images, size, window, channels, groups, dtype))
+        for name, algorithm in ALGORITHMS.items()
+        if name not in FAST or FAST[name].applies(window)
+    }
+    costs["direct"] *= MARGIN
+    return min(costs, key=lambda name: costs[name])
+
+
+def _cost(prices: Prices, counts: Counts) -> float:
+    return sum(price * count for price, count in zip(prices, counts, strict=True))
+
+
+@lru_cache(maxsize=1024)
+def counts(
+    name: str, images: int, size: Pair, window: Window, channels: Pair, groups: int, dtype: Any
+) -> Counts:
+    """What an algorithm does, in one group."""
+    c, o = channels[0] // groups, channels[1] // groups
+    if name in FAST:
+        return _fast(FAST[name].scheme(window, size, c, o, dtype), images, c, o)
+    down, across = window.positions(size)
+    outputs = images * down * across
+    columns = outputs * window.taps[0] * window.taps[1] * c
+    return Counts(columns * o, columns, 0, images * size[0] * size[1] * c + outputs * o)
+
+
+def _fast(scheme: Scheme, images: int, c: int, o: int) -> Counts:
+    (r, inputs), (outputs, _), taps = scheme.B.shape, scheme.A.shape, scheme.G.shape[1]
+    c *= scheme.inputs[0].phases * scheme.inputs[1].phases
+    tiles = images * scheme.outputs[0].tiles * scheme.outputs[1].tiles
+    multiplied = r * (tiles * (c * o + inputs * c + outputs * o) + taps * c * o)
+    moved = tiles * (
+        inputs * c * (not is_whole(scheme.inputs)) + outputs * o * (not is_whole(scheme.outputs))
+    )
+    return Counts(multiplied, r * tiles * (c + o), r * c * o, moved)
+
+
+# The three maps, by the algorithm that is forced or chosen
+
+
+def convolve(x: Array, w: Array, window: Window, groups: int) -> Array:
+    """Y, as ``convolution.convolve``."""
+    channels = x.shape[3], w.shape[3]
+    algorithm = _algorithm(FORWARD, x, len(x), x.shape[1:3], window, channels, groups)
+    return algorithm.convolve(x, w, window, groups)
+
+
+def input_gradient(y: Array, w: Array, window: Window, groups: int, size: Pair) -> Array:
+    """X', as ``convolution.input_gradient``."""
+    channels = w.shape[2] * groups, w.shape[3]
+    algorithm = _algorithm(INPUT, y, len(y), size, window, channels, groups)
+    return algorithm.input_gradient(y, w, window, groups, size)
+
+
+def weight_gradient(x: Array, y: Array, window: Window, groups: int) -> Array:
+    """W', as ``convolution.weight_gradient``."""
+    channels = x.shape[3], y.shape[3]
+    algorithm = _algorithm(WEIGHT, x, len(x), x.shape[1:3], window, channels, groups)
+    return algorithm.weight_gradient(x, y, window, groups)
+
+
+def _algorithm(
+    which: str, like: Array, images: int, size: Pair, window: Window, channels: Pair, groups: int
+) -> ModuleType:
+    name = forced.get()
+    if name == "auto" and array_module(like) is not np:
+        name = "direct"  # the prices are a processor's
+    elif name == "auto":
+        name = algorithm_for(which, images, size, window, channels, groups, like.dtype)
+    elif name in FAST:
+        _check_applies(name, window, like.dtype)
+    return ALGORITHMS[name]
+
+
+def _check_applies(name: str, window: Window, dtype: Any) -> None:
+    algorithm = FAST[name]
+    if algorithm.applies(window) and dtype.name in ("float32", "float64"):
+        return
+    raise ValueError(
+        f"conv={name!r} is for {algorithm.APPLIES_TO}, in float32 or float64; got taps "
+        f"{window.taps}, stride {window.stride} and dilation {window.dilation} in {dtype.name}: "
+        'use mg.config(conv="auto") or "direct" here'
+    )

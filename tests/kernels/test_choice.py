@@ -1,0 +1,138 @@
+"""Which algorithm does what, and that all of them can be had by name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from properties import close
+
+import minigan as mg
+from minigan.kernels import choice
+from minigan.kernels.choice import ALGORITHMS, FORWARD, INPUT, WEIGHT, algorithm_for
+from minigan.kernels.windows import Window
+from minigan.ops.geometry import window
+from minigan.testing.values import values
+
+MAPS = (FORWARD, INPUT, WEIGHT)
+DTYPES = ("float32", "float64")
+
+
+def chosen(size, taps, stride, channels, which=FORWARD, images=64, groups=1, dtype="float32"):
+    where = window((size,) * 2, (taps,) * 2, stride, "same")
+    return algorithm_for(which, images, (size,) * 2, where, channels, groups, np.dtype(dtype))
+
+
+def test_every_algorithm_has_its_prices():
+    assert set(choice.PRICES) == set(DTYPES)
+    for table in choice.PRICES.values():
+        assert set(table) == set(MAPS)
+        for prices in table.values():
+            assert set(prices) == set(ALGORITHMS)
+            for price in prices.values():
+                assert len(price) == len(choice.Counts._fields) and min(price) >= 0 < max(price)
+
+
+@pytest.mark.parametrize("which", MAPS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_layers_of_dcgan_get_what_was_measured_to_be_fastest(which, dtype):
+    for images in (64, 128):
+        got = [
+            chosen(*layer, which, images, dtype=dtype)
+            for layer in (
+                (28, 5, 2, (1, 64)),
+                (14, 5, 2, (64, 128)),
+                (7, 5, 1, (128, 256)),
+                (28, 3, 1, (64, 128)),
+                (28, 3, 1, (256, 512)),
+            )
+        ]
+        assert got == ["direct", "dft", "dft", "winograd", "winograd"]
+
+
+def test_few_channels_are_done_directly_however_many_groups_have_them():
+    assert chosen(28, 3, 1, (64, 64)) == "winograd"
+    assert chosen(28, 3, 1, (64, 64), groups=64) == "direct"
+    assert chosen(28, 3, 1, (3, 64)) == chosen(28, 3, 1, (64, 3)) == "direct"
+
+
+def test_other_dtypes_and_windows_that_nothing_applies_to_are_done_directly():
+    assert chosen(28, 3, 1, (64, 64), dtype="float16") == "direct"
+    where = window((28, 28), (3, 3), 1, "same", dilation=2)
+    arguments = (64, (28, 28), where, (64, 64), 1, np.dtype("float32"))
+    assert {algorithm_for(which, *arguments) for which in MAPS} == {"direct"}
+
+
+def test_counts_of_the_definition_are_its_sizes():
+    where = Window((2, 3), (1, 2), padding=((1, 0), (0, 0)))
+    found = choice.counts("direct", 5, (4, 7), where, (6, 8), 2, np.dtype("float32"))
+    columns = 5 * 4 * 3 * 2 * 3 * 3
+    assert found == (columns * 4, columns, 0, 5 * 4 * 7 * 3 + 5 * 4 * 3 * 4)
+
+
+def test_counts_of_one_dft_are_those_of_its_steps():
+    where = window((7, 7), (5, 5), 1, "same")
+    found = choice.counts("dft", 2, (7, 7), where, (30, 20), 1, np.dtype("float32"))
+    each = 2 * (30 * 20 + 49 * 30 + 49 * 20) + 25 * 30 * 20
+    assert found == (121 * each, 121 * 2 * 50, 121 * 600, 0)
+
+
+# Forced
+
+
+X, W = values(0, (2, 6, 6, 2)), values(1, (3, 3, 2, 3))
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_a_forced_algorithm_does_it(name, monkeypatch):
+    for other in ALGORITHMS:
+        if other != name:
+            for which in MAPS:
+                monkeypatch.delattr(ALGORITHMS[other], which)
+    x, w = (mg.Tensor(a, requires_grad=True) for a in (X, W))
+    with mg.config(conv=name):
+        y = mg.conv2d(x, w, padding="same")
+        mg.grad(mg.conv2d_transpose(y, w, padding="same").sum(), [x, w])
+
+
+@pytest.mark.parametrize("name", choice.FAST)
+def test_all_algorithms_agree_through_a_network(name):
+    def run():
+        x, w = (mg.Tensor(a, requires_grad=True) for a in (X, W))
+        y = mg.conv2d(x, w, padding="same")
+        y = mg.leaky_relu(mg.batch_norm(y, np.ones(3), np.zeros(3)))
+        y = mg.avg_pool2d(mg.upsample_nearest(y, 2), 2)
+        y = mg.conv2d_transpose(mg.concatenate([y, y[::-1]]), w, padding="same")
+        loss = mg.tanh(mg.reshape(y, (len(y), -1)) @ values(2, (72, 4))).sum()
+        first = mg.grad(loss, [x, w], create_graph=True)
+        return first + mg.grad((first[0] * first[0]).sum() + first[1].sum(), [x, w])
+
+    with mg.config(conv="direct"):
+        expected = run()
+    with mg.config(conv=name):
+        for found, wanted in zip(run(), expected, strict=True):
+            close(found, wanted, 1e-11)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "dtype"),
+    [
+        ("winograd", {"stride": 2}, "float64"),
+        ("winograd", {"dilation": 2}, "float64"),
+        ("dft", {"dilation": 2}, "float64"),
+        ("dft", {}, "float16"),
+        ("winograd", {}, "float16"),
+    ],
+)
+def test_an_algorithm_that_does_not_apply_is_an_error_that_says_what_it_is_for(
+    name, settings, dtype
+):
+    with (
+        mg.config(conv=name),
+        pytest.raises(ValueError, match=rf"conv='{name}' is for windows .*taps \(3, 3\).*{dtype}"),
+    ):
+        mg.conv2d(X.astype(dtype), W.astype(dtype), **settings)
+
+
+def test_windows_of_too_many_taps_have_no_dft():
+    with mg.config(conv="dft"), pytest.raises(ValueError, match="at most 8 taps"):
+        mg.conv2d(np.ones((1, 9, 9, 1)), np.ones((9, 9, 1, 1)))

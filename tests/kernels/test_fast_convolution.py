@@ -1,0 +1,249 @@
+"""Winograd's algorithm and short DFTs: the same three maps as the definition's, for any layout."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import references
+from hypothesis import given
+from hypothesis import strategies as st
+from properties import adjoint, close
+from strategies import examples
+
+from minigan.kernels import bilinear, convolution, dft, winograd
+from minigan.kernels.windows import Window
+from minigan.ops.geometry import window
+from minigan.testing.strategies import Convolution, seeds, values
+
+FAST = {"dft": dft, "winograd": winograd}
+both = pytest.mark.parametrize("algorithm", FAST.values(), ids=FAST)
+
+
+@st.composite
+def suited(draw, algorithm, larger=7, images=2):
+    """Any settings that the algorithm applies to; maps up to ``larger`` than they need be."""
+
+    def each(low, high):
+        return draw(st.integers(low, high)), draw(st.integers(low, high))
+
+    taps, stride = (each(1, 6), each(1, 3)) if algorithm is dft else ((3, 3), (1, 1))
+    kind = draw(st.sampled_from(["valid", "same", "explicit", "explicit"]))
+    pads = tuple(zip(each(0, 3), each(0, 3), strict=True))
+    total = [sum(p) if kind == "explicit" else 0 for p in pads]
+    least = [1 if kind == "same" else max(1, t - p) for t, p in zip(taps, total, strict=True)]
+    return Convolution(
+        size=tuple(a + b for a, b in zip(least, each(0, larger), strict=True)),
+        taps=taps,
+        stride=stride,
+        dilation=(1, 1),
+        padding=pads if kind == "explicit" else kind,
+        groups=draw(st.integers(1, 3)),
+        channels=(draw(st.integers(1, 2)), draw(st.integers(1, 2))),
+        images=draw(st.integers(0, images)),
+        seed=draw(seeds()),
+    )
+
+
+any_suited = st.one_of(*(suited(a).map(lambda c, a=a: (a, c)) for a in FAST.values()))
+
+
+def window_of(c):
+    return window(c.size, c.taps, c.stride, c.padding, c.dilation)
+
+
+def results(algorithm, c, x, w, y):
+    """All three maps."""
+    return (
+        algorithm.convolve(x, w, window_of(c), c.groups),
+        algorithm.input_gradient(y, w, window_of(c), c.groups, c.size),
+        algorithm.weight_gradient(x, y, window_of(c), c.groups),
+    )
+
+
+def check_definition(algorithm, c):
+    x, w, y = c.map(), c.weights(), c.result()
+    forward, back, weights = results(algorithm, c, x, w, y)
+    close(forward, references.conv2d(x, w, **c.settings))
+    close(back, references.conv2d_transpose(y, w, **c.transposed_settings))
+    close(weights, convolution.weight_gradient(x, y, window_of(c), c.groups))
+
+
+# The three maps
+
+
+@examples(120)
+@given(any_suited)
+def test_fast_kernels_follow_the_definition(both):
+    check_definition(*both)
+
+
+@examples(80)
+@given(any_suited)
+def test_fast_kernels_are_each_others_adjoints(both):
+    algorithm, c = both
+    x, w, y, where = c.map(), c.weights(), c.result(), window_of(c)
+    adjoint(
+        lambda x: algorithm.convolve(x, w, where, c.groups),
+        lambda y: algorithm.input_gradient(y, w, where, c.groups, c.size),
+        x,
+        y,
+    )
+    adjoint(
+        lambda w: algorithm.convolve(x, w, where, c.groups),
+        lambda y: algorithm.weight_gradient(x, y, where, c.groups),
+        w,
+        y,
+    )
+
+
+def at(size, taps, stride, padding, groups=1, channels=(1, 2)):
+    return Convolution(size, taps, stride, (1, 1), padding, groups, channels, 1, sum(size))
+
+
+@pytest.mark.parametrize("positions", [1, 3, 4, 5, 7, 8, 9])
+def test_winograd_at_the_borders_of_tiles(positions):
+    for size, padding in (
+        ((positions, 4), "same"),
+        ((positions + 2, positions + 2), "valid"),
+        ((positions + 1, positions), ((0, 1), (2, 0))),
+    ):
+        check_definition(winograd, at(size, (3, 3), (1, 1), padding))
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1])
+@pytest.mark.parametrize(("taps", "stride"), [(5, 1), (5, 2), (4, 2), (3, 3), (8, 1)])
+def test_dft_where_one_tile_becomes_several(taps, stride, more):
+    longest = max(
+        size
+        for size in range(1, 4 * dft.LONGEST)
+        if dft._single(window((size,) * 2, (taps,) * 2, stride, "same"), 0, size)[0] <= dft.LONGEST
+    )
+    for padding in ("same", ((2, 1), (0, 3))):
+        c = at((longest + more, taps + 1), (taps,) * 2, (stride,) * 2, padding)
+        check_definition(dft, c)
+
+
+@pytest.mark.parametrize(
+    ("size", "taps", "stride", "products"),
+    [(7, 5, 1, 121), (14, 5, 2, 94), (9, 5, 1, 181)],
+)
+def test_dft_needs_as_few_products_as_it_says(size, taps, stride, products):
+    where = window((size, size), (taps, taps), stride, "same")
+    scheme = dft.scheme(where, (size, size), 512, 512, np.dtype("float64"))
+    assert scheme.B.shape[0] == products
+    assert all(axis.outputs.tiles == 1 for axis in scheme.axes)
+
+
+def test_each_of_many_groups_and_no_images():
+    for images in (0, 2):
+        c = at((6, 5), (3, 3), (1, 1), "same", groups=4, channels=(2, 3))
+        for algorithm in FAST.values():
+            check_definition(algorithm, dataclasses.replace(c, images=images))
+
+
+def test_weights_of_no_images_have_gradient_zero():
+    for algorithm in FAST.values():
+        y = np.ones((0, 4, 4, 2))
+        found = algorithm.weight_gradient(
+            np.ones((0, 4, 4, 2)), y, Window((3, 3), padding=((1, 1),) * 2), 1
+        )
+        assert found.shape == (3, 3, 2, 2) and not found.any()
+
+
+@both
+def test_images_done_a_few_at_a_time_are_the_same(algorithm, monkeypatch):
+    c = dataclasses.replace(at((9, 6), (3, 3), (1, 1), "same", 2, (3, 2)), images=7)
+    x, w, y = c.map(), c.weights(), c.result()
+    whole = results(algorithm, c, x, w, y)
+    monkeypatch.setattr(bilinear, "PRODUCTS_AT_A_TIME", 1)
+    counts = []
+    chunks = bilinear._chunks
+    monkeypatch.setattr(
+        bilinear, "_chunks", lambda *a: (counts.append(len(found := list(chunks(*a)))), found)[1]
+    )
+    for found, expected in zip(results(algorithm, c, x, w, y), whole, strict=True):
+        close(found, expected, 1e-14)
+    assert min(counts) > 2
+
+
+# Bits, dtypes and layouts
+
+
+@both
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_same_shapes_give_the_same_bits(algorithm, dtype):
+    c = dataclasses.replace(at((11, 9), (3, 3), (1, 1), "same", 1, (5, 3)), images=3)
+    operands = [a.astype(dtype) for a in (c.map(), c.weights(), c.result())]
+    first = results(algorithm, c, *operands)
+    np.full(10**6, np.nan)  # what the next empty arrays may find
+    for found, expected in zip(results(algorithm, c, *operands), first, strict=True):
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(found, expected)
+
+
+def spatial(a):
+    """The same array, (H, W, N, C) in memory."""
+    return np.ascontiguousarray(a.transpose(1, 2, 0, 3)).transpose(2, 0, 1, 3)
+
+
+@both
+def test_maps_come_out_with_positions_first_in_memory(algorithm):
+    c = at((8, 6), (3, 3), (1, 1), "same")
+    forward, back, weights = results(algorithm, c, c.map(), c.weights(), c.result())
+    assert forward.transpose(1, 2, 0, 3).flags.c_contiguous
+    assert back.transpose(1, 2, 0, 3).flags.c_contiguous
+    assert weights.flags.c_contiguous
+
+
+@examples(40)
+@given(any_suited)
+def test_operands_of_any_layout_are_read_and_left_alone(both):
+    algorithm, c = both
+    operands = c.map(), c.weights(), c.result()
+    expected = results(algorithm, c, *operands)
+    layouts = (
+        lambda a: spatial(a),
+        lambda a: np.asfortranarray(a),
+        lambda a: np.flip(np.flip(a).copy()),
+        lambda a: np.repeat(a, 2, axis=-1)[..., ::2],
+    )
+    for layout in layouts:
+        turned = [layout(a) for a in operands]
+        for a in turned:
+            a.flags.writeable = False
+        for found, wanted in zip(results(algorithm, c, *turned), expected, strict=True):
+            close(found, wanted, 1e-14)
+
+
+# Accuracy
+
+
+LAYERS = [
+    ((7, 7), 5, 1, (256, 128)),
+    ((14, 14), 5, 2, (64, 128)),
+    ((28, 28), 5, 1, (16, 16)),
+    ((14, 14), 3, 1, (128, 128)),
+    ((28, 28), 3, 1, (32, 64)),
+    ((9, 9), 3, 1, (1, 1)),
+]
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "bound"), [(convolution, 1e-6), (dft, 2e-6), (winograd, 1e-5)]
+)
+def test_float32_errs_by_no_more_than_the_docstring_says(algorithm, bound):
+    worst = 0.0
+    for size, taps, stride, channels in LAYERS:
+        c = dataclasses.replace(
+            at(size, (taps, taps), (stride, stride), "same", 1, channels), images=2
+        )
+        if algorithm is winograd and not winograd.applies(window_of(c)):
+            continue
+        operands = [values(i, a.shape) for i, a in enumerate((c.map(), c.weights(), c.result()))]
+        operands = [a.astype(np.float32) for a in operands]
+        exact = results(convolution, c, *(a.astype(np.float64) for a in operands))
+        for found, wanted in zip(results(algorithm, c, *operands), exact, strict=True):
+            worst = max(worst, np.abs(found - wanted).max() / np.abs(wanted).max())
+    assert bound / 100 < worst < bound

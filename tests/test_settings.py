@@ -1,0 +1,66 @@
+"""``mg.config``: what holds in a block, where, and until when."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+import minigan as mg
+from minigan.kernels import choice
+
+
+def test_settings_hold_in_the_block_and_are_put_back():
+    assert choice.forced.get() == "auto"
+    with mg.config(conv="dft"):
+        assert choice.forced.get() == "dft"
+        with mg.config(conv="auto"):
+            assert choice.forced.get() == "auto"
+        with mg.config():
+            assert choice.forced.get() == "dft"
+        with pytest.raises(KeyError), mg.config(conv="direct"):
+            raise KeyError
+        assert choice.forced.get() == "dft"
+    assert choice.forced.get() == "auto"
+
+
+def test_a_function_can_be_decorated():
+    @mg.config(conv="winograd")
+    def inside():
+        return choice.forced.get()
+
+    assert inside() == inside() == "winograd"
+    assert choice.forced.get() == "auto"
+
+
+def test_threads_have_settings_of_their_own():
+    found = {}
+    both = threading.Barrier(2)
+
+    def run(name):
+        with mg.config(conv=name):
+            both.wait()
+            found[name] = choice.forced.get()
+
+    threads = [threading.Thread(target=run, args=(name,)) for name in ("dft", "direct")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {"dft": "dft", "direct": "direct"}
+    assert choice.forced.get() == "auto"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("dtf", r"'dtf' \(is it 'dft'\?\)"),
+        ("Winograd", r"is it 'winograd'"),
+        ("xyz", r"'xyz', wanted one of 'auto', 'direct', 'dft', 'winograd'"),
+        (3, "got 3"),
+    ],
+)
+def test_an_unknown_name_is_an_error_with_the_nearest(name, words):
+    with pytest.raises(ValueError, match=words), mg.config(conv=name):
+        pass
+    assert choice.forced.get() == "auto"

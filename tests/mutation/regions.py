@@ -42,10 +42,15 @@ ENGINE = {
         "astype",
     ),
     "minigan/kernels/windows.py": ("Window.reach", "Window.positions"),
+    "minigan/kernels/convolution.py": ("convolve", "input_gradient", "weight_gradient"),
+    "minigan/kernels/dft.py": ("convolve", "input_gradient", "weight_gradient"),
+    "minigan/kernels/winograd.py": ("convolve", "input_gradient", "weight_gradient"),
 }
-"""What the tape does with gradients: keep, restore, add up, sum over broadcast axes, cast."""
+"""What the tape does with gradients (keep, restore, add up, sum over broadcast axes, cast), and the
+maps of convolution, each other's gradients, which are found by name when they run."""
 
 FOLLOWED = ("minigan/ops/", "minigan/kernels/")
+NOT_FOLLOWED = ("minigan/kernels/choice.py",)  # it decides how fast a gradient is, not what it is
 MAKERS = {"vjp": 0, "elementwise": 0, "primitive": 1, "Primitive": 1}
 """What makes a primitive, and how many positional arguments come before its gradients."""
 
@@ -188,6 +193,8 @@ class Survey:
                 path, name = _called(module, call.func)
                 target = self.modules.get(path)
                 if target is None or not path.startswith(FOLLOWED) or name in target.public:
+                    continue
+                if path in NOT_FOLLOWED:
                     continue
                 if name in target.made and isinstance(
                     forward := target.made[name].args[0], ast.Name

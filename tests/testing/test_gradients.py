@@ -388,6 +388,11 @@ def test_digits_lost_on_the_way_back_are_noticed():
         check_gradients(single, [X])
 
 
+def test_rounding_in_the_place_of_a_zero_may_have_any_digits():
+    tiny = np.array([1.0, 2.0**-60, 1, 1, 1, 1])
+    check_gradients(lambda x: x * np.where(tiny < 0.5, 0, 1) + mg.sin(tiny * x) * tiny, [V])
+
+
 def test_values_next_to_the_point_that_are_not_finite_leave_it_undecided():
     f = lambda x: mg.where(x.numpy() == x.numpy()[0], x, np.nan).sum()  # noqa: E731
     with pytest.raises(InconclusiveCheck, match="not finite"):

@@ -163,7 +163,7 @@ def dcgan28(batch: int = 128, width: float = 1, channels: int = 1) -> Workload:
         generator=_dcgan28_generator(width, channels),
         discriminator=_dcgan28_discriminator(width, 0.3),
         image=(28, 28, channels),
-        optimizer=Adam(1e-4, beta1=0.5),
+        optimizer=Adam(4e-4, beta1=0.0),
     )
 
 

@@ -201,7 +201,7 @@ def _for_maps(growth: Growth, allowed: Allowed) -> Layers:
     if allowed.kinks and not growth.layers:
         found += [st.builds(nn.GlobalMaxPooling2D), st.builds(nn.MaxPooling2D, pair, **pooling)]
     if channels % 4 == 0:
-        found.append(st.builds(nn.PixelShuffle))
+        found += 5 * [st.builds(nn.PixelShuffle)]  # as few maps have the channels for it
     if height * width <= 9:
         found.append(_transposed(growth.shape))
     if 1 < height * width <= 9:

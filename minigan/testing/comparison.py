@@ -77,9 +77,13 @@ def verdict(found: Comparison, tolerance: float) -> None:
 
 
 def scale_of(measured: Measured, wider: float, tolerance: float) -> float:
-    """The largest entry, or ``wider`` where that is larger and the noise hides the entries."""
+    """The largest entry, or ``wider`` where the entries drown in noise or are rounding beside it.
+
+    Elements of one output that are computed together share their rounding, so that what should be
+    zero may be 1e-17 of the others, and even in proportion to an input.
+    """
     own, noise = (float(np.abs(part).max(initial=0)) for part in measured[:2])
-    return own if noise <= tolerance / 10 * own else max(own, wider)
+    return own if noise <= tolerance / 10 * own and own > 1e-12 * wider else max(own, wider)
 
 
 def check_shape(what: str, claimed: Any, x: np.ndarray) -> None:

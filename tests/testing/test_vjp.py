@@ -148,6 +148,13 @@ def test_a_large_input_is_measured_at_some_elements_and_along_lines():
         check_vjp(forward, lambda g, x: (g[:, None] * np.cos(x)).T, [x])
 
 
+def test_a_row_that_is_rounding_beside_the_others_is_judged_by_them():
+    sizes = np.array([1.0, 1.0, 3e-17])
+    check_vjp(lambda x: x * sizes, lambda g, x: g * [1, 1, -2e-17], [X[0, :3]])
+    with pytest.raises(GradientMismatch):
+        check_vjp(lambda x: x * sizes * [1, 1, 1e6], lambda g, x: g * [1, 1, -2e-11], [X[0, :3]])
+
+
 # Functions that can't be checked
 
 

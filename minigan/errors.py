@@ -1,6 +1,8 @@
-"""The errors that name what went wrong with a graph, an array or a run."""
+"""The errors that name what went wrong with a graph, an array or a run, and a help for messages."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 
 class GraphFreedError(RuntimeError):
@@ -25,3 +27,11 @@ class DeviceError(RuntimeError):
 
 class NonFiniteError(ArithmeticError):
     """A loss, gradient or parameter turned NaN or infinite."""
+
+
+def nearest(name: str, options: Iterable[str]) -> str:
+    """What to add to a message about an unknown ``name``: " (did you mean 'tanh'?)", or ""."""
+    from difflib import get_close_matches  # slow to import, and seldom used
+
+    near = get_close_matches(name, list(options), 1, cutoff=0.5)
+    return f" (did you mean {near[0]!r}?)" if near else ""

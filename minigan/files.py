@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from .errors import nearest
+
 if TYPE_CHECKING:
     import zipfile
 
@@ -315,19 +317,12 @@ def _check_entries(got: Mapping[str, Entry], wanted: Mapping[str, Entry]) -> Non
     missing = [name for name in wanted if name not in got]
     extra = [name for name in got if name not in wanted]
     differ = [name for name in wanted if name in got and got[name] != wanted[name]]
-    problems = [f"missing {name!r}{_nearest(name, extra)}" for name in missing]
-    problems += [f"unexpected {name!r}{_nearest(name, missing)}" for name in extra]
+    problems = [f"missing {name!r}{nearest(name, extra)}" for name in missing]
+    problems += [f"unexpected {name!r}{nearest(name, missing)}" for name in extra]
     problems += [f"{n!r} is {_words(got[n])}, wanted {_words(wanted[n])}" for n in differ]
     if problems:
         more = f"; and {len(problems) - 8} more" if len(problems) > 8 else ""
         raise FileError("its arrays are not the ones wanted: " + "; ".join(problems[:8]) + more)
-
-
-def _nearest(name: str, others: list[str]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, others, 1)
-    return f" (is it {near[0]!r}?)" if near else ""
 
 
 def _words(entry: Entry) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from .errors import nearest
 from .kernels import choice
 
 
@@ -18,11 +19,8 @@ def config(*, conv: str | None = None) -> Iterator[None]:
     """
     names = ["auto", *choice.ALGORITHMS]
     if conv is not None and conv not in names:
-        from difflib import get_close_matches  # slow to import, and seldom used
-
-        near = get_close_matches(str(conv), names, 1, cutoff=0.4)
-        hint = f" (is it {near[0]!r}?)" if near else ""
-        raise ValueError(f"conv: got {conv!r}{hint}, wanted one of {', '.join(map(repr, names))}")
+        hint, wanted = nearest(str(conv), names), ", ".join(map(repr, names))
+        raise ValueError(f"conv: got {conv!r}{hint}, wanted one of {wanted}")
     token = choice.forced.set(choice.forced.get() if conv is None else conv)
     try:
         yield

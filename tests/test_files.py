@@ -235,8 +235,8 @@ def test_what_differs_is_listed_before_data_is_read(
         load_arrays(saved, expected=expected)
     message = str(caught.value)
     assert str(saved) in message
-    assert "missing 'dense.weights' (is it 'dense.weight'?)" in message
-    assert "unexpected 'dense.weight' (is it 'dense.weights'?)" in message
+    assert "missing 'dense.weights' (did you mean 'dense.weight'?)" in message
+    assert "unexpected 'dense.weight' (did you mean 'dense.weights'?)" in message
     assert "'dense.bias' is (4,) float16, wanted (5,) float16" in message
     assert "'steps' is () int64, wanted () int16" in message
     assert read == ["header"]

@@ -54,8 +54,8 @@ def test_threads_have_settings_of_their_own():
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("dtf", r"'dtf' \(is it 'dft'\?\)"),
-        ("Winograd", r"is it 'winograd'"),
+        ("dtf", r"'dtf' \(did you mean 'dft'\?\)"),
+        ("Winograd", r"did you mean 'winograd'"),
         ("xyz", r"'xyz', wanted one of 'auto', 'direct', 'dft', 'winograd'"),
         (3, "got 3"),
     ],

@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from importlib.util import find_spec
+
+from ..errors import nearest
 
 
 def unknown(what: str, got: str, options: Iterable[str]) -> ValueError:
     """The error for a name that isn't one of ``options``: says the nearest, and all of them."""
     names = list(options)
-    near = get_close_matches(got, names, 1, cutoff=0.5)
-    hint = f" (is it {near[0]!r}?)" if near else ""
-    return ValueError(f"unknown {what} {got!r}{hint}; wanted one of {', '.join(names)}")
+    return ValueError(
+        f"unknown {what} {got!r}{nearest(got, names)}; wanted one of {', '.join(names)}"
+    )
 
 
 def whole(least: int) -> Callable[[str], int]:

@@ -6,7 +6,7 @@ transforms of length L, e(n) = exp(2πi·n/L),
     X[k] = Σ_q x[q]·e(−kq),    Ŵ[k] = Σ_t w[t]·e(kt),    y[p] = 1/L·Σ_k X[k]·Ŵ[k]·e(kp),
 
 since Σ_k e(k·(p + t − q)) is L where p + t = q and zero otherwise. (It is L as well where they
-differ by a multiple of L, so L is chosen such that none do that matter: see ``_length``.) In two
+differ by a multiple of L, so L is chosen such that none do that matter: see ``_single``.) In two
 dimensions k, p, q and t are pairs, and each product is a sum of two.
 
 All is real, so X[−k] and Ŵ[−k] are the conjugates of X[k] and Ŵ[k], and one k of such a pair tells

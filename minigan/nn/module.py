@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..backend import FLOATS, is_array, to_device
+from ..errors import nearest
 from ..random import Stream
 from ..tensor import Tensor, TensorLike, as_tensor, no_grad
 from .context import Building, building, mode_in_force, training, watcher_in_force
@@ -227,7 +228,7 @@ class Module:
         """Write the arrays of ``state`` into the parameters; all are checked before any is."""
         own = self.named_state()
         problems = [
-            f"missing {name!r}" + _nearest(name, state.keys() - own.keys())
+            f"missing {name!r}" + nearest(name, state.keys() - own.keys())
             for name in own.keys() - state.keys()
         ]
         problems += [f"unexpected {name!r}" for name in state.keys() - own.keys()]
@@ -355,10 +356,3 @@ def _float(dtype: Any) -> np.dtype:
             f'to: got {dtype!r}, wanted a device ("cpu", "cuda", "cuda:1") or a float dtype'
         )
     return found
-
-
-def _nearest(name: str, others: Any) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(name, list(others), 1)
-    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -39,15 +39,15 @@ def check_first(
             check_shape(f"gradient of {subject.names[i]}", claims[0][i], x)
     survey = _Survey(subject, outputs, probes, rng, tolerance)
     measured = [(moves, survey.measure(moves)) for moves in _all_moves(subject.inputs, rng)]
-    whole = {moves.place: found for moves, found in measured if moves.everything}
+    whole: list[Any] = [None] * len(subject.inputs)
+    for moves, found in measured:
+        if moves.everything:
+            whole[moves.place] = found.value.reshape(*moves.x.shape, len(probes))
     for moves, found in measured:
         wider = _wider_scales(found.value, probes)
         for k in range(len(probes)):
             column = Measured(*(part[:, k] for part in found))
-            others = tuple(
-                whole[j].value[:, k].reshape(x.shape) if j in whole else None
-                for j, x in enumerate(subject.inputs)
-            )
+            others = tuple(None if values is None else values[..., k] for values in whole)
             comparison = survey.compare(moves, k, claims[k], column, wider[k], others)
             verdict(comparison, tolerance)
 

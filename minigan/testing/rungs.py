@@ -227,11 +227,9 @@ def check_adjoint(
 def _begin(
     function: Function, inputs: Sequence[Any], vjp: Function | None, seed: int
 ) -> tuple[Subject, list[np.ndarray], np.random.Generator]:
-    subject: Subject
     if vjp is None:
-        subject = tensor_subject(function, inputs)
-    else:
-        subject = ArrayFunction(function, vjp, inputs)
+        return _begin_tensors(function, inputs, seed)
+    subject = ArrayFunction(function, vjp, inputs)
     return subject, check_contract(subject), np.random.default_rng(seed)
 
 

@@ -79,11 +79,11 @@ class TensorFunction:
 
     def outputs(self, xs: Sequence[Tensor]) -> list[Tensor]:
         """The function's tensors at ``xs``, as a list."""
-        result = self.function(*xs)
-        return self.listed(result)
+        return self.listed(self.function(*xs))
 
     @staticmethod
     def listed(result: Any) -> list[Tensor]:
+        """What the function returned, as a list; an error where it holds anything else."""
         listed = list(result) if isinstance(result, (tuple, list)) else [result]
         for i, y in enumerate(listed):
             if not isinstance(y, Tensor):
@@ -219,7 +219,7 @@ def judging() -> Iterator[None]:
 
 
 def check_contract(subject: Subject) -> list[np.ndarray]:
-    """The subject's outputs, once it is seen to give the same bits twice, all of them finite.
+    """The subject's outputs, once it is seen to give the same bits twice.
 
     Raises the error of what it does instead.
     """

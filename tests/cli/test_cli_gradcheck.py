@@ -10,9 +10,7 @@ import pytest
 
 import minigan as mg
 from minigan.kernels import windows
-from minigan.testing.registry import ENTRIES, Case, Entry, coverage, running
-
-PLAIN_KERNELS = ("convolution.", "windows.")  # those that conv2d reaches, forced to nothing
+from minigan.testing.registry import coverage, running
 
 WRONG = mg.primitive(lambda x: x**3, lambda g, x: 2 * x**2 * g, name="wrong")
 
@@ -32,31 +30,6 @@ critic = nn.Sequential(nn.Dense(3), nn.Softplus(), nn.Dense(1))
 def cases(rng):
     return Case(mg.exp, [rng.normal(size=(2, 3))], {"kind": "plain"})
 """
-
-
-@pytest.fixture
-def small(monkeypatch):
-    """A complete registry of two entries, and a way to plant a third."""
-    for name in list(ENTRIES):
-        if name not in ("conv2d", "tanh"):
-            monkeypatch.delitem(ENTRIES, name)
-    monkeypatch.setattr(coverage, "expected", lambda: ["conv2d", "tanh"])
-    every = coverage.kernels
-    for module in (coverage, running):
-        monkeypatch.setattr(
-            module,
-            "kernels",
-            lambda: {
-                name: code for name, code in every().items() if name.startswith(PLAIN_KERNELS)
-            },
-        )
-
-    def plant(function, name="planted"):
-        settings = {"planted": True, "axis": None}
-        case = Case(function, [np.array([[0.5, 1.5], [0.7, -1.1]])], settings)
-        monkeypatch.setitem(ENTRIES, name, Entry(name, lambda rng: case))
-
-    return plant
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ def _telling(values: np.ndarray) -> bool:
 
 
 def swapped(facts: Facts) -> Explanation | None:
+    """The gradient of another input."""
     for j, other in enumerate(facts.evidence.others):
         if j == facts.evidence.place or other is None or not _telling(other):
             continue
@@ -30,6 +31,7 @@ def swapped(facts: Facts) -> Explanation | None:
 
 
 def permuted(facts: Facts) -> Explanation | None:
+    """The right gradient with its axes in another order."""
     right, dims = facts.measured, facts.measured.ndim
     if not 2 <= dims <= MOST_AXES or facts.claimed.ndim != dims or not _telling(right):
         return None
@@ -50,6 +52,7 @@ def _moved(order: Axes) -> Axes:
 
 
 def flipped(facts: Facts) -> Explanation | None:
+    """The right gradient reversed along some axes."""
     if not facts.same_shape or facts.measured.ndim > MOST_AXES or not _telling(facts.measured):
         return None
     long = (k for k, length in enumerate(facts.measured.shape) if length > 1)
@@ -61,6 +64,7 @@ def flipped(facts: Facts) -> Explanation | None:
 
 
 def shifted(facts: Facts) -> Explanation | None:
+    """The right gradient moved along one axis."""
     if not facts.same_shape:
         return None
     for axis, length in enumerate(facts.measured.shape):
@@ -119,6 +123,7 @@ def extra_sum(facts: Facts) -> Explanation | None:
 
 
 def reshaped(facts: Facts) -> Explanation | None:
+    """The right numbers in another shape."""
     if facts.same_shape or facts.claimed.size != facts.measured.size:
         return None
     if not facts.near(facts.claimed.reshape(facts.measured.shape), facts.measured):

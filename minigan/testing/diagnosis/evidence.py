@@ -99,6 +99,7 @@ class Facts:
 
 
 def largest(values: np.ndarray) -> float:
+    """The largest magnitude, 0.0 of none."""
     return float(np.abs(values).max(initial=0.0))
 
 
@@ -128,5 +129,6 @@ def subsets(axes: Iterable[int]) -> Iterator[Axes]:
 
 
 def named_axes(axes: Iterable[int]) -> str:
+    """Axes in words: "axis 0", or "axes (0, 2)"."""
     axes = tuple(axes)
     return f"axis {axes[0]}" if len(axes) == 1 else f"axes {axes}"

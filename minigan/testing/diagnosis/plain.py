@@ -8,6 +8,7 @@ from .evidence import Explanation, Facts, largest
 
 
 def not_finite(facts: Facts) -> Explanation | None:
+    """Entries are NaN or infinite."""
     bad = ~np.isfinite(facts.claimed)
     if not bad.any():
         return None
@@ -24,6 +25,7 @@ def not_finite(facts: Facts) -> Explanation | None:
 
 
 def zero(facts: Facts) -> Explanation | None:
+    """All zero where the right gradient is not."""
     if facts.claimed.any() or not facts.claimed.size or not facts.same_shape or facts.agrees:
         return None
     size = largest(facts.measured)
@@ -34,6 +36,7 @@ def zero(facts: Facts) -> Explanation | None:
 
 
 def dtype(facts: Facts) -> Explanation | None:
+    """Right in value, and not of the input's dtype."""
     if not facts.agrees or facts.dtype == facts.input.dtype:
         return None
     words = (
@@ -44,6 +47,7 @@ def dtype(facts: Facts) -> Explanation | None:
 
 
 def nothing_to_explain(facts: Facts) -> Explanation | None:
+    """No error."""
     if not facts.agrees:
         return None
     return Explanation("agrees", "the claimed gradient agrees with the measured one")
@@ -64,6 +68,7 @@ def precision(facts: Facts) -> Explanation | None:
 
 
 def shape(facts: Facts) -> Explanation | None:
+    """Not of the input's shape: what is left where no rearrangement or sum explains it."""
     if facts.same_shape:
         return None
     words = (

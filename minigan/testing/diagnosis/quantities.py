@@ -12,6 +12,8 @@ from .evidence import Axes, Facts, named_axes
 
 
 class Quantity(NamedTuple):
+    """An array that a formula may hold, and what to call it."""
+
     name: str
     values: np.ndarray
 
@@ -24,10 +26,12 @@ def inputs(facts: Facts) -> list[Quantity]:
 
 
 def cotangents(facts: Facts) -> list[Quantity]:
+    """What the outputs are weighted with."""
     return _numbered("the cotangent", facts.evidence.cotangents)
 
 
 def outputs(facts: Facts) -> list[Quantity]:
+    """The function's values."""
     return _numbered("the output", facts.evidence.outputs)
 
 
@@ -38,6 +42,7 @@ def _numbered(name: str, arrays: Iterable[np.ndarray]) -> list[Quantity]:
 
 
 def products(first: Iterable[Quantity], second: Iterable[Quantity]) -> Iterator[Quantity]:
+    """Every one of the first times every one of the second that broadcasts with it."""
     second = list(second)
     for a in first:
         for b in second:
@@ -46,6 +51,7 @@ def products(first: Iterable[Quantity], second: Iterable[Quantity]) -> Iterator[
 
 
 def broadcast_shape(*shapes: Axes) -> Axes | None:
+    """What the shapes broadcast to, None where they do not."""
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:
@@ -132,6 +138,7 @@ def natural(c: float, facts: Facts) -> str | None:
 
 
 def unit(c: float) -> bool:
+    """Whether a coefficient is ±1."""
     return _same(abs(c), 1)
 
 

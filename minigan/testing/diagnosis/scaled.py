@@ -9,12 +9,14 @@ from .quantities import Quantity, cotangents, inputs, natural, outputs, spread
 
 
 def sign(facts: Facts) -> Explanation | None:
+    """Claimed = −right."""
     if not facts.near(-facts.claimed, facts.measured):
         return None
     return Explanation("sign", "the claimed gradient is minus the right one")
 
 
 def absolute(facts: Facts) -> Explanation | None:
+    """Claimed = |right|: every negative entry has the wrong sign."""
     # With one negative entry the same evidence reads: one element is wrong.
     if np.count_nonzero(facts.measured < -facts.acceptance) < 2:
         return None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from difflib import get_close_matches
 from typing import Any
 
+from ...errors import nearest
 from ..errors import (
     GradientMismatch,
     InconclusiveCheck,
@@ -32,11 +32,9 @@ def find(name: str, shapes: Sequence[Shape] = ()) -> Entry:
     if ":" in name:
         return user_entry(name, shapes)
     if name not in ENTRIES:
-        near = get_close_matches(name, ENTRIES, 1, cutoff=0.5)
-        hint = f" (is it {near[0]!r}?)" if near else ""
         raise ValueError(
-            f"unknown entry {name!r}{hint}; wanted package.module:object or one of "
-            f"{', '.join(sorted(ENTRIES))}"
+            f"unknown entry {name!r}{nearest(name, ENTRIES)}; wanted package.module:object or one "
+            f"of {', '.join(sorted(ENTRIES))}"
         )
     return ENTRIES[name]
 

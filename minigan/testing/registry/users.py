@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterable, Sequence
-from difflib import get_close_matches
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
+from ...errors import nearest
 from ...nn import Module
 from ..errors import WrongTypeError
 from .draws import Rng, Shape, values
@@ -60,7 +60,7 @@ def _imported(spec: str) -> Any:
         try:
             found = getattr(found, name)
         except AttributeError:
-            hint = _near(name, dir(found))
+            hint = nearest(name, dir(found))
             raise ValueError(f"{spec}: {path} has no {name!r}{hint}") from None
     return found
 
@@ -73,18 +73,13 @@ def _module(path: str) -> Any:
             raise  # of something that the user's module imports
         parent, _, last = error.name.rpartition(".")
         places = getattr(import_module(parent), "__path__", []) if parent else None
-        hint = _near(last, [info.name for info in pkgutil.iter_modules(places)])
+        hint = nearest(last, [info.name for info in pkgutil.iter_modules(places)])
         raise ValueError(f"there is no module {error.name!r}{hint}") from None
     except ImportError:
         raise
     except Exception as error:
         message = f"{path} can't be imported: {type(error).__name__}: {error}"
         raise ValueError(message) from error
-
-
-def _near(name: str, options: Iterable[str]) -> str:
-    near = get_close_matches(name, list(options), 1, cutoff=0.6)
-    return f" (is it {near[0]!r}?)" if near else ""
 
 
 # What it is

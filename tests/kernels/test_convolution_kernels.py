@@ -74,6 +74,28 @@ def test_images_done_a_few_at_a_time_are_the_same(limit, c, more):
         close(found, expected, 1e-14)
 
 
+def test_as_many_images_at_a_time_as_their_columns_fit(monkeypatch):
+    x, w, where = values(0, (7, 5, 4, 6)), values(1, (2, 2, 6, 5)), Window((2, 2))
+    y = values(2, (7, 4, 3, 5))
+    columns = 4 * 3 * 2 * 2 * 6  # of one image
+    counts = []
+    for name in ("_columns", "_pieces"):
+        made = getattr(kernel, name)
+        monkeypatch.setattr(
+            kernel, name, lambda a, *more, made=made: (counts.append(len(a)), made(a, *more))[1]
+        )
+    for copies, run in (
+        (1, lambda: kernel.convolve(x, w, where, 1)),
+        (2, lambda: kernel.input_gradient(y, w, where, 1, (5, 4))),
+        (2, lambda: kernel.weight_gradient(x, y, where, 1)),
+    ):
+        for limit, expected in ((3 * columns, [3, 3, 1]), (3 * columns - 1, [2, 2, 2, 1])):
+            monkeypatch.setattr(kernel, "COLUMNS_AT_A_TIME", copies * limit)
+            run()
+            assert counts == expected
+            counts.clear()
+
+
 def test_one_image_has_the_same_bits_whichever_batch_mates_share_its_chunk(monkeypatch):
     # Numbers whose products and sums are exact, so that any order of summation gives these bits.
     rng = np.random.default_rng(0)
@@ -144,3 +166,4 @@ def test_rows_and_columns_that_no_window_meets_get_gradient_zero():
     y = values(0, (1, 1, 1, 2))
     found = kernel.input_gradient(y, values(1, (2, 2, 3, 2)), where, 1, (4, 4))
     assert found[:, :2, :2].all() and not found[:, 2:].any() and not found[:, :, 2:].any()
+    assert not np.signbit(found[:, 2:]).any() and not np.signbit(found[:, :, 2:]).any()

@@ -152,6 +152,13 @@ def test_weights_of_no_images_have_gradient_zero():
         assert found.shape == (3, 3, 2, 2) and not found.any()
 
 
+def test_rows_and_columns_that_no_window_meets_get_gradient_zero():
+    where, y = Window((2, 2), (3, 3)), values(0, (1, 1, 1, 2))
+    found = dft.input_gradient(y, values(1, (2, 2, 3, 2)), where, 1, (4, 4))
+    assert found[:, :2, :2].all() and not found[:, 2:].any() and not found[:, :, 2:].any()
+    assert not np.signbit(found[:, 2:]).any() and not np.signbit(found[:, :, 2:]).any()
+
+
 @both
 def test_images_done_a_few_at_a_time_are_the_same(algorithm, monkeypatch):
     c = dataclasses.replace(at((9, 6), (3, 3), (1, 1), "same", 2, (3, 2)), images=7)
@@ -166,6 +173,54 @@ def test_images_done_a_few_at_a_time_are_the_same(algorithm, monkeypatch):
     for found, expected in zip(results(algorithm, c, x, w, y), whole, strict=True):
         close(found, expected, 1e-14)
     assert min(counts) > 2
+
+
+def sizes(slices, count):
+    """How many each takes of ``count`` in a row, which all together they take once."""
+    places = [range(count)[each] for each in slices]
+    assert [k for each in places for k in each] == list(range(count))
+    return [len(each) for each in places]
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        (5 * 36 * 6 * 5, [5, 5]),
+        (5 * 36 * 6 * 5 - 1, [4, 4, 2]),
+        (9 * 36 * 6 * 5, [5, 5]),  # rather two alike than nine and one
+        (10 * 36 * 6 * 5, [10]),
+        (1, [1] * 10),
+    ],
+)
+def test_as_many_images_at_a_time_as_their_products_fit(limit, expected, monkeypatch):
+    where = window((9, 5), (3, 3), (1, 1), "same")
+    scheme = winograd.scheme(where, (9, 5), 2, 3, np.dtype("float64"))
+    assert [side.tiles for side in scheme.outputs] == [3, 2]
+    monkeypatch.setattr(bilinear, "PRODUCTS_AT_A_TIME", limit)
+    assert sizes(bilinear._chunks(10, (36, 2, 3), scheme), 10) == expected
+    assert sizes(bilinear._chunks(0, (36, 2, 3), scheme), 0) == [0]
+
+
+def test_more_images_at_a_time_where_the_weights_are_more(monkeypatch):
+    where = window((4, 4), (3, 3), (1, 1), "same")
+    scheme = winograd.scheme(where, (4, 4), 30, 20, np.dtype("float64"))
+    monkeypatch.setattr(bilinear, "PRODUCTS_AT_A_TIME", 1)
+    # Twice the weights of 30·20 are as many as what 24 images give: 24·(30 + 20).
+    assert sizes(bilinear._chunks(48, (36, 30, 20), scheme), 48) == [24, 24]
+    assert sizes(bilinear._chunks(49, (36, 30, 20), scheme), 49) == [17, 17, 15]
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [(1, [1] * 12), (74, [1] * 12), (148, [2] * 6), (222, [3] * 4), (444, [6] * 2), (888, [12])],
+)
+def test_as_many_products_at_a_time_as_stay_in_the_cache(limit, expected, monkeypatch):
+    monkeypatch.setattr(bilinear, "TRANSFORMED_AT_A_TIME", limit)
+    left = bilinear.Transform(np.ones((12, 2)), np.ones((2, 5 * 4)), 4)  # (12, 5, 4)
+    right = bilinear.Transform(np.ones((12, 3)), np.ones((3, 4 * 6)), 6)  # (12, 4, 6)
+    # Each product is of 5·4 + 4·6 + 5·6 = 74 elements.
+    assert left.shape == (12, 5, 4) and right.shape == (12, 4, 6)
+    assert sizes(bilinear._parts(left, right), 12) == expected
 
 
 # Bits, dtypes and layouts

@@ -192,7 +192,7 @@ mutant = [m for r in survey.regions if r.name == name for m in mutants(r) if m.k
 tree = survey.modules[mutant.path].tree
 found = forked(partial(run_checks, root, mutant, tree, [Draw(entry, 0, 1.0, {})]), 60)
 print(found.error or found.value)
-print(same_bits(root, mutant, tree, [(entry, seed) for seed in range(20)]))
+print(same_bits(root, mutant, tree, [(entry, seed) for seed in range(20)], {}))
 assert "minigan" not in sys.modules
 """
 

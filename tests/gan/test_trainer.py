@@ -233,7 +233,7 @@ def refused(run, path, message):
 def test_a_file_of_another_architecture_is_refused_by_name(tmp_path):
     path = tmp_path / "state.npz"
     trainer(norm=True).save(path)
-    refused(trainer(), path, r"missing 'generator\.2\.weight' \(is it")
+    refused(trainer(), path, r"missing 'generator\.2\.weight' \(did you mean")
     refused(trainer(dtype="float64", norm=True), path, r"'generator.*' is .*float32, wanted .*64")
 
 

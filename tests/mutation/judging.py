@@ -53,6 +53,10 @@ hypothesis.settings.register_profile(
 )
 
 
+Bits = dict[tuple[str, int], str]
+"""A hash of the values and gradients of each case: an entry's name and a seed."""
+
+
 class Draw(NamedTuple):
     """One case of the registry: what its check costs, and the lines of each file it reaches."""
 
@@ -77,6 +81,7 @@ class Bench:
     survey: Survey
     draws: list[Draw] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)  # of each file of tests
+    bits: Bits = field(default_factory=dict)  # of the cases that were compared so far
 
     def tree(self, mutant: Mutant) -> ast.Module:
         return self.survey.modules[mutant.path].tree
@@ -131,7 +136,7 @@ class Bench:
     def _same_bits(self, mutant: Mutant, draws: list[Draw]) -> bool:
         names = sorted({draw.name for draw in draws})
         cases = [(names[i % len(names)], i // len(names)) for i in range(INPUTS if names else 0)]
-        return bool(cases) and same_bits(self.root, mutant, self.tree(mutant), cases)
+        return bool(cases) and same_bits(self.root, mutant, self.tree(mutant), cases, self.bits)
 
 
 def own_tests(root: Path, path: str) -> list[str]:
@@ -250,13 +255,21 @@ def _note(names: dict[str, str], lines: dict[str, set[int]], frame: Any, *_: Any
     return local(frame, "call", None)
 
 
-def same_bits(root: Path, mutant: Mutant, tree: ast.Module, cases: list[tuple[str, int]]) -> bool:
-    """Whether values, gradients and second gradients of the cases are what they are without it."""
+def same_bits(
+    root: Path, mutant: Mutant, tree: ast.Module, cases: list[tuple[str, int]], known: Bits
+) -> bool:
+    """Whether values, gradients and second gradients of the cases are what they are without it.
+
+    ``known`` is what they are without it; what is missing there is found and added.
+    """
     for some in (cases[:FIRST], cases[FIRST:]):  # few show most differences
-        original = forked(partial(_all_bits, root, some), seconds=600)
-        if original.error:
-            raise RuntimeError(f"cases fail without a change: {original.error}")
-        if forked(partial(_all_bits, root, some, mutant, tree), 600).value != original.value:
+        if unknown := [case for case in some if case not in known]:
+            original = forked(partial(_all_bits, root, unknown), seconds=600)
+            if original.error:
+                raise RuntimeError(f"cases fail without a change: {original.error}")
+            known.update(zip(unknown, original.value, strict=True))
+        found = forked(partial(_all_bits, root, some, mutant, tree), 600).value
+        if found != [known[case] for case in some]:
             return False
     return True
 

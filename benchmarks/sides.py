@@ -37,6 +37,15 @@ from .workloads import POOL, Workload
 
 ROOT = Path(__file__).resolve().parent.parent
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+PINS = ("OPENBLAS_CORETYPE", "ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA")
+"""What an environment may hold one side's library back with: neither side is given them, so that
+each uses the instructions that it finds."""
+
+
+def _environment(threads: int) -> dict[str, str]:
+    """This process's, with that many threads and without ``PINS``."""
+    kept = {name: value for name, value in os.environ.items() if name not in PINS}
+    return {**kept, **dict.fromkeys(THREADS, str(threads))}
 
 
 class SideFailed(Exception):
@@ -56,7 +65,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=ROOT,
-            env={**os.environ, **dict.fromkeys(THREADS, str(threads))},
+            env=_environment(threads),
         )
 
     def __enter__(self) -> Worker:

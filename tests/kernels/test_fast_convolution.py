@@ -136,6 +136,48 @@ def test_dft_needs_as_few_products_as_it_says(size, taps, stride, products):
     assert all(axis.outputs.tiles == 1 for axis in scheme.axes)
 
 
+def test_dft_considers_every_tile_that_a_transform_is_long_enough_for():
+    # Five taps at stride 2 are three of a phase: m outputs need m + 2 inputs.
+    ways = dft._ways(window((40, 40), (5, 5), 2, "valid"), 0, 40)  # 18 outputs
+    expected = [(m + 2, m, 0, m + 2, 3, -(-18 // m)) for m in range(1, dft.LONGEST - 1)]
+    assert [tuple(way) for way in ways] == expected
+    short = dft._ways(window((6, 6), (5, 5), 2, "same"), 0, 6)  # 3 outputs, padded by 1 and 2
+    assert [tuple(way) for way in short[:3]] == [
+        (m + 2, m, 0, m + 2, 3, -(-3 // m)) for m in (1, 2, 3)
+    ]
+    # One tile: padded, one phase holds rows 1, 3 and 5 at 1 to 3, the other 0, 2 and 4 at 0 to 2.
+    assert [tuple(way) for way in short[3:]] == [(4, 3, 0, 4, 3, 1)]
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_dft_takes_the_tiles_of_least_work(stride):
+    c, o, size = 3, 5, (23, 6)
+    where = window(size, (5, 4), stride, "same")
+    phases = stride * stride
+    found = {}
+    for down in dft._ways(where, 0, size[0]):
+        for across in dft._ways(where, 1, size[1]):
+            a, b, _ = dft._matrices(down, across)
+            tiles, (r, inputs) = down.tiles * across.tiles, b.shape
+            # To transform what comes in, to multiply, and to transform what comes out.
+            each = inputs * phases * c + phases * c * o + len(a) * o
+            found[down, across] = tiles * r * each
+            assert dft._work(down, across, phases * c, o) == found[down, across]
+    chosen = dft.scheme(where, size, c, o, np.dtype("float64"))
+    best = min(found, key=lambda two: found[two])
+    assert [axis.outputs.tiles for axis in chosen.axes] == [way.tiles for way in best]
+    assert [axis.outputs.span for axis in chosen.axes] == [way.outputs for way in best]
+
+
+@both
+def test_tiles_are_chosen_for_the_channels_of_one_group(algorithm, monkeypatch):
+    c = at((6, 5), (3, 3), (1, 1), "same", groups=2, channels=(3, 4))
+    asked, scheme = [], algorithm.scheme
+    monkeypatch.setattr(algorithm, "scheme", lambda *a: (asked.append(a[1:4]), scheme(*a))[1])
+    results(algorithm, c, c.map(), c.weights(), c.result())
+    assert asked == [((6, 5), 3, 4)] * 3
+
+
 def test_each_of_many_groups_and_no_images():
     for images in (0, 2):
         c = at((6, 5), (3, 3), (1, 1), "same", groups=4, channels=(2, 3))
@@ -221,6 +263,23 @@ def test_as_many_products_at_a_time_as_stay_in_the_cache(limit, expected, monkey
     # Each product is of 5·4 + 4·6 + 5·6 = 74 elements.
     assert left.shape == (12, 5, 4) and right.shape == (12, 4, 6)
     assert sizes(bilinear._parts(left, right), 12) == expected
+
+
+def test_a_single_tile_is_put_together_a_few_images_at_a_time(monkeypatch):
+    c = dataclasses.replace(at((6, 6), (5, 5), (2, 2), "same", channels=(2, 3)), images=7)
+    w, y = c.weights(), c.result()
+    whole = dft.input_gradient(y, w, window_of(c), 1, c.size)
+    counts, add = [], bilinear._add
+    monkeypatch.setattr(bilinear, "_add", lambda *a: (counts.append(a[2].shape[2]), add(*a))[1])
+    inputs = 4 * 4 * 2 * 2 * 2  # of a tile in two phases each way, two channels
+    for limit, expected in ((3 * inputs, [3, 3, 1]), (3 * inputs - 1, [2, 2, 2, 1]), (1, [1] * 7)):
+        monkeypatch.setattr(bilinear, "TRANSFORMED_AT_A_TIME", limit)
+        close(dft.input_gradient(y, w, window_of(c), 1, c.size), whole, 1e-14)
+        assert counts == expected
+        counts.clear()
+    several = dataclasses.replace(c, size=(40, 6))
+    dft.input_gradient(several.result(), w, window_of(several), 1, several.size)
+    assert counts == [7]
 
 
 # Bits, dtypes and layouts

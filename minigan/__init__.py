@@ -19,11 +19,13 @@ The package is a tower; a module imports only from those below it:
     autograd · tape · tensor  the tape, and how gradients travel back along it
     settings                  what holds in a block: mg.config
     kernels · random          arrays in, arrays out
+    buffers                   memory that goes round
     backend · files · errors
 """
 
 from . import data, errors, gan, nn, ops, optim, random
 from .autograd import grad
+from .buffers import Buffers
 from .ops import *  # noqa: F403
 from .settings import config
 from .tape import primitive, vjp
@@ -31,6 +33,7 @@ from .tensor import Tensor, as_tensor, no_grad
 
 __version__ = "0.1.0"
 __all__ = [
+    "Buffers",
     "Tensor",
     "as_tensor",
     "config",

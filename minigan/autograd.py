@@ -14,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 
 from .backend import array_module, is_array
+from .buffers import is_view
 from .errors import DeviceError, GradientError
 from .tape import Node, add, astype, copied, copy_of, identity
 from .tensor import Leaf, Tensor, TensorLike, as_tensor, backward_of, recording, wrap
@@ -82,7 +83,7 @@ class _Distinct:
         self.keep = list(seeds)  # alive, so that no id is used again
 
     def __call__(self, g: Tensor) -> Tensor:
-        if g._array.base is not None or id(g._array) in self.seen:
+        if is_view(g._array) or id(g._array) in self.seen:
             g = copied(g) if g.requires_grad else wrap(copy_of(g._array))
         self.seen.add(id(g._array))
         self.keep.append(g)

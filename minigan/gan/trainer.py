@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, check_device, device_of, to_device
+from ..buffers import Buffers, copy_of
 from ..data import Images, check_range
 from ..errors import NonFiniteError
 from ..files import FileError, load_arrays, save_arrays
@@ -80,6 +81,7 @@ class Trainer:
         # Names, found once: which arrays there are does not change from step to step.
         self._statistics = {n for n, p in self._parameters().items() if not p.requires_grad}
         self._at_risk = self._may_change()
+        self._buffers = Buffers()
         self._range_checked = False
         self._image_shape: tuple[int, ...] = ()  # not known yet
 
@@ -105,11 +107,11 @@ class Trainer:
             )
         records = list(map(self._prepared, map(as_batch, batches)))
         streams = Streams.of(self.seed, self.step_count)
-        live = self._live_state()
-        before = {name: live[name].copy() for name in self._at_risk}
         try:
             # A number that overflows is named below; NumPy's warnings would only repeat it.
-            with np.errstate(all="ignore"):
+            with self._buffers.in_use(), np.errstate(all="ignore"):
+                live = self._live_state()
+                before = {name: copy_of(live[name]) for name in self._at_risk}
                 scores = self._move(records, streams)
         except NonFiniteError as error:
             # Batch norm saw the bad numbers too, and the first mover has moved: look, then undo.

@@ -29,11 +29,12 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from ..backend import Array, array_module
+from ..buffers import empty, zeros
 from .convolution import blocks
 from .windows import Window
 
 PRODUCTS_AT_A_TIME = 1 << 21  # elements of V and Z together, about 8 MB in float32
-TRANSFORMED_AT_A_TIME = 1 << 20  # elements of parts of U, V and Z
+TRANSFORMED_AT_A_TIME = 1 << 22  # elements of parts of U, V and Z, about 16 MB in float32
 PITCH = 16  # more elements to a row of U, V and Z: rows a power of two apart share cache sets
 
 
@@ -153,8 +154,8 @@ class Transform(NamedTuple):
 
 def convolve(x: Array, w: Array, scheme: Scheme, groups: int) -> Array:
     """Y = A[(G·w) ⊙ (B·x)]."""
-    a, b, g = _matrices(x, scheme)
-    result = _spatial(x, scheme.outputs, w.shape[3])
+    a, b, g = _matrices(array_module(x), scheme)
+    result = _spatial(array_module(x), x.dtype, len(x), scheme.outputs, w.shape[3])
     for ins, outs in blocks(x.shape[3], w.shape[3], groups):
         u = Transform(g, _taps(w[..., outs], scheme), w.shape[3] // groups)
         for images in _chunks(len(x), u.shape, scheme):
@@ -166,8 +167,8 @@ def convolve(x: Array, w: Array, scheme: Scheme, groups: int) -> Array:
 
 def input_gradient(y: Array, w: Array, scheme: Scheme, groups: int) -> Array:
     """X' = Bᵀ[(Aᵀ·y)·(G·w)ᵀ]."""
-    a, b, g = _matrices(y, scheme)
-    result = _spatial(y, scheme.inputs, w.shape[2] * groups)
+    a, b, g = _matrices(array_module(y), scheme)
+    result = _spatial(array_module(y), y.dtype, len(y), scheme.inputs, w.shape[2] * groups)
     for ins, outs in blocks(w.shape[2] * groups, w.shape[3], groups):
         u = Transform(g, _taps(w[..., outs], scheme), w.shape[3] // groups, turned=True)
         for images in _chunks(len(y), u.shape, scheme):
@@ -179,13 +180,14 @@ def input_gradient(y: Array, w: Array, scheme: Scheme, groups: int) -> Array:
 
 def weight_gradient(x: Array, y: Array, scheme: Scheme, groups: int) -> Array:
     """W' = Gᵀ[(B·x)ᵀ·(Aᵀ·y)]."""
-    a, b, g = _matrices(x, scheme)
+    a, b, g = _matrices(array_module(x), scheme)
     down, across = scheme.axes
     c, o = x.shape[3] // groups, y.shape[3] // groups
     k = down.inputs.phases * across.inputs.phases * c
-    result = array_module(x).empty((down.taps, across.taps, c, y.shape[3]), dtype=x.dtype)
+    xp = array_module(x)
+    result = empty(xp, (down.taps, across.taps, c, y.shape[3]), x.dtype)
     for ins, outs in blocks(x.shape[3], y.shape[3], groups):
-        total = array_module(x).zeros((g.shape[1], k * o), dtype=x.dtype)
+        total = zeros(xp, (g.shape[1], k * o), x.dtype)
         for images in _chunks(len(x), (len(b), k, o), scheme):
             v = Transform(b, _pieces(x[images, :, :, ins], scheme.inputs), k, turned=True)
             z = Transform(a.T, _pieces(y[images, :, :, outs], scheme.outputs), o)
@@ -195,9 +197,8 @@ def weight_gradient(x: Array, y: Array, scheme: Scheme, groups: int) -> Array:
     return result
 
 
-def _matrices(like: Array, scheme: Scheme) -> tuple[Array, Array, Array]:
-    """A, B and G where the array is."""
-    xp = array_module(like)
+def _matrices(xp: Any, scheme: Scheme) -> tuple[Array, Array, Array]:
+    """A, B and G as arrays of the library."""
     return xp.asarray(scheme.A), xp.asarray(scheme.B), xp.asarray(scheme.G)
 
 
@@ -232,7 +233,7 @@ def _parts(left: Transform, right: Transform) -> Iterator[slice]:
 def _buffer(shape: tuple[int, int, int], like: Array) -> Array:
     """An empty array whose rows along the first axis lie ``PITCH`` elements further apart."""
     count, width = shape[0], shape[1] * shape[2]
-    rows = array_module(like).empty((count, width + PITCH), dtype=like.dtype)
+    rows = empty(array_module(like), (count, width + PITCH), like.dtype)
     return rows[:, :width].reshape(shape)  # a view
 
 
@@ -244,10 +245,9 @@ def _rows(a: Array) -> Array:
 # Maps in tiles
 
 
-def _spatial(like: Array, sides: tuple[Side, Side], channels: int) -> Array:
+def _spatial(xp: Any, dtype: Any, images: int, sides: tuple[Side, Side], channels: int) -> Array:
     """Zeros (N, H, W, C) that are (H, W, N, C) in memory."""
-    shape = (sides[0].size, sides[1].size, len(like), channels)
-    return array_module(like).zeros(shape, dtype=like.dtype).transpose(2, 0, 1, 3)
+    return zeros(xp, (images, sides[0].size, sides[1].size, channels), dtype, order=(1, 2, 0, 3))
 
 
 def is_whole(sides: tuple[Side, Side]) -> bool:
@@ -260,7 +260,7 @@ def _pieces(x: Array, sides: tuple[Side, Side]) -> Array:
     (down, across), turned = sides, x.transpose(1, 2, 0, 3)
     if is_whole(sides):
         return turned.reshape(down.span * across.span, len(x) * x.shape[3])
-    pieces = array_module(x).zeros(_shape(sides, turned), dtype=x.dtype)
+    pieces = zeros(array_module(x), _shape(sides, turned), x.dtype)
     for inside, on_map in _places(sides):
         pieces[inside] = turned[on_map]
     return pieces.reshape(down.span * across.span, pieces[0, 0].size)
@@ -315,7 +315,7 @@ def _taps(w: Array, scheme: Scheme) -> Array:
     shape = _phased(scheme, w.shape[2])
     rows, cols = shape[0] * shape[1], shape[2] * shape[3]
     if w.shape[:2] != (rows, cols):
-        whole = array_module(w).zeros((rows, cols, *w.shape[2:]), dtype=w.dtype)
+        whole = zeros(array_module(w), (rows, cols, *w.shape[2:]), w.dtype)
         whole[: w.shape[0], : w.shape[1]] = w
         w = whole
     phased = w.reshape(*shape, w.shape[3]).transpose(0, 2, 1, 3, 4, 5)

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..backend import Array, array_module
+from ..buffers import empty
 from .windows import Pair, Window, padded, scatter, view
 
 COLUMNS_AT_A_TIME = 1 << 21  # elements of the columns, about 8 MB in float32
@@ -27,12 +28,14 @@ COLUMNS_AT_A_TIME = 1 << 21  # elements of the columns, about 8 MB in float32
 def convolve(x: Array, w: Array, window: Window, groups: int) -> Array:
     """Y: each output is the sum, over taps and input channels, of input times weight."""
     down, across = window.positions(x.shape[1:3])
-    result = array_module(x).empty((len(x), down, across, w.shape[3]), dtype=x.dtype)
+    result = empty(array_module(x), (len(x), down, across, w.shape[3]), x.dtype)
     for ins, outs in blocks(x.shape[3], w.shape[3], groups):
         matrix = _matrix(w[..., outs])
         for images in _chunks(len(x), down * across * len(matrix)):
-            target = result[images, :, :, outs]
-            target[...] = (_columns(x[images, :, :, ins], window) @ matrix).reshape(target.shape)
+            part = result[images]
+            rows = part.reshape(len(part) * down * across, part.shape[3])  # a view
+            columns = _columns(x[images, :, :, ins], window)
+            array_module(x).matmul(columns, matrix, out=rows[:, outs])
     return result
 
 
@@ -40,7 +43,7 @@ def input_gradient(y: Array, w: Array, window: Window, groups: int, size: Pair) 
     """X', the adjoint of ``convolve`` in x, on a map of ``size``: a transposed convolution."""
     n, down, across, _ = y.shape
     channels = w.shape[2] * groups
-    result = array_module(y).empty((n, *size, channels), dtype=y.dtype)
+    result = empty(array_module(y), (n, *size, channels), y.dtype)
     for ins, outs in blocks(channels, w.shape[3], groups):
         matrix = _matrix(w[..., outs]).T
         for images in _chunks(n, 2 * down * across * matrix.shape[1]):
@@ -66,12 +69,15 @@ def weight_gradient(x: Array, y: Array, window: Window, groups: int) -> Array:
 def _columns(x: Array, window: Window) -> Array:
     windows = view(padded(x, window), window)
     n, down, across, kh, kw, c = windows.shape
-    return windows.reshape(n * down * across, kh * kw * c)
+    columns = empty(array_module(x), windows.shape, x.dtype)
+    columns[...] = windows
+    return columns.reshape(n * down * across, kh * kw * c)
 
 
 def _pieces(y: Array, matrix: Array, window: Window) -> Array:
     n, down, across, c_out = y.shape
-    pieces = y.reshape(n * down * across, c_out) @ matrix
+    pieces = empty(array_module(y), (n * down * across, matrix.shape[1]), y.dtype)
+    array_module(y).matmul(y.reshape(n * down * across, c_out), matrix, out=pieces)
     channels = matrix.shape[1] // (window.taps[0] * window.taps[1])
     return pieces.reshape(n, down, across, *window.taps, channels)
 

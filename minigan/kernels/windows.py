@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..backend import Array, array_module
+from ..buffers import empty, zeros
 
 Pair = tuple[int, int]
 
@@ -40,7 +41,8 @@ def padded(x: Array, window: Window, value: float = 0.0) -> Array:
     if not (top or bottom or left or right):
         return x
     n, h, w, c = x.shape
-    result = array_module(x).full((n, h + top + bottom, w + left + right, c), value, dtype=x.dtype)
+    result = empty(array_module(x), (n, h + top + bottom, w + left + right, c), x.dtype)
+    result.fill(value)
     result[:, top : top + h, left : left + w] = x
     return result
 
@@ -67,7 +69,7 @@ def scatter(pieces: Array, window: Window, size: Pair) -> Array:
     n, down, across, kh, kw, c = pieces.shape
     (top, bottom), (left, right) = window.padding
     shape = (n, size[0] + top + bottom, size[1] + left + right, c)
-    result = array_module(pieces).zeros(shape, dtype=pieces.dtype)
+    result = zeros(array_module(pieces), shape, pieces.dtype)
     (s_h, s_w), (d_h, d_w) = window.stride, window.dilation
     for i in range(kh):
         for j in range(kw):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ..backend import Array, array_module
+from ..buffers import empty_like, result_of
 from ..tape import elementwise, vjp
 from ..tensor import Tensor
 from .arithmetic import clip, where
@@ -18,7 +19,7 @@ _GELU_SCALE, _GELU_CUBE = math.sqrt(2 / math.pi), 0.044715
 @elementwise(lambda g, out: g * (1.0 - out * out))
 def tanh(x: Array, /) -> Array:
     """Hyperbolic tangent. f′ = 1 − tanh²x = 1 − y²."""
-    return array_module(x).tanh(x)
+    return array_module(x).tanh(x, out=result_of(x))
 
 
 @elementwise(lambda g, out: g * (out * (1.0 - out)))
@@ -42,7 +43,7 @@ def softplus(x: Array, /) -> Array:
 @elementwise(lambda g, out: _gated(g, gate=out > 0, slope=0.0))
 def relu(x: Array, /) -> Array:
     """max(x, 0). f′ = 1 for x > 0, else 0, also at x = 0."""
-    return array_module(x).maximum(x, x.dtype.type(0))
+    return array_module(x).maximum(x, x.dtype.type(0), out=result_of(x))
 
 
 @elementwise(lambda g, out, slope: _gated(g, gate=out > 0, slope=slope))
@@ -54,8 +55,9 @@ def leaky_relu(x: Array, /, slope: float = 0.3) -> Array:
     """
     if slope < 0:
         raise ValueError(f"slope: got {slope}, wanted a number that is not negative")
-    xp, scaled = array_module(x), x * x.dtype.type(slope)
-    return xp.maximum(x, scaled) if slope <= 1 else xp.minimum(x, scaled)
+    xp, result = array_module(x), empty_like(x)
+    xp.multiply(x, x.dtype.type(slope), out=result)
+    return (xp.maximum if slope <= 1 else xp.minimum)(x, result, out=result)
 
 
 @vjp(lambda g, gate, slope: _gated(g, gate, slope))
@@ -65,11 +67,11 @@ def _gated(x: Array, /, gate: Array, slope: float) -> Array:
     As a product with 1 or slope, several times as fast as a selection, and in one array's space.
     """
     xp, real = array_module(x), x.dtype.type
+    factor = empty_like(x)
+    factor[...] = gate if slope <= 1 else ~gate
     if slope <= 1:
-        factor = xp.asarray(gate.astype(x.dtype))
         xp.maximum(factor, real(slope), out=factor)
     else:
-        factor = xp.asarray((~gate).astype(x.dtype))
         factor *= real(slope)
         xp.maximum(factor, real(1), out=factor)
     factor *= x

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..backend import Array, array_module
+from ..buffers import result_of
 from ..tape import add, elementwise
 from ..tensor import Tensor, TensorLike, as_tensor
 from .elementwise import log
@@ -17,25 +18,25 @@ from .elementwise import log
 @elementwise(lambda g: g, lambda g: -g)
 def subtract(a: Array, b: Array, /) -> Array:
     """a − b. ∂y/∂a = 1, ∂y/∂b = −1."""
-    return a - b
+    return array_module(a).subtract(a, b, out=result_of(a, b))
 
 
 @elementwise(lambda g, b: g * b, lambda g, a: g * a)
 def multiply(a: Array, b: Array, /) -> Array:
     """a·b. ∂y/∂a = b, ∂y/∂b = a."""
-    return a * b
+    return array_module(a).multiply(a, b, out=result_of(a, b))
 
 
 @elementwise(lambda g, b: g / b, lambda g, b, out: -g * out / b)
 def divide(a: Array, b: Array, /) -> Array:
     """a/b. ∂y/∂a = 1/b, ∂y/∂b = −a/b² = −y/b."""
-    return a / b
+    return array_module(a).divide(a, b, out=result_of(a, b))
 
 
 @elementwise(lambda g: -g)
 def negative(x: Array, /) -> Array:
     """−x. ∂y/∂x = −1."""
-    return -x
+    return array_module(x).negative(x, out=result_of(x))
 
 
 def power(base: TensorLike, exponent: TensorLike) -> Tensor:

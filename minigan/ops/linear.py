@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..backend import Array, array_module
+from ..buffers import empty
 from ..tape import primitive, vjp
 from ..tensor import Tensor, TensorLike
 from .shape import reshape, swap_last, together
@@ -35,7 +36,10 @@ def matmul(a: TensorLike, b: TensorLike) -> Tensor:
 
 @vjp(lambda g, b: _matmul(g, swap_last(b)), lambda g, a: _matmul(swap_last(a), g), broadcasts=True)
 def _matmul(a: Array, b: Array, /) -> Array:
-    return a @ b
+    xp = array_module(a)
+    if a.ndim != 2 or b.ndim != 2 or a.dtype != b.dtype:
+        return a @ b
+    return xp.matmul(a, b, out=empty(xp, (a.shape[0], b.shape[1]), a.dtype))
 
 
 def einsum(subscripts: str, *operands: TensorLike) -> Tensor:

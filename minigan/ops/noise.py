@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import random
 from ..backend import Array, array_module
+from ..buffers import empty_like
 from ..tape import vjp
 from ..tensor import Tensor, TensorLike, as_tensor
 
@@ -25,7 +26,10 @@ def dropout(x: TensorLike, rate: float, stream: random.Stream | None = None) -> 
 @vjp(lambda g, keep, scale: _masked(g, keep, scale))
 def _masked(x: Array, /, keep: Array, scale: float) -> Array:
     """scale·x where ``keep``, else 0: linear, and its own adjoint."""
-    return x * keep * x.dtype.type(scale)
+    result = empty_like(x)
+    array_module(x).multiply(x, keep, out=result)
+    result *= x.dtype.type(scale)
+    return result
 
 
 __all__ = ["dropout"]

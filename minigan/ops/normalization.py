@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, array_module
+from ..buffers import empty_like
 from ..tape import vjp
 from ..tensor import Tensor, TensorLike, as_tensor
 from .elementwise import sqrt
@@ -23,14 +24,25 @@ def moments(x: TensorLike, axis: Axis) -> tuple[Array, Array]:
         array = array.astype(np.float32)
     axes = axes_of(axis, array.ndim)
     centre = array.mean(axis=axes, keepdims=True)
-    centred = array - centre
-    return centre, (centred * centred).mean(axis=axes, keepdims=True)
+    squares = array_module(array).subtract(array, centre, out=empty_like(array))
+    squares *= squares
+    return centre, squares.mean(axis=axes, keepdims=True)
 
 
-def _normalize_gradient(g: Tensor, out: Tensor, axis: Axis, moments: Any, eps: float) -> Tensor:
-    scale = 1.0 / sqrt(as_tensor(moments[1]) + eps)
-    centred = g - mean(g, axis, keepdims=True)
-    return (centred - out * mean(g * out, axis, keepdims=True)) * scale
+def _normalize_gradient(g: Tensor, out: Tensor, axis: Axis, moments: Any, eps: float) -> Array:
+    """On arrays, as the composed twin is there for second derivatives."""
+    slope, y, xp = g._array, out._array, array_module(out._array)
+    result = xp.multiply(slope, y, out=empty_like(y, moments[1].dtype))
+    xp.multiply(y, result.mean(axis=axis, keepdims=True), out=result)
+    result += slope.mean(axis=axis, keepdims=True)
+    xp.subtract(slope, result, out=result)
+    result *= _inverse_deviation(moments, eps)
+    return result
+
+
+def _inverse_deviation(moments: Any, eps: float) -> Array:
+    variance = moments[1]
+    return 1 / array_module(variance).sqrt(variance + variance.dtype.type(eps))
 
 
 def _normalize_composed(x: Tensor, axis: Axis, moments: Any, eps: float) -> Tensor:
@@ -40,8 +52,9 @@ def _normalize_composed(x: Tensor, axis: Axis, moments: Any, eps: float) -> Tens
 
 @vjp(_normalize_gradient, composed=_normalize_composed)
 def _normalize(x: Array, /, axis: Axis, moments: Any, eps: float) -> Array:
-    centre, variance = moments
-    return (x - centre) * (1 / array_module(x).sqrt(variance + variance.dtype.type(eps)))
+    result = array_module(x).subtract(x, moments[0], out=empty_like(x, moments[0].dtype))
+    result *= _inverse_deviation(moments, eps)
+    return result
 
 
 def normalize(x: TensorLike, axis: Axis, eps: float = 1e-3, statistics: Any = None) -> Tensor:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..backend import Array, array_module, is_array
+from ..buffers import empty_like
 from ..nn.module import Module
 from ..tensor import Tensor
 from .clipping import clip_by_norm, clip_by_value
@@ -275,11 +276,14 @@ class Adam(Optimizer):
     def update(self, weight: Array, gradient: Array, *slots: Array) -> None:
         xp, t = array_module(weight), int(self.state["steps"])
         mean, square = slots[:2]
+        work = empty_like(square)  # every step in place: 0-d arrays would turn into scalars
+        xp.multiply(gradient, self._scalar(weight, 1 - self.beta1), out=work)
         mean *= self._scalar(weight, self.beta1)
-        mean += self._scalar(weight, 1 - self.beta1) * gradient
+        mean += work
+        xp.multiply(gradient, gradient, out=work)
+        work *= self._scalar(weight, 1 - self.beta2)
         square *= self._scalar(weight, self.beta2)
-        square += self._scalar(weight, 1 - self.beta2) * (gradient * gradient)
-        work = xp.empty_like(square)  # every step in place: 0-d arrays would turn into scalars
+        square += work
         if self.amsgrad:
             square = xp.maximum(slots[2], square, out=slots[2])
         xp.multiply(square, self._scalar(weight, 1 / (1 - self.beta2**t)), out=work)

@@ -1,0 +1,189 @@
+"""Memory that goes round: what a dead array leaves, the next one of its size takes.
+
+A training step makes the same arrays again and again. Large ones are handed back to the operating
+system when they die, and fresh memory comes page by page, each cleared as it is first touched:
+that can take longer than the arithmetic. Within ``with buffers.in_use():`` the operations below
+take large results from ``buffers``, where memory returns when no array shows it any more.
+
+An array of such memory is an ordinary one, to be kept as long as one likes: its ``base`` is a
+``Loan``, which all its views hold on to, and whose end gives the memory back. It belongs to the
+``Buffers`` and goes with them, to whatever thread they are used in.
+
+Outside such a block, for small arrays and on a GPU, which has a pool of its own, all these
+functions do what NumPy's do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from .backend import Array, array_module
+
+SMALLEST = 1 << 15
+"""Bytes below which an array is not worth it: the allocator has those at hand."""
+
+_ALIGNMENT = 64  # bytes of a cache line
+
+
+class Memory:
+    """A piece of memory of so many bytes, at an aligned address."""
+
+    __slots__ = ("address", "raw")
+
+    def __init__(self, size: int) -> None:
+        self.raw = np.empty(size + _ALIGNMENT, np.uint8)
+        address = self.raw.__array_interface__["data"][0]
+        self.address = address + -address % _ALIGNMENT
+
+
+class Loan:
+    """What owns an array's memory while the array or a view of it lives."""
+
+    __slots__ = ("__array_interface__", "_home", "_memory")
+
+    def __init__(
+        self, memory: Memory, home: list[Memory], shape: Any, dtype: np.dtype, strides: Any
+    ) -> None:
+        self._memory, self._home = memory, home
+        self.__array_interface__ = {
+            "version": 3,
+            "shape": shape,
+            "typestr": dtype.str,
+            "data": (memory.address, False),
+            "strides": strides,
+        }
+
+    def __del__(self) -> None:
+        self._home.append(self._memory)
+
+
+class Buffers:
+    """Memory to be used again. A copy, or what a pickle gives, is empty."""
+
+    def __init__(self) -> None:
+        self._free: dict[int, list[Memory]] = {}  # by size
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Within the block, in this thread, large results are made in these buffers."""
+        token = _in_use.set(self)
+        try:
+            yield
+        finally:
+            _in_use.reset(token)
+
+    def array(self, shape: Sequence[int], dtype: np.dtype, strides: Any = None) -> np.ndarray:
+        """An array of that shape, of any content."""
+        size = _rounded(math.prod(shape) * dtype.itemsize)
+        home = self._free.get(size)
+        if home is None:
+            home = self._free.setdefault(size, [])
+        try:
+            memory = home.pop()
+        except IndexError:
+            memory = Memory(size)
+        return np.asarray(Loan(memory, home, tuple(shape), dtype, strides))
+
+    @property
+    def idle(self) -> int:
+        """How many bytes wait to be used."""
+        return sum(size * len(free) for size, free in self._free.items())
+
+    def __reduce__(self) -> tuple[type[Buffers], tuple[()]]:
+        return Buffers, ()
+
+
+_in_use: ContextVar[Buffers | None] = ContextVar("minigan_buffers", default=None)
+
+
+def _rounded(size: int) -> int:
+    """The size of memory for so many bytes: an eighth more at most, so that few sizes differ."""
+    step = 1 << max(0, size.bit_length() - 4)
+    return -(-size // step) * step
+
+
+def _buffers_for(xp: Any, size: int) -> Buffers | None:
+    return _in_use.get() if xp is np and size >= SMALLEST else None
+
+
+def is_view(array: Array) -> bool:
+    """Whether the array shows memory that is another array's."""
+    return array.base is not None and type(array.base) is not Loan
+
+
+def empty(xp: Any, shape: Sequence[int], dtype: Any, order: Sequence[int] | None = None) -> Array:
+    """``xp.empty``; ``order`` are the axes as they lie in memory, the slowest first."""
+    dtype = np.dtype(dtype)
+    buffers = _buffers_for(xp, math.prod(shape) * dtype.itemsize)
+    if buffers is not None:
+        strides = None if order is None else _strides(shape, dtype.itemsize, order)
+        return buffers.array(shape, dtype, strides)
+    if order is None:
+        return xp.empty(shape, dtype)
+    return xp.empty([shape[axis] for axis in order], dtype).transpose(np.argsort(order))
+
+
+def zeros(xp: Any, shape: Sequence[int], dtype: Any, order: Sequence[int] | None = None) -> Array:
+    """``xp.zeros``, with memory laid out as in ``empty``."""
+    result = empty(xp, shape, dtype, order)
+    result.fill(0)
+    return result
+
+
+def empty_like(x: Array, dtype: Any = None) -> Array:
+    """``xp.empty_like``: of x's shape, its axes in the same order in memory."""
+    xp, dtype = array_module(x), x.dtype if dtype is None else np.dtype(dtype)
+    buffers = _buffers_for(xp, x.size * dtype.itemsize)
+    if buffers is None:
+        return xp.empty_like(x, dtype)
+    if x.flags.c_contiguous:
+        return buffers.array(x.shape, dtype)
+    order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))  # ties stay in order
+    return buffers.array(x.shape, dtype, _strides(x.shape, dtype.itemsize, order))
+
+
+def result_of(*arrays: Array) -> Array | None:
+    """Where an elementwise result of the arrays may be written, for ``out=``; None for anywhere.
+
+    It has the dtype of the first float.
+    """
+    if _in_use.get() is None:
+        return None
+    large = arrays[0]
+    for array in arrays[1:]:
+        if array.size > large.size:
+            large = array
+    dtype = next(array.dtype for array in arrays if array.dtype.kind == "f")
+    if large.size * dtype.itemsize < SMALLEST or array_module(large) is not np:
+        return None
+    if all(array.shape == large.shape or _fits(array, large) for array in arrays):
+        return empty_like(large, dtype)
+    return None
+
+
+def _fits(small: Array, large: Array) -> bool:
+    """Whether one broadcasts to the other's shape."""
+    ends = large.shape[large.ndim - small.ndim :]
+    return small.ndim <= large.ndim and all(
+        n in (1, m) for n, m in zip(small.shape, ends, strict=True)
+    )
+
+
+def _strides(shape: Sequence[int], itemsize: int, order: Sequence[int]) -> tuple[int, ...]:
+    strides, stride = [0] * len(shape), itemsize
+    for axis in reversed(order):
+        strides[axis], stride = stride, stride * shape[axis]
+    return tuple(strides)
+
+
+def copy_of(x: Array) -> Array:
+    """A copy of x, its axes in the same order in memory."""
+    result = empty_like(x)
+    result[...] = x
+    return result

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, ParamSpec
 import numpy as np
 
 from .backend import FLOATS, Array, array_module, is_array
-from .buffers import result_of
+from .buffers import is_view, result_of
 from .errors import (
     DeviceError,
     GradientError,
@@ -380,13 +380,13 @@ def _as_result(name: str, result: Any, dtype: Any) -> Array:
 
     NumPy returns scalars for 0-d results, and its older versions widen them.
     """
+    if type(result) is np.ndarray and result.dtype is dtype:
+        return result
     if not hasattr(result, "dtype"):
         raise TypeError(
             f"{name}: forward returned {type(result).__name__}, wanted an array of numbers"
         )
-    if type(result) is not np.ndarray or result.dtype != dtype:
-        result = array_module(result).asarray(result, dtype=dtype)
-    return result
+    return array_module(result).asarray(result, dtype=dtype)
 
 
 def _float_dtype(arrays: Sequence[Array]) -> Any:
@@ -398,9 +398,20 @@ def _float_dtype(arrays: Sequence[Array]) -> Any:
 
 def as_operands(name: str, args: Sequence[Any]) -> list[Tensor]:
     """The operands as tensors of one dtype: numbers, 0-d and integer constants never widen it."""
-    dtypes = [a._array.dtype for a in args if isinstance(a, Tensor)]
-    if len(dtypes) == len(args) and len(set(dtypes)) == 1 and dtypes[0] in FLOATS:
-        return list(args)
+    for first in args:  # nearly always: a tensor on the CPU, and others or Python's numbers
+        if not isinstance(first, Tensor) or type(first._array) is not np.ndarray:
+            continue
+        dtype, found = first._array.dtype, []
+        for a in args:
+            if isinstance(a, Tensor) and type(a._array) is np.ndarray and a._array.dtype is dtype:
+                found.append(a)
+            elif type(a) is float or type(a) is int:
+                found.append(wrap(np.asarray(a, dtype)))
+            else:
+                break
+        if len(found) == len(args) and dtype.kind == "f":
+            return found
+        break
     values = [a if isinstance(a, Tensor) else _constant(name, a) for a in args]
     modules = {array_module(v._array if isinstance(v, Tensor) else v) for v in values if v.ndim}
     modules |= {array_module(v._array) for v in values if isinstance(v, Tensor)}
@@ -437,6 +448,8 @@ def _converted(value: Any, dtype: Any, xp: Any, keep_mask: bool) -> Tensor:
 
 def _version_of_view(result: Array, tensors: Sequence[Tensor]) -> list[int] | None:
     """The version cell of the leaf whose memory ``result`` shows, if it is a view of one."""
+    if not is_view(result) and not any([result is t._array for t in tensors]):
+        return None
     for tensor in tensors:
         if tensor._version is not None and _owner(result) is _owner(tensor._array):
             return tensor._version

@@ -79,7 +79,8 @@ class Trainer:
         self.average = None if average is None else MovingAverage(game.generator, average)
         self._counters = {"step": np.array(0), "batches": np.array(0)}
         # Names, found once: which arrays there are does not change from step to step.
-        self._statistics = {n for n, p in self._parameters().items() if not p.requires_grad}
+        self._parameters = self._all_parameters()
+        self._statistics = {n for n, p in self._parameters.items() if not p.requires_grad}
         self._at_risk = self._may_change()
         self._buffers = Buffers()
         self._range_checked = False
@@ -273,11 +274,11 @@ class Trainer:
             "discriminator_optimizer": self.players.discriminator.state,
             "count": self._counters,
         }
-        weights = {name: parameter._array for name, parameter in self._parameters().items()}
+        weights = {name: parameter._array for name, parameter in self._parameters.items()}
         others = {f"{part}.{name}": a for part, held in parts.items() for name, a in held.items()}
         return weights | others
 
-    def _parameters(self) -> dict[str, Parameter]:
+    def _all_parameters(self) -> dict[str, Parameter]:
         networks = {"generator": self.game.generator, "discriminator": self.game.discriminator}
         if self.average is not None:
             networks["average"] = self.average.module
@@ -301,7 +302,7 @@ class Trainer:
 
     def _write(self, arrays: Mapping[str, Array]) -> None:
         """Write checked arrays into the live state."""
-        parameters, live = self._parameters(), self._live_state()
+        parameters, live = self._parameters, self._live_state()
         for name, value in arrays.items():
             if name in parameters:
                 parameters[name].assign(value)  # so that a graph from before is known to be stale

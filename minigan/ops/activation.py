@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from ..backend import Array, array_module
 from ..buffers import empty_like, result_of
 from ..tape import elementwise, vjp
@@ -26,11 +28,14 @@ def tanh(x: Array, /) -> Array:
 def sigmoid(x: Array, /) -> Array:
     """1/(1 + e⁻ˣ). f′ = y(1 − y).
 
-    Computed with e^−|x|, which never overflows and keeps the digits of a small y.
+    A small y keeps its digits; where e⁻ˣ overflows, y is 0.
     """
-    xp, one = array_module(x), x.dtype.type(1)
-    e = xp.exp(-abs(x))
-    return xp.where(x >= 0, one, e) / (one + e)
+    xp, one, result = array_module(x), x.dtype.type(1), empty_like(x)
+    xp.negative(x, out=result)
+    with np.errstate(over="ignore"):
+        xp.exp(result, out=result)
+    result += one
+    return xp.divide(one, result, out=result)
 
 
 @elementwise(lambda g, x: g * sigmoid(x))

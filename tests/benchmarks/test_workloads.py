@@ -19,6 +19,10 @@ RECIPE_OF = {
 }
 
 
+TUTORIAL = {"dcgan28": {"update": "simultaneous", "falls": 1.0}}
+"""Where a recipe's play is not timed, but that of the system it comes from."""
+
+
 def settings(layer):
     """A layer's class and settings, whether it is built or not."""
     held = {k: v for k, v in vars(layer).items() if k[0] != "_" and k != "training"}
@@ -32,7 +36,8 @@ def by_name(workload):
 @pytest.mark.parametrize("name", RECIPE_OF)
 def test_networks_loss_optimizer_and_update_are_the_recipes(name):
     recipe, shape = RECIPE_OF[name]
-    trainer = RECIPES[recipe].make_trainer(RECIPES[recipe].SETTINGS, shape, 0, "cpu")
+    played = RECIPES[recipe].SETTINGS | TUTORIAL.get(name, {})
+    trainer = RECIPES[recipe].make_trainer(played, shape, 0, "cpu")
     workload = WORKLOADS[name][0]()
     for layers, network in (
         (workload.generator, trainer.game.generator),
@@ -43,7 +48,12 @@ def test_networks_loss_optimizer_and_update_are_the_recipes(name):
     assert repr(ours.LOSSES[workload.loss]) == repr(trainer.game.loss)
     assert repr(ours.Latent(workload).own) == repr(trainer.game.latent)
     assert workload.step == trainer.update
-    assert ours.optimizer(workload).describe() == trainer.players.generator.describe()
+    described = ours.optimizer(workload).describe(), trainer.players.generator.describe()
+    assert [{**each, "schedule": None} for each in described] == [
+        {**described[0], "schedule": None}
+    ] * 2
+    schedule = trainer.players.generator.schedule
+    assert schedule is None or {schedule(k) for k in range(0, 5000, 100)} == {workload.optimizer.lr}
 
 
 def test_every_workload_at_every_batch():

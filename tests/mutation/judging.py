@@ -31,6 +31,9 @@ INPUTS = 1000
 
 FIRST = 40
 
+QUICK = 2.0
+"""Seconds of draws that are checked before a module's own tests are run."""
+
 EVERY_OPERATION = ("tests/ops/test_coverage.py", "tests/ops/test_survivors.py")
 ENGINE = ("tests/test_autograd.py", "tests/test_tensor.py")
 KERNELS = ("tests/kernels", "tests/ops/test_convolution.py", "tests/ops/test_pooling.py")
@@ -111,10 +114,16 @@ class Bench:
         return sorted(found, key=lambda draw: (draw.seed, draw.seconds))
 
     def judge(self, mutant: Mutant) -> Verdict:
+        """Cheap judges first: some draws, its own tests, all draws, its bits, all tests."""
         draws = self.reaching(mutant)
+        few = _few(draws)
         files = own_tests(self.root, mutant.path)
         others = [file for file in all_tests(self.root) if file not in files]
-        verdict = self._by_checks(mutant, draws) or self._by_tests(mutant, files)
+        verdict = (
+            self._by_checks(mutant, few)
+            or self._by_tests(mutant, files)
+            or self._by_checks(mutant, draws[len(few) :])
+        )
         if verdict is None and self._same_bits(mutant, draws):
             verdict = Verdict(EQUIVALENT, f"the same bits on {INPUTS} random inputs")
         return verdict or self._by_tests(mutant, others) or Verdict(SURVIVED)
@@ -137,6 +146,16 @@ class Bench:
         names = sorted({draw.name for draw in draws})
         cases = [(names[i % len(names)], i // len(names)) for i in range(INPUTS if names else 0)]
         return bool(cases) and same_bits(self.root, mutant, self.tree(mutant), cases, self.bits)
+
+
+def _few(draws: list[Draw]) -> list[Draw]:
+    """The first ones, as many as take ``QUICK`` seconds, but one at least."""
+    seconds = 0.0
+    for count, draw in enumerate(draws):
+        seconds += draw.seconds
+        if seconds > QUICK:
+            return draws[: count + 1]
+    return draws
 
 
 def own_tests(root: Path, path: str) -> list[str]:

@@ -101,14 +101,22 @@ def test_s1_is_the_dcgan_of_28_grey_pixels():
     assert (count(game.generator), count(game.discriminator)) == dcgan_counts(1)
     assert (count(game.generator), count(game.discriminator)) == (2_305_472, 212_865)
     assert isinstance(game.loss, NonSaturating) and game.latent == Normal(100)
-    assert run.update == "simultaneous" and run.discriminator_steps == 1
+    assert run.update == "alternating" and run.discriminator_steps == 1
     for player in run.players:
-        assert (type(player), player.lr, player.beta1) == (Adam, 4e-4, 0.0)
+        assert (type(player), player.beta1) == (Adam, 0.0)
+        rates = [player.schedule(step) for step in (0, 1999, 2000, 2599, 2600, 9999)]
+        assert rates == pytest.approx([4e-4, 4e-4, 1.2e-4, 1.2e-4, 3.6e-5, 3.6e-5])
     assert RECIPES["dcgan-mnist"].SETTINGS["batch"] == 128
 
 
-def test_s1_can_alternate():
-    assert make("dcgan-mnist", update="alternating").update == "alternating"
+def test_s1_can_be_played_as_in_the_tutorial():
+    run = make("dcgan-mnist", update="simultaneous", lr=1e-4, beta1=0.9, falls=1.0)
+    assert run.update == "simultaneous"
+    for player in run.players:
+        assert {player.schedule(step) for step in range(0, 4000, 50)} == {1e-4}
+        assert player.beta1 == 0.9
+    with pytest.raises(ValueError, match="falls: got -1"):
+        make("dcgan-mnist", falls=-1.0)
     with pytest.raises(ValueError, match="update: got 'both'"):
         make("dcgan-mnist", update="both")
 
@@ -259,7 +267,7 @@ OTHERS = {
     "lr": 0.01,
     "beta1": 0.9,
     "rho": 0.99,
-    "update": "alternating",
+    "update": "simultaneous",
     "hidden": 16,
     "latent": 5,
     "width": 8,
@@ -276,6 +284,7 @@ OTHERS = {
         for name, recipe in RECIPES.items()
         for key in recipe.SETTINGS
         if key not in ("steps", "batch", "size", "fit")  # those shape the data, see above
+        if key != "falls"  # after the first 2,000 steps
     ],
 )
 def test_every_setting_of_a_trainer_changes_the_run(name, key):

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -28,18 +28,22 @@ from .backend import Array, array_module
 SMALLEST = 1 << 15
 """Bytes below which an array is not worth it: the allocator has those at hand."""
 
+MOST_LARGER = 1.5
+"""How many times as large as needed the memory may be, where there is none of the right size."""
+
 _ALIGNMENT = 64  # bytes of a cache line
 
 
 class Memory:
     """A piece of memory of so many bytes, at an aligned address."""
 
-    __slots__ = ("address", "raw")
+    __slots__ = ("address", "raw", "used")
 
     def __init__(self, size: int) -> None:
         self.raw = np.empty(size + _ALIGNMENT, np.uint8)
         address = self.raw.__array_interface__["data"][0]
         self.address = address + -address % _ALIGNMENT
+        self.used = True  # since the last time that idle memory was let go
 
 
 class Loan:
@@ -80,15 +84,30 @@ class Buffers:
 
     def array(self, shape: Sequence[int], dtype: np.dtype, strides: Any = None) -> np.ndarray:
         """An array of that shape, of any content."""
-        size = _rounded(math.prod(shape) * dtype.itemsize)
-        home = self._free.get(size)
-        if home is None:
-            home = self._free.setdefault(size, [])
-        try:
-            memory = home.pop()
-        except IndexError:
-            memory = Memory(size)
+        memory, home = self._taken(_rounded(math.prod(shape) * dtype.itemsize))
+        memory.used = True
         return np.asarray(Loan(memory, home, tuple(shape), dtype, strides))
+
+    def _taken(self, size: int) -> tuple[Memory, list[Memory]]:
+        """Memory of that size, or of a little more, and where it goes back to."""
+        home = self._free.setdefault(size, [])
+        with suppress(IndexError):
+            return home.pop(), home
+        for larger in sorted(s for s in list(self._free) if size < s <= MOST_LARGER * size):
+            place = self._free[larger]
+            with suppress(IndexError):
+                return place.pop(), place
+        return Memory(size), home
+
+    def trim(self) -> None:
+        """Let go of what was idle since the last call: in a loop, what one round did not need."""
+        for free in self._free.values():
+            for _ in range(len(free)):  # other threads may take some, or bring some back
+                with suppress(IndexError):
+                    memory = free.pop(0)
+                    if memory.used:
+                        memory.used = False
+                        free.append(memory)
 
     @property
     def idle(self) -> int:

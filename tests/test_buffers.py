@@ -83,6 +83,36 @@ def test_memory_is_aligned_and_near_sizes_share_it():
     assert buffers.idle < 4 * 4200 * 64  # two at once, of two sizes at most
 
 
+def test_a_little_larger_memory_will_do():
+    buffers = Buffers()
+    for factor, shared in ((1.3, True), (2.5, False)):
+        large = buffers.array((int(LARGE[0] * factor), LARGE[1]), F8)
+        place = address(large)
+        del large
+        found = buffers.array(LARGE, F8)
+        assert (address(found) == place) is shared
+        del found
+
+
+def test_what_a_round_did_not_need_is_let_go():
+    buffers = Buffers()
+    first, second = buffers.array(LARGE, F8), buffers.array(LARGE, F8)
+    size = first.nbytes
+    del first, second
+    buffers.trim()
+    assert 2 * size <= buffers.idle < 3 * size  # both were used since the beginning
+    for _ in range(3):
+        buffers.array(LARGE, F8)
+        buffers.trim()
+        assert size <= buffers.idle < 1.5 * size
+    held = buffers.array(LARGE, F8)
+    buffers.trim()
+    assert not buffers.idle
+    held[...] = 4.0
+    buffers.array(LARGE, F8)[...] = 9.0
+    assert (held == 4.0).all()
+
+
 def test_arrays_outlive_their_buffers():
     buffers = Buffers()
     array = buffers.array(LARGE, F8)

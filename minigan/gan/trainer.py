@@ -120,6 +120,7 @@ class Trainer:
             culprit = first_bad(self.game, records, Streams.of(self.seed, self.step_count))
             self._write(before)
             raise NonFiniteError(f"step {self.step_count + 1}: {error}{culprit}") from None
+        self._buffers.trim()
         if self.average is not None:
             self.average.update(self.game.generator, self.step_count)
         self._counters["step"] += 1

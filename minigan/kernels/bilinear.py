@@ -192,7 +192,8 @@ def weight_gradient(x: Array, y: Array, scheme: Scheme, groups: int) -> Array:
             v = Transform(b, _pieces(x[images, :, :, ins], scheme.inputs), k, turned=True)
             z = Transform(a.T, _pieces(y[images, :, :, outs], scheme.outputs), o)
             for part in _parts(v, z):
-                total += g[part].T @ _rows(v.part(part) @ z.part(part))
+                more = empty(xp, total.shape, x.dtype)
+                total += xp.matmul(g[part].T, _rows(_product(v, z, part)), out=more)
         result[..., outs] = _untapped(total, scheme, c)
     return result
 
@@ -212,6 +213,13 @@ def _chunks(n: int, weights: tuple[int, int, int], scheme: Scheme) -> Iterator[s
     most = max(1, max(PRODUCTS_AT_A_TIME, 2 * r * c * o) // (r * tiles * (c + o)))
     step = -(-n // -(-n // most)) if n else 1  # all but the last alike
     return (slice(start, start + step) for start in range(0, max(n, 1), step))
+
+
+def _product(left: Transform, right: Transform, part: slice) -> Array:
+    """left_r·right_r for those r."""
+    shape = (len(left.matrix[part]), left.shape[1], right.shape[2])
+    out = _buffer(shape, left.matrix)
+    return array_module(out).matmul(left.part(part), right.part(part), out=out)
 
 
 def _multiplied(left: Transform, right: Transform) -> Array:

@@ -23,6 +23,9 @@ pytestmark = pytest.mark.lane
 MOST = 1.15
 """The most that the peak of backward may be, of the peak of forward."""
 
+MOST_HELD = 1.7
+"""The same for a trainer's memory, which is in pieces of many sizes, kept from step to step."""
+
 Forward = Callable[[], tuple[Tensor, list[Tensor]]]
 
 
@@ -82,28 +85,33 @@ def test_the_peak_of_backward_is_little_above_that_of_forward(batch: int, player
 
 
 @pytest.mark.parametrize("batch", [32, 128])
-def test_the_recipes_own_step_keeps_to_it(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    # One forward pass for both players, and two gradients of it.
-    trainer = dcgan_mnist.make_trainer(dcgan_mnist.SETTINGS, (28, 28, 1), 0, "cpu")
+def test_the_recipes_own_step_holds_little_more_than_its_forward_pass(
+    batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One forward pass for both players, and two gradients of it. Its memory goes round: all that
+    # it ever takes is taken by the end of the first steps.
+    settings = dcgan_mnist.SETTINGS | {"update": "simultaneous"}
+    trainer = dcgan_mnist.make_trainer(settings, (28, 28, 1), 0, "cpu")
     images = np.random.default_rng(0).uniform(-1, 1, (batch, 28, 28, 1)).astype("float32")
-    trainer.step(images)  # afterwards everything that stays is there
     tops: list[int] = []
 
     def grad(*arguments: object, **options: object) -> object:
         tops.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.reset_peak()
-        found = mg.grad(*arguments, **options)
-        tops.append(tracemalloc.get_traced_memory()[1])
-        return found
+        return mg.grad(*arguments, **options)
 
     monkeypatch.setattr(update, "grad", grad)
     before = tracemalloc.get_traced_memory()[0]
     tracemalloc.reset_peak()
     trainer.step(images)
-    forward, backward = tops[0] - before, max(tops[1:]) - before
-    print(f"step, batch {batch}: {backward / 1e6:.1f} MB / {forward / 1e6:.1f} MB")
-    assert len(tops) == 4 and forward > batch * 28 * 28 * 4
-    assert backward <= MOST * forward
+    forward = tops[0] - before
+    trainer.step(images)
+    held = tracemalloc.get_traced_memory()[1] - before
+    print(f"step, batch {batch}: {held / 1e6:.1f} MB / {forward / 1e6:.1f} MB")
+    assert forward > batch * 28 * 28 * 4
+    assert held <= MOST_HELD * forward
+    for _ in range(3):
+        trainer.step(images)
+    assert tracemalloc.get_traced_memory()[1] - before <= 1.02 * held
 
 
 def test_nothing_but_the_gradients_outlives_backward() -> None:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minigan.buffers import Buffers
 from minigan.kernels import choice
 from minigan.kernels.choice import ALGORITHMS, FAST, FORWARD, INPUT, WEIGHT
 from minigan.kernels.windows import Window
@@ -85,15 +86,17 @@ def measured(problem: Problem, dtype: np.dtype) -> Iterator[tuple[str, str, floa
     """For each map and algorithm the median time in picoseconds, and the counts."""
     names = [n for n in ALGORITHMS if n not in FAST or FAST[n].applies(problem.window)]
     size = (problem.size,) * 2
+    buffers = Buffers()
     plain, spatial = problem.calls(dtype, spatial=False), problem.calls(dtype, spatial=True)
     for which in plain:
         times: dict[str, list[float]] = defaultdict(list)
         for _ in range(1 + TIMES):
             for name in names:
                 operands = (spatial if name in FAST else plain)[which]
-                start = time.process_time_ns()
-                getattr(ALGORITHMS[name], which)(*operands)
-                times[name].append(1e3 * (time.process_time_ns() - start))
+                with buffers.in_use():  # as in training
+                    start = time.process_time_ns()
+                    getattr(ALGORITHMS[name], which)(*operands)
+                    times[name].append(1e3 * (time.process_time_ns() - start))
         for name in names:
             counts = choice.counts(
                 name, problem.images, size, problem.window, problem.channels, 1, dtype

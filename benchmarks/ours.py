@@ -4,7 +4,7 @@ Games are played by ``gan.Trainer.step``, as users' are, with all that it does b
 it checks every gradient for numbers that are not finite, keeps copies to undo a failed step, and
 reports the mean scores. PyTorch's side has no such work, so the ratio is on the safe side. Only the
 critic's move is written out with ``grad`` and an optimiser, as the trainer has no lone critic;
-sampling is ``gan.sample``.
+sampling is ``gan.sample``. Both keep their memory in ``mg.Buffers``, as a trainer does.
 """
 
 from __future__ import annotations
@@ -139,21 +139,25 @@ class Critic:
     def __init__(self, workload: Workload, _: n.Weights, critic: n.Weights) -> None:
         self.critic = network(workload.discriminator, workload.image, critic)
         self.optimizer = optimizer(workload).bind(self.critic)
-        self.count = 0
+        self.buffers, self.count = mg.Buffers(), 0
 
     def place(self, batch: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         return batch
 
     def step(self, batch: tuple[np.ndarray, ...], draws: np.ndarray | None = None) -> float:
-        real, fake = batch
         if draws is None:
-            draws = mg.random.Stream(0, "penalty", self.count).uniform((len(real), 1))
+            draws = mg.random.Stream(0, "penalty", self.count).uniform((len(batch[0]), 1))
         self.count += 1
-        place = draws.reshape(-1, 1, 1, 1)
+        with self.buffers.in_use():
+            loss = self.move(*batch, draws.reshape(-1, 1, 1, 1))
+        self.buffers.trim()
+        return loss
+
+    def move(self, real: np.ndarray, fake: np.ndarray, place: np.ndarray) -> float:
         between = mg.Tensor(fake + place * (real - fake), requires_grad=True)
         (slope,) = mg.grad(self.critic(between).sum(), [between], create_graph=True)
         norms = mg.sqrt((slope**2).sum((1, 2, 3)))
-        scores = self.critic(np.concatenate(batch))
+        scores = self.critic(np.concatenate([real, fake]))
         distance = scores[: len(real)].mean() - scores[len(real) :].mean()
         loss = PENALTY * ((norms - 1) ** 2).mean() - distance
         self.optimizer.step(mg.grad(loss, self.critic.parameters()))
@@ -169,7 +173,7 @@ class Sampler:
     def __init__(self, workload: Workload, generator: n.Weights, _: n.Weights) -> None:
         self.latent, self.batch = Latent(workload), workload.batch
         self.generator = network(workload.generator, (workload.latent,), generator)
-        self.count = 0
+        self.buffers, self.count = mg.Buffers(), 0
 
     def place(self, batch: tuple[np.ndarray, ...]) -> None:
         return None
@@ -177,7 +181,8 @@ class Sampler:
     def step(self, _: None, draws: np.ndarray | None = None) -> np.ndarray:
         self.latent.given = draws
         self.count += 1
-        return gan.sample(self.generator, self.latent, self.batch, seed=self.count)
+        with self.buffers.in_use():
+            return gan.sample(self.generator, self.latent, self.batch, seed=self.count)
 
     def figures(self, images: np.ndarray) -> np.ndarray:
         return images.reshape(len(images), -1)[:: max(1, len(images) // 16)].ravel()

@@ -118,6 +118,13 @@ class Buffers:
         return Buffers, ()
 
 
+@contextmanager
+def at_hand() -> Iterator[None]:
+    """Within the block, the buffers that are in use already, or new ones for as long as it is."""
+    with (_in_use.get() or Buffers()).in_use():
+        yield
+
+
 _in_use: ContextVar[Buffers | None] = ContextVar("minigan_buffers", default=None)
 
 

@@ -249,6 +249,16 @@ def test_gradients_are_the_same_in_memory_that_held_something_else():
         np.testing.assert_allclose(found, expected, 1e-10, 1e-12)
 
 
+def test_sampling_uses_the_buffers_in_use_or_its_own():
+    generator = nn.Sequential(nn.Dense(24 * 24 * 3), nn.Tanh(), nn.Reshape(24, 24, 3))
+    plain = gan.sample(generator.build((None, 5), seed=0), gan.Normal(5), 100)
+    buffers = Buffers()
+    with buffers.in_use():
+        found = gan.sample(generator, gan.Normal(5), 100)
+    np.testing.assert_array_equal(found, plain)
+    assert buffers.idle and found.base.base is None  # not lent
+
+
 def test_a_trainers_memory_is_used_again_and_goes_with_it():
     generator = nn.Sequential(nn.Dense(24 * 24 * 3), nn.Tanh(), nn.Reshape(24, 24, 3))
     game = gan.Game(generator, nn.Sequential(nn.Flatten(), nn.Dense(64), nn.Dense(1)))

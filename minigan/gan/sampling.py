@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import device_of, to_device
-from ..buffers import Buffers
+from ..buffers import at_hand
 from ..nn import Module, training
 from ..random import Stream
 from ..tensor import no_grad
@@ -33,15 +33,15 @@ def sample(
         raise ValueError(f"count: got {count}, wanted at least 1")
     if condition is not None and len(condition) != count:
         raise ValueError(f"condition: got {len(condition)} rows, wanted {count}, one an image")
-    made, buffers = [], Buffers()
-    for start in range(0, count, AT_A_TIME):
-        stream = Stream(seed, "sampling", start // AT_A_TIME)
-        inputs = [noise_for(generator, latent, AT_A_TIME, stream)]
-        if condition is not None:
-            rows = np.asarray(condition)[start : start + AT_A_TIME]
-            short = [(0, AT_A_TIME - len(rows)), *[(0, 0)] * (rows.ndim - 1)]
-            padded = np.pad(rows, short, mode="edge")
-            inputs.append(to_device(padded, device_of(inputs[0])))
-        with no_grad(), training(False), buffers.in_use():
+    made = []
+    with no_grad(), training(False), at_hand():
+        for start in range(0, count, AT_A_TIME):
+            stream = Stream(seed, "sampling", start // AT_A_TIME)
+            inputs = [noise_for(generator, latent, AT_A_TIME, stream)]
+            if condition is not None:
+                rows = np.asarray(condition)[start : start + AT_A_TIME]
+                short = [(0, AT_A_TIME - len(rows)), *[(0, 0)] * (rows.ndim - 1)]
+                padded = np.pad(rows, short, mode="edge")
+                inputs.append(to_device(padded, device_of(inputs[0])))
             made.append(generator(*inputs).numpy())
     return np.concatenate(made)[:count]

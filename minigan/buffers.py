@@ -2,8 +2,8 @@
 
 A training step makes the same arrays again and again. Large ones are handed back to the operating
 system when they die, and fresh memory comes page by page, each cleared as it is first touched:
-that can take longer than the arithmetic. Within ``with buffers.in_use():`` the operations below
-take large results from ``buffers``, where memory returns when no array shows it any more.
+that can take longer than the arithmetic. Within ``with buffers.in_use():`` the engine makes large
+results in memory of ``buffers``, to which it returns when no array shows it any more.
 
 An array of such memory is an ordinary one, to be kept as long as one likes: its ``base`` is a
 ``Loan``, which all its views hold on to, and whose end gives the memory back. It belongs to the
@@ -101,7 +101,7 @@ class Buffers:
 
     def trim(self) -> None:
         """Let go of what was idle since the last call: in a loop, what one round did not need."""
-        for free in self._free.values():
+        for free in list(self._free.values()):
             for _ in range(len(free)):  # other threads may take some, or bring some back
                 with suppress(IndexError):
                     memory = free.pop(0)
@@ -112,7 +112,7 @@ class Buffers:
     @property
     def idle(self) -> int:
         """How many bytes wait to be used."""
-        return sum(size * len(free) for size, free in self._free.items())
+        return sum(size * len(free) for size, free in list(self._free.items()))
 
     def __reduce__(self) -> tuple[type[Buffers], tuple[()]]:
         return Buffers, ()

@@ -31,12 +31,12 @@ INPUTS = 1000
 
 FIRST = 40
 
-QUICK = 2.0
+QUICK = 1.0
 """Seconds of draws that are checked before a module's own tests are run."""
 
 EVERY_OPERATION = ("tests/ops/test_coverage.py", "tests/ops/test_survivors.py")
 ENGINE = ("tests/test_autograd.py", "tests/test_tensor.py")
-KERNELS = ("tests/kernels", "tests/ops/test_convolution.py", "tests/ops/test_pooling.py")
+KERNELS = ("tests/kernels",)
 ALL = (*ENGINE, "tests/ops", "tests/kernels", "tests/nn", "tests/gan")
 
 OPTIONS = [
@@ -159,11 +159,12 @@ def _few(draws: list[Draw]) -> list[Draw]:
 
 
 def own_tests(root: Path, path: str) -> list[str]:
-    """The tests that are about a module of the package, and those of every operation."""
-    own: tuple[str, ...] = (f"tests/ops/test_{Path(path).stem}.py",)
-    if not path.startswith("minigan/ops/"):
-        own = KERNELS if path.startswith("minigan/kernels/") else ENGINE
-    return _files(root, [*own, *EVERY_OPERATION])
+    """The tests that are about a module of the package."""
+    if path.startswith("minigan/kernels/"):
+        return _files(root, KERNELS)
+    if path.startswith("minigan/ops/"):
+        return _files(root, (f"tests/ops/test_{Path(path).stem}.py", *EVERY_OPERATION))
+    return _files(root, ENGINE)
 
 
 def all_tests(root: Path) -> list[str]:

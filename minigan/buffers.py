@@ -152,7 +152,7 @@ def empty(xp: Any, shape: Sequence[int], dtype: Any, order: Sequence[int] | None
         return buffers.array(shape, dtype, strides)
     if order is None:
         return xp.empty(shape, dtype)
-    return xp.empty([shape[axis] for axis in order], dtype).transpose(np.argsort(order))
+    return xp.empty([shape[axis] for axis in order], dtype).transpose(np.argsort(order).tolist())
 
 
 def zeros(xp: Any, shape: Sequence[int], dtype: Any, order: Sequence[int] | None = None) -> Array:
@@ -208,7 +208,7 @@ def _strides(shape: Sequence[int], itemsize: int, order: Sequence[int]) -> tuple
     return tuple(strides)
 
 
-def copy_of(x: Array) -> Array:
+def duplicate(x: Array) -> Array:
     """A copy of x, its axes in the same order in memory."""
     result = empty_like(x)
     result[...] = x

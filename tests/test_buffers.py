@@ -17,7 +17,7 @@ from minigan import gan, nn
 from minigan.buffers import (
     SMALLEST,
     Buffers,
-    copy_of,
+    duplicate,
     empty,
     empty_like,
     is_view,
@@ -184,7 +184,7 @@ def test_arrays_are_as_numpys(used, shape, dtype, data):
         assert not zeros(np, shape, dtype).any()
         assert empty_like(found, "float64").dtype == "float64"
         found[...] = 1
-        copied = copy_of(found)
+        copied = duplicate(found)
     for array in (found, alike, copied):
         assert array.shape == shape and array.dtype == dtype and array.flags.writeable
         assert not is_view(array) or not used or array.nbytes < SMALLEST

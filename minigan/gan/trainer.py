@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, check_device, device_of, to_device
-from ..buffers import Buffers, copy_of
+from ..buffers import Buffers, duplicate
 from ..data import Images, check_range
 from ..errors import NonFiniteError
 from ..files import FileError, load_arrays, save_arrays
@@ -112,7 +112,7 @@ class Trainer:
             # A number that overflows is named below; NumPy's warnings would only repeat it.
             with self._buffers.in_use(), np.errstate(all="ignore"):
                 live = self._live_state()
-                before = {name: copy_of(live[name]) for name in self._at_risk}
+                before = {name: duplicate(live[name]) for name in self._at_risk}
                 scores = self._move(records, streams)
         except NonFiniteError as error:
             # Batch norm saw the bad numbers too, and the first mover has moved: look, then undo.

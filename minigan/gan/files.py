@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from os import PathLike
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,8 +16,7 @@ from .sampling import sample
 _LATENTS = {"Normal": Normal, "Uniform": Uniform}
 
 
-@dataclasses.dataclass(frozen=True)
-class SavedGenerator:
+class SavedGenerator(NamedTuple):
     """A generator as it comes out of a file, ready to sample."""
 
     generator: Module
@@ -33,9 +32,9 @@ def save_generator(
     generator: Module, latent: Latent, image_range: tuple[float, float], path: str | PathLike[str]
 ) -> None:
     """Write a generator that ``load_generator`` can use without knowing where it was trained."""
-    if type(latent).__name__ not in _LATENTS or not dataclasses.is_dataclass(latent):
+    if not isinstance(latent, (Normal, Uniform)) or type(latent).__name__ not in _LATENTS:
         raise TypeError(f"latent: only {', '.join(_LATENTS)} can be saved, got {latent!r}")
-    settings = dataclasses.asdict(latent)
+    settings = latent._asdict()
     notes = {"latent": [type(latent).__name__, settings], "image_range": list(image_range)}
     save(generator, path, notes)
 

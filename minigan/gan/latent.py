@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ..backend import Array, to_device
 from ..nn import Module, Parameter
@@ -19,30 +18,34 @@ class Latent(Protocol):
     def draw(self, count: int, stream: Stream) -> Array: ...
 
 
-@dataclass(frozen=True)
-class Normal:
-    """z ~ N(0, I), ``size`` numbers a sample."""
-
+class _Size(NamedTuple):
     size: int = 100
 
-    def __post_init__(self) -> None:
-        _check_size(self.size)
+
+class _Range(NamedTuple):
+    size: int = 100
+    low: float = -1.0
+    high: float = 1.0
+
+
+class Normal(_Size):
+    """z ~ N(0, I), ``size`` numbers a sample."""
+
+    def __new__(cls, size: int = 100) -> Normal:
+        _check_size(size)
+        return super().__new__(cls, size)
 
     def draw(self, count: int, stream: Stream) -> Array:
         """``count`` vectors, float32 (count, size)."""
         return stream.normal((count, self.size))
 
 
-@dataclass(frozen=True)
-class Uniform:
+class Uniform(_Range):
     """Every number uniform on [low, high), ``size`` numbers a sample."""
 
-    size: int = 100
-    low: float = -1.0
-    high: float = 1.0
-
-    def __post_init__(self) -> None:
-        _check_size(self.size)
+    def __new__(cls, size: int = 100, low: float = -1.0, high: float = 1.0) -> Uniform:
+        _check_size(size)
+        return super().__new__(cls, size, low, high)
 
     def draw(self, count: int, stream: Stream) -> Array:
         """``count`` vectors, float32 (count, size)."""

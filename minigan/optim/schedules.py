@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-
-Schedule = Callable[[int], float]
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True)
-class Linear:
+class Schedule(Protocol):
+    """Any function of the number of steps already taken."""
+
+    def __call__(self, step: int, /) -> float: ...
+
+
+class Linear(NamedTuple):
     """From ``first`` to ``last`` in a straight line over ``steps``, then constant."""
 
     first: float
@@ -22,8 +24,7 @@ class Linear:
         return self.first + (self.last - self.first) * done
 
 
-@dataclass(frozen=True)
-class Exponential:
+class Exponential(NamedTuple):
     """``first`` times ``rate`` to the power step/``every``."""
 
     first: float
@@ -34,8 +35,7 @@ class Exponential:
         return self.first * self.rate ** (step / self.every)
 
 
-@dataclass(frozen=True)
-class Steps:
+class Steps(NamedTuple):
     """``first``, multiplied by ``factor`` at each of the ``milestones``."""
 
     first: float
@@ -46,8 +46,7 @@ class Steps:
         return self.first * self.factor ** sum(step >= m for m in self.milestones)
 
 
-@dataclass(frozen=True)
-class Cosine:
+class Cosine(NamedTuple):
     """From ``first`` to ``last`` along half a cosine (Loshchilov and Hutter, 2017)."""
 
     first: float
@@ -59,8 +58,7 @@ class Cosine:
         return self.last + (self.first - self.last) * (1 + math.cos(math.pi * done)) / 2
 
 
-@dataclass(frozen=True)
-class Warmup:
+class Warmup(NamedTuple):
     """``then``, after a straight line up to its first value over ``steps``."""
 
     then: Schedule

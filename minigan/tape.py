@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, ParamSpec
 import numpy as np
 
 from .backend import FLOATS, Array, array_module, is_array
-from .buffers import is_view, result_of
+from .buffers import result_of
 from .errors import (
     DeviceError,
     GradientError,
@@ -448,8 +448,6 @@ def _converted(value: Any, dtype: Any, xp: Any, keep_mask: bool) -> Tensor:
 
 def _version_of_view(result: Array, tensors: Sequence[Tensor]) -> list[int] | None:
     """The version cell of the leaf whose memory ``result`` shows, if it is a view of one."""
-    if not is_view(result) and not any([result is t._array for t in tensors]):
-        return None
     for tensor in tensors:
         if tensor._version is not None and _owner(result) is _owner(tensor._array):
             return tensor._version

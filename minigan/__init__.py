@@ -27,8 +27,8 @@ from . import data, errors, gan, nn, ops, optim, random
 from .autograd import grad
 from .buffers import Buffers
 from .ops import *  # noqa: F403
+from .primitives import primitive, vjp
 from .settings import config
-from .tape import primitive, vjp
 from .tensor import Tensor, as_tensor, no_grad
 
 __version__ = "0.1.0"

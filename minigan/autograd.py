@@ -8,15 +8,17 @@ runs meanwhile, so that the gradients can be differentiated again.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import numpy as np
 
-from .backend import array_module, is_array
-from .buffers import is_view
-from .errors import DeviceError, GradientError
-from .tape import Node, add, astype, copied, copy_of, identity
+from .backend import Array, array_module, is_array
+from .buffers import buffers_for, is_view
+from .errors import DeviceError, GradientError, NotTwiceDifferentiableError
+from .primitives import add, astype, copied, copy_of, identity, on_arrays, sum_to
+from .tape import Node
 from .tensor import Leaf, Tensor, TensorLike, as_tensor, backward_of, recording, wrap
 
 
@@ -126,14 +128,17 @@ def _seeds(outputs: Sequence[Tensor], given: Any, create_graph: bool) -> list[Te
 
 def _collect(starts: Iterable[Any]) -> list[Any]:
     """All nodes that the starts were computed from, deepest first."""
-    seen: dict[Any, None] = {}
+    seen: dict[Any, None] = {}  # in the order of insertion, so that sums have an order
     stack = [node for node in starts if node is not None]
     while stack:
         node = stack.pop()
         if node not in seen:
             seen[node] = None
-            stack.extend(parent for parent in node.parents if parent is not None)
-    return sorted(seen, key=lambda node: -node.depth)
+            stack += [parent for parent in node.parents if parent is not None]
+    return sorted(seen, key=_depth, reverse=True)
+
+
+_depth = operator.attrgetter("depth")
 
 
 def _propagate(
@@ -143,71 +148,142 @@ def _propagate(
     create_graph: bool,
     retain_graph: bool | None,
 ) -> dict[Any, Tensor]:
-    """Carry the seeds back to the ``targets`` (nodes), through the nodes that lie between."""
+    """Carry the seeds back to the ``targets`` (nodes), through the nodes that lie between.
+
+    On the way gradients are tensors if they are recorded, and arrays if not, which is quicker.
+    """
     retain = create_graph if retain_graph is None else retain_graph
     order = _collect(output._node for output in outputs)
     wanted = set(targets)
     needed = set(wanted)
     for node in reversed(order):
-        if any(parent in needed for parent in node.parents):
-            needed.add(node)
-    pending: dict[Any, Tensor] = {}
-    found: dict[Any, Tensor] = {}
-    mode = recording.set(create_graph)
+        for parent in node.parents:
+            if parent in needed:
+                needed.add(node)
+                break
+    pending: dict[Any, Any] = {}
+    mode, plain = recording.set(create_graph), on_arrays.set(not create_graph)
     name = backward_of.get()
     try:
         for output, seed in zip(outputs, seeds, strict=True):
-            _accumulate(pending, output._node, seed)
+            _accumulate(pending, output._node, seed if create_graph else seed._array)
+        found: dict[Any, Any] = {}
         for node in order:
             g = pending.pop(node, None)
             if g is None or node not in needed:
                 continue
             if node in wanted:
                 found[node] = g
-            if type(node) is Leaf:
-                continue
             flags = [parent in needed for parent in node.parents]
-            if not any(flags):
+            if True not in flags:
                 continue
             if create_graph:
                 backward_of.set(node.primitive.name)
-            for parent, part in zip(node.parents, _gradients(node, g, flags), strict=True):
+                parts = _recorded(node, g, flags)
+            else:
+                parts = _unrecorded(node, g, flags)
+            for parent, part in zip(node.parents, parts):  # noqa: B905 - one for each
                 if part is not None:
                     _accumulate(pending, parent, part)
             if not retain:
                 node.kept = None
     finally:
         recording.reset(mode)
+        on_arrays.reset(plain)
         backward_of.set(name)
+    return found if create_graph else {node: wrap(g) for node, g in found.items()}
+
+
+def _accumulate(pending: dict[Any, Any], node: Any, g: Any) -> None:
+    if node is not None:
+        pending[node] = add(pending[node], g) if node in pending else g
+
+
+def _unrecorded(node: Node, g: Array, wanted: Sequence[bool]) -> list[Array | None]:
+    """The gradients of a node's operands, None where not ``wanted`` or where there is none."""
+    primitive = node.primitive
+    # Operators on large tensors write to memory that goes round, those on arrays to new memory.
+    if primitive.plain and (primitive.composed is not None or buffers_for(np, g.nbytes) is None):
+        raw = primitive.gradients(node, g, wanted, plain=True)
+    else:
+        mode = on_arrays.set(False)
+        try:
+            raw = primitive.gradients(node, wrap(g), wanted, plain=False)
+        finally:
+            on_arrays.reset(mode)
+    found: list[Array | None] = []
+    for part, want, shape in zip(raw, wanted, node.shapes):  # noqa: B905 - of one length
+        if part is None or not want:
+            found.append(None)
+            continue
+        if type(part) is not np.ndarray:
+            part = part._array if isinstance(part, Tensor) else part
+            part = part if is_array(part) else np.asarray(part, node.dtype)
+        if part.dtype is not node.dtype or part.shape != shape:
+            part = _fitted(node, len(found), part)
+        found.append(part)
     return found
 
 
-def _gradients(node: Node, g: Tensor, wanted: Sequence[bool]) -> list[Tensor | None]:
-    """The gradients of a node's operands, None where not ``wanted`` or where there is none."""
+def _recorded(node: Node, g: Tensor, wanted: Sequence[bool]) -> list[Tensor | None]:
+    """The same on the tape. Raises where a backward went off it."""
     primitive = node.primitive
-    if primitive.composed is not None and recording.get():
+    if primitive.composed is not None:
         raw = _through_twin(node, g, wanted)
     else:
-        raw = primitive.gradients(node, g, wanted)
-    return [
-        primitive.checked(node, i, gradient, g) if want and gradient is not None else None
-        for i, (gradient, want) in enumerate(zip(raw, wanted, strict=True))
-    ]
+        raw = primitive.gradients(node, g, wanted, plain=False)
+    found: list[Tensor | None] = []
+    for i, (part, want) in enumerate(zip(raw, wanted, strict=True)):
+        if not want or part is None:
+            found.append(None)
+            continue
+        if not isinstance(part, Tensor):
+            part = as_tensor(part, dtype=None if is_array(part) else node.dtype)
+        if g.requires_grad and not part.requires_grad and part._array.any():
+            raise NotTwiceDifferentiableError(
+                f"primitive {primitive.name!r}: the gradient of {_operand(node, i)!r} that its "
+                "backward returned is off the tape, so it has no gradient; write the backward "
+                "with minigan's functions on tensors"
+            )
+        found.append(_fitted(node, i, part))
+    return found
+
+
+def _fitted(node: Node, i: int, gradient: Any) -> Any:
+    """The gradient of the i-th operand, in the operand's shape and dtype."""
+    if gradient.dtype != node.dtype:
+        gradient = gradient.astype(node.dtype)
+    shape = node.shapes[i]
+    if gradient.shape != shape:
+        if not node.primitive.broadcasts or not _spreads(shape, gradient.shape):
+            raise GradientError(
+                f"primitive {node.primitive.name!r}: backward returned a gradient of shape "
+                f"{gradient.shape} for operand {_operand(node, i)!r} of shape {shape}"
+            )
+        gradient = sum_to(gradient, shape)
+    return gradient
+
+
+def _operand(node: Node, i: int) -> str:
+    """What errors call the i-th operand."""
+    names = node.primitive.operands
+    return f"{names[0]}[{i}]" if node.primitive.variadic else names[i]
+
+
+def _spreads(small: tuple[int, ...], large: tuple[int, ...]) -> bool:
+    """Whether an array of shape ``small`` broadcasts to ``large``."""
+    ends = large[len(large) - len(small) :]
+    return len(small) <= len(large) and all(n in (1, m) for n, m in zip(small, ends, strict=True))
 
 
 def _through_twin(node: Node, g: Tensor, wanted: Sequence[bool]) -> Sequence[Any]:
     """Differentiate a primitive's composed twin, whose every step goes onto the tape."""
     primitive = node.primitive
-    operands = primitive.restored(node, primitive.operands)
+    kept = primitive.tensors(node, (*primitive.operands, *primitive.settings))
     # Fresh names for the operands, so that one tensor used twice gives two gradients.
-    inputs = [identity(operands[name]) for name in primitive.operands]
-    result = cast(Any, primitive.composed)(*inputs, **node.settings)
+    inputs = [identity(kept[name]) for name in primitive.operands]
+    settings = {name: kept[name] for name in primitive.settings}
+    result = cast(Any, primitive.composed)(*inputs, **settings)
     asked = [t for t, want in zip(inputs, wanted, strict=True) if want]
     found = iter(grad(result, asked, g, create_graph=True, allow_unused=True))
     return [next(found) if want else None for want in wanted]
-
-
-def _accumulate(pending: dict[Any, Tensor], node: Any, g: Tensor) -> None:
-    if node is not None:
-        old = pending.get(node)
-        pending[node] = g if old is None else add(old, g)

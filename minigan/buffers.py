@@ -134,7 +134,8 @@ def _rounded(size: int) -> int:
     return -(-size // step) * step
 
 
-def _buffers_for(xp: Any, size: int) -> Buffers | None:
+def buffers_for(xp: Any, size: int) -> Buffers | None:
+    """The buffers that an array of so many bytes is made in, if any."""
     return _in_use.get() if xp is np and size >= SMALLEST else None
 
 
@@ -146,7 +147,7 @@ def is_view(array: Array) -> bool:
 def empty(xp: Any, shape: Sequence[int], dtype: Any, order: Sequence[int] | None = None) -> Array:
     """``xp.empty``; ``order`` are the axes as they lie in memory, the slowest first."""
     dtype = np.dtype(dtype)
-    buffers = _buffers_for(xp, math.prod(shape) * dtype.itemsize)
+    buffers = buffers_for(xp, math.prod(shape) * dtype.itemsize)
     if buffers is not None:
         strides = None if order is None else _strides(shape, dtype.itemsize, order)
         return buffers.array(shape, dtype, strides)
@@ -165,7 +166,7 @@ def zeros(xp: Any, shape: Sequence[int], dtype: Any, order: Sequence[int] | None
 def empty_like(x: Array, dtype: Any = None) -> Array:
     """``xp.empty_like``: of x's shape, its axes in the same order in memory."""
     xp, dtype = array_module(x), x.dtype if dtype is None else np.dtype(dtype)
-    buffers = _buffers_for(xp, x.size * dtype.itemsize)
+    buffers = buffers_for(xp, x.size * dtype.itemsize)
     if buffers is None:
         return xp.empty_like(x, dtype)
     if x.flags.c_contiguous:

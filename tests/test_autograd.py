@@ -16,7 +16,7 @@ from minigan.errors import (
     NotTwiceDifferentiableError,
     StaleTensorError,
 )
-from minigan.tape import broadcast_to, sum_to
+from minigan.primitives import broadcast_to, sum_to
 from minigan.testing import check_gradients
 
 A = np.array([0.5, -1.5, 2.0])

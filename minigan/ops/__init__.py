@@ -20,7 +20,7 @@ What happens at kinks and ties, where a derivative does not exist (g is the grad
     getitem, take, embedding  an element taken n×   the sum of the n gradients
 """
 
-from ..tape import astype  # noqa: F401
+from ..primitives import astype  # noqa: F401
 from . import (
     activation,
     arithmetic,

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..backend import Array, array_module
 from ..buffers import empty_like, result_of
-from ..tape import elementwise, vjp
+from ..primitives import elementwise, vjp
 from ..tensor import Tensor
 from .arithmetic import clip, where
 from .elementwise import exp
@@ -65,7 +65,7 @@ def leaky_relu(x: Array, /, slope: float = 0.3) -> Array:
     return (xp.maximum if slope <= 1 else xp.minimum)(x, result, out=result)
 
 
-@vjp(lambda g, gate, slope: _gated(g, gate, slope))
+@vjp(lambda g, gate, slope: _gated(g, gate, slope), plain=True)
 def _gated(x: Array, /, gate: Array, slope: float) -> Array:
     """x where ``gate``, slope·x elsewhere: linear in x, so it is its own adjoint.
 
@@ -113,7 +113,7 @@ def gelu(x: Array, /) -> Array:
     return real(0.5) * x * (real(1) + xp.tanh(u))
 
 
-@vjp(lambda g, out, axis: out * (g - sum_over(g * out, axis, keepdims=True)))
+@vjp(lambda g, out, axis: out * (g - sum_over(g * out, axis, keepdims=True)), plain=True)
 def softmax(x: Array, /, axis: int = -1) -> Array:
     """yᵢ = e^xᵢ / Σⱼ e^xⱼ along ``axis``.
 
@@ -128,7 +128,7 @@ def _log_softmax_gradient(g: Tensor, out: Tensor, axis: int) -> Tensor:
     return g - exp(out) * sum_over(g, axis, keepdims=True)
 
 
-@vjp(_log_softmax_gradient)
+@vjp(_log_softmax_gradient, plain=True)
 def log_softmax(x: Array, /, axis: int = -1) -> Array:
     """yᵢ = xᵢ − ln Σⱼ e^xⱼ along ``axis``.
 

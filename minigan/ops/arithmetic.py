@@ -10,7 +10,7 @@ from typing import Any
 
 from ..backend import Array, array_module
 from ..buffers import result_of
-from ..tape import add, elementwise
+from ..primitives import add, elementwise
 from ..tensor import Tensor, TensorLike, as_tensor
 from .elementwise import log
 

@@ -16,7 +16,7 @@ from typing import Any
 from ..backend import Array
 from ..kernels import choice as kernel
 from ..kernels.windows import Pair, Window
-from ..tape import vjp
+from ..primitives import vjp
 from ..tensor import Tensor, TensorLike
 from .geometry import IntOrPair, Padding, transposed_size, window
 from .shape import reshape, together
@@ -25,6 +25,7 @@ from .shape import reshape, together
 @vjp(
     lambda g, w, x_shape, window, groups: _input_gradient(g, w, window, groups, x_shape[1:3]),
     lambda g, x, window, groups: _weight_gradient(x, g, window, groups),
+    plain=True,
 )
 def _convolve(x: Array, w: Array, /, window: Window, groups: int) -> Array:
     """F(x, w): y[n, p, q, o] = Σ x[n, p·s + i, q·s + j, c]·w[i, j, c, o] over i, j and c."""
@@ -34,6 +35,7 @@ def _convolve(x: Array, w: Array, /, window: Window, groups: int) -> Array:
 @vjp(
     lambda g, w, window, groups: _convolve(g, w, window, groups),
     lambda g, y, window, groups: _weight_gradient(g, y, window, groups),
+    plain=True,
 )
 def _input_gradient(y: Array, w: Array, /, window: Window, groups: int, size: Pair) -> Array:
     """I(y, w), on a map of ``size``."""
@@ -43,6 +45,7 @@ def _input_gradient(y: Array, w: Array, /, window: Window, groups: int, size: Pa
 @vjp(
     lambda g, y, x_shape, window, groups: _input_gradient(y, g, window, groups, x_shape[1:3]),
     lambda g, x, window, groups: _convolve(x, g, window, groups),
+    plain=True,
 )
 def _weight_gradient(x: Array, y: Array, /, window: Window, groups: int) -> Array:
     """W(x, y), with the window's taps."""

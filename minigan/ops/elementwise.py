@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..backend import Array, array_module
-from ..tape import elementwise
+from ..primitives import elementwise
 
 
 @elementwise(lambda g, out: g * out)

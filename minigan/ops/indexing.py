@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, array_module, is_array
-from ..tape import vjp
+from ..primitives import vjp
 from ..tensor import Tensor, TensorLike, as_tensor
 from .shape import reshape
 
@@ -19,7 +19,7 @@ def _is_basic(index: Any) -> bool:
     return all(isinstance(part, _BASIC) and not isinstance(part, bool) for part in parts)
 
 
-@vjp(lambda g, x_shape, index: put(g, index, x_shape))
+@vjp(lambda g, x_shape, index: put(g, index, x_shape), plain=True)
 def getitem(x: Array, /, index: Any) -> Array:
     """x[index], with NumPy's basic and advanced indexing.
 
@@ -29,7 +29,7 @@ def getitem(x: Array, /, index: Any) -> Array:
     return x[index]
 
 
-@vjp(lambda g, index: getitem(g, index))
+@vjp(lambda g, index: getitem(g, index), plain=True)
 def put(x: Array, /, index: Any, shape: tuple[int, ...]) -> Array:
     """Zeros of ``shape`` with x added at ``index``: the adjoint of ``getitem``, and it of this."""
     xp = array_module(x)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, array_module
-from ..tape import primitive, vjp
+from ..primitives import primitive, vjp
 from ..tensor import Tensor, TensorLike, as_tensor
 from .indexing import getitem, take
 from .shape import reshape, together
@@ -27,7 +27,7 @@ def _join(*parts: Array, axis: int) -> Array:
     return array_module(parts[0]).concatenate(parts, axis=axis)
 
 
-_concatenate = primitive(_join, _pieces, name="concatenate")
+_concatenate = primitive(_join, _pieces, plain=True, name="concatenate")
 
 
 def concatenate(parts: Sequence[TensorLike], axis: int = 0) -> Tensor:
@@ -89,7 +89,7 @@ def pad(x: TensorLike, widths: Any, mode: str = "constant", value: float = 0.0) 
     return x
 
 
-@vjp(lambda g, x_shape, widths: getitem(g, _core(x_shape, widths)))
+@vjp(lambda g, x_shape, widths: getitem(g, _core(x_shape, widths)), plain=True)
 def _pad(x: Array, /, widths: Widths, value: float) -> Array:
     shape = [n + before + after for n, (before, after) in zip(x.shape, widths, strict=True)]
     result = array_module(x).full(shape, value, dtype=x.dtype)

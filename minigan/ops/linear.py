@@ -6,7 +6,7 @@ import numpy as np
 
 from ..backend import Array, array_module
 from ..buffers import empty
-from ..tape import primitive, vjp
+from ..primitives import primitive, vjp
 from ..tensor import Tensor, TensorLike
 from .shape import reshape, swap_last, together
 
@@ -34,7 +34,12 @@ def matmul(a: TensorLike, b: TensorLike) -> Tensor:
     return _matmul(a, b)
 
 
-@vjp(lambda g, b: _matmul(g, swap_last(b)), lambda g, a: _matmul(swap_last(a), g), broadcasts=True)
+@vjp(
+    lambda g, b: _matmul(g, swap_last(b)),
+    lambda g, a: _matmul(swap_last(a), g),
+    broadcasts=True,
+    plain=True,
+)
 def _matmul(a: Array, b: Array, /) -> Array:
     xp = array_module(a)
     if a.ndim != 2 or b.ndim != 2 or a.dtype != b.dtype:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .. import random
 from ..backend import Array, array_module
 from ..buffers import empty_like
-from ..tape import vjp
+from ..primitives import vjp
 from ..tensor import Tensor, TensorLike, as_tensor
 
 
@@ -23,7 +23,7 @@ def dropout(x: TensorLike, rate: float, stream: random.Stream | None = None) -> 
     return _masked(x, array_module(x._array).asarray(keep), 1 / (1 - rate))
 
 
-@vjp(lambda g, keep, scale: _masked(g, keep, scale))
+@vjp(lambda g, keep, scale: _masked(g, keep, scale), plain=True)
 def _masked(x: Array, /, keep: Array, scale: float) -> Array:
     """scale·x where ``keep``, else 0: linear, and its own adjoint."""
     result = empty_like(x)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..backend import Array, array_module
 from ..buffers import empty_like
-from ..tape import vjp
+from ..primitives import vjp
 from ..tensor import Tensor, TensorLike, as_tensor
 from .elementwise import sqrt
 from .reduction import Axis, axes_of, mean, var
@@ -29,13 +29,13 @@ def moments(x: TensorLike, axis: Axis) -> tuple[Array, Array]:
     return centre, squares.mean(axis=axes, keepdims=True)
 
 
-def _normalize_gradient(g: Tensor, out: Tensor, axis: Axis, moments: Any, eps: float) -> Array:
+def _normalize_gradient(g: Array, out: Array, axis: Axis, moments: Any, eps: float) -> Array:
     """On arrays, as the composed twin is there for second derivatives."""
-    slope, y, xp = g._array, out._array, array_module(out._array)
-    result = xp.multiply(slope, y, out=empty_like(y, moments[1].dtype))
-    xp.multiply(y, result.mean(axis=axis, keepdims=True), out=result)
-    result += slope.mean(axis=axis, keepdims=True)
-    xp.subtract(slope, result, out=result)
+    xp = array_module(out)
+    result = xp.multiply(g, out, out=empty_like(out, moments[1].dtype))
+    xp.multiply(out, result.mean(axis=axis, keepdims=True), out=result)
+    result += g.mean(axis=axis, keepdims=True)
+    xp.subtract(g, result, out=result)
     result *= _inverse_deviation(moments, eps)
     return result
 
@@ -50,7 +50,7 @@ def _normalize_composed(x: Tensor, axis: Axis, moments: Any, eps: float) -> Tens
     return (x - mean(x, axis, keepdims=True)) / sqrt(var(x, axis, keepdims=True) + eps)
 
 
-@vjp(_normalize_gradient, composed=_normalize_composed)
+@vjp(_normalize_gradient, plain=True, composed=_normalize_composed)
 def _normalize(x: Array, /, axis: Axis, moments: Any, eps: float) -> Array:
     result = array_module(x).subtract(x, moments[0], out=empty_like(x, moments[0].dtype))
     result *= _inverse_deviation(moments, eps)

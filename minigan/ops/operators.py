@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import autograd, tape
+from .. import autograd, primitives
 from ..backend import to_device
 from ..tensor import Tensor, TensorLike, as_tensor, wrap
 from . import activation, arithmetic, elementwise, indexing, joining, linear, reduction, shape
@@ -27,7 +27,7 @@ def _transpose(self: Tensor, *axes: Any) -> Tensor:
     return shape.transpose(self, axes[0] if isinstance(axes[0], (tuple, list)) else axes)
 
 
-@tape.vjp(lambda g, origin: to(g, origin))
+@primitives.vjp(lambda g, origin: to(g, origin))
 def _moved(x: Any, /, device: str, origin: str) -> Any:
     return to_device(x, device)
 
@@ -78,7 +78,7 @@ METHODS: dict[str, Any] = {
     "transpose": _transpose,
     "T": property(_transpose, doc="The tensor with its axes reversed."),
     "clip": arithmetic.clip,
-    "astype": tape.astype,
+    "astype": primitives.astype,
     "to": to,
     "backward": autograd.backward,
 }

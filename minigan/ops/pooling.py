@@ -6,7 +6,7 @@ import numpy as np
 
 from ..backend import Array, array_module
 from ..kernels.windows import Pair, Window, padded, scatter, view
-from ..tape import vjp
+from ..primitives import vjp
 from ..tensor import Tensor, TensorLike
 from .geometry import IntOrPair, Padding, pair, window
 from .reduction import max as max_over
@@ -14,7 +14,7 @@ from .reduction import mean as mean_over
 from .shape import maps
 
 
-@vjp(lambda g, x_shape, choice, window: _unpick(g, choice, window, x_shape[1:3]))
+@vjp(lambda g, x_shape, choice, window: _unpick(g, choice, window, x_shape[1:3]), plain=True)
 def _pick(x: Array, /, choice: Array, window: Window) -> Array:
     """The tap numbered ``choice`` of every window. Linear in x."""
     return array_module(x).take_along_axis(_taps(x, window), choice[:, :, :, None], axis=3)[
@@ -22,7 +22,7 @@ def _pick(x: Array, /, choice: Array, window: Window) -> Array:
     ]
 
 
-@vjp(lambda g, choice, window: _pick(g, choice, window))
+@vjp(lambda g, choice, window: _pick(g, choice, window), plain=True)
 def _unpick(y: Array, /, choice: Array, window: Window, size: Pair) -> Array:
     """The adjoint of ``_pick``: each y is added to the element that was picked."""
     xp, (kh, kw), (n, down, across, c) = array_module(y), window.taps, y.shape
@@ -51,13 +51,13 @@ def max_pool2d(
     return _pick(x, choice, where)
 
 
-@vjp(lambda g, x_shape, window: _spread(g, window, x_shape[1:3]))
+@vjp(lambda g, x_shape, window: _spread(g, window, x_shape[1:3]), plain=True)
 def _window_sum(x: Array, /, window: Window) -> Array:
     """The sum of every window. Linear in x."""
     return view(padded(x, window), window).sum(axis=(3, 4))
 
 
-@vjp(lambda g, window: _window_sum(g, window))
+@vjp(lambda g, window: _window_sum(g, window), plain=True)
 def _spread(y: Array, /, window: Window, size: Pair) -> Array:
     """The adjoint of ``_window_sum``: each y is added to every element of its window."""
     n, down, across, c = y.shape

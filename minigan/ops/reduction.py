@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, array_module
-from ..tape import broadcast_to, vjp
+from ..primitives import broadcast_to, vjp
 from ..tensor import Tensor
 from .elementwise import exp
 from .shape import reshape
@@ -48,13 +48,13 @@ def _spread(g: Tensor, shape: tuple[int, ...], axis: Axis) -> Tensor:
     return broadcast_to(_kept(g, shape, axis), shape)
 
 
-@vjp(lambda g, x_shape, axis: _spread(g, x_shape, axis))
+@vjp(lambda g, x_shape, axis: _spread(g, x_shape, axis), plain=True)
 def sum(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     """Σx over ``axis``. ∂y/∂xᵢ = 1: every summand gets the g of its sum."""
     return x.sum(axis=axes_of(axis, x.ndim), keepdims=keepdims)
 
 
-@vjp(lambda g, x_shape, axis: _spread(g / count_over(x_shape, axis), x_shape, axis))
+@vjp(lambda g, x_shape, axis: _spread(g / count_over(x_shape, axis), x_shape, axis), plain=True)
 def mean(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     """Σx/n over ``axis``. ∂y/∂xᵢ = 1/n."""
     return x.mean(axis=axes_of(axis, x.ndim), keepdims=keepdims)
@@ -65,7 +65,7 @@ def _var_gradient(g: Tensor, x: Tensor, axis: Axis, ddof: int) -> Tensor:
     return _spread(g * scale, x.shape, axis) * (x - mean(x, axis, keepdims=True))
 
 
-@vjp(_var_gradient)
+@vjp(_var_gradient, plain=True)
 def var(x: Array, /, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Array:
     """Σ(x − x̄)²/(n − ddof) over ``axis``; biased by default, as in NumPy.
 
@@ -82,13 +82,13 @@ def _extreme_gradient(g: Tensor, x: Tensor, out: Tensor, axis: Axis) -> Tensor:
     return _spread(g, x.shape, axis) * share
 
 
-@vjp(_extreme_gradient)
+@vjp(_extreme_gradient, plain=True)
 def max(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     """The largest element over ``axis``. It gets g; n elements that tie get g/n each."""
     return x.max(axis=axes_of(axis, x.ndim), keepdims=keepdims)
 
 
-@vjp(_extreme_gradient)
+@vjp(_extreme_gradient, plain=True)
 def min(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     """The smallest element over ``axis``. It gets g; n elements that tie get g/n each."""
     return x.min(axis=axes_of(axis, x.ndim), keepdims=keepdims)
@@ -98,7 +98,7 @@ def _logsumexp_gradient(g: Tensor, x: Tensor, out: Tensor, axis: Axis) -> Tensor
     return _spread(g, x.shape, axis) * exp(x - _spread(out, x.shape, axis))
 
 
-@vjp(_logsumexp_gradient)
+@vjp(_logsumexp_gradient, plain=True)
 def logsumexp(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     """ln Σeˣ over ``axis``, shifted by the maximum (if finite) so that it can't overflow.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..backend import array_module
-from ..tape import broadcast_to
+from ..primitives import broadcast_to
 from ..tensor import Tensor, TensorLike
 from .geometry import IntOrPair, pair
 from .linear import matmul

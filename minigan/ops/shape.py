@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, array_module
-from ..tape import as_operands, astype, broadcast_to, vjp
+from ..primitives import as_operands, astype, broadcast_to, vjp
 from ..tensor import Tensor, TensorLike, as_tensor
 
 
-@vjp(lambda g, x_shape: reshape(g, x_shape))
+@vjp(lambda g, x_shape: reshape(g, x_shape), plain=True)
 def reshape(x: Array, /, shape: Any) -> Array:
     """x with its elements, in C order, in another shape; one size may be −1."""
     return x.reshape(shape)
 
 
-@vjp(lambda g, axes: transpose(g, None if axes is None else _inverse(axes)))
+@vjp(lambda g, axes: transpose(g, None if axes is None else _inverse(axes)), plain=True)
 def transpose(x: Array, /, axes: Sequence[int] | None = None) -> Array:
     """x with its axes in another order, reversed by default; the adjoint undoes the order."""
     return array_module(x).transpose(x, axes)
@@ -29,9 +29,8 @@ def _inverse(axes: Sequence[int]) -> tuple[int, ...]:
     return tuple(int(i) for i in np.argsort([a % len(axes) for a in axes]))
 
 
-def swap_last(x: TensorLike) -> Tensor:
+def swap_last(x: Tensor) -> Tensor:
     """x with its last two axes exchanged: the transpose of each matrix in a stack."""
-    x = as_tensor(x)
     return transpose(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
@@ -50,13 +49,13 @@ def maps(name: str, x: TensorLike) -> Tensor:
     return x
 
 
-@vjp(lambda g, axis: flip(g, axis))
+@vjp(lambda g, axis: flip(g, axis), plain=True)
 def flip(x: Array, /, axis: Any = None) -> Array:
     """x in reverse order along ``axis`` (all by default); its own inverse and adjoint."""
     return array_module(x).flip(x, axis)
 
 
-@vjp(lambda g, shift, axis: roll(g, _negated(shift), axis))
+@vjp(lambda g, shift, axis: roll(g, _negated(shift), axis), plain=True)
 def roll(x: Array, /, shift: Any, axis: Any = None) -> Array:
     """x moved ``shift`` places along ``axis``, what falls off the end coming in at the start."""
     return array_module(x).roll(x, shift, axis)

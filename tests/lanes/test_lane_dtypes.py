@@ -18,7 +18,7 @@ from optim.test_optimizers import SETTINGS
 from properties import listed
 
 import minigan as mg
-from minigan import nn, ops, optim, random, tape
+from minigan import nn, ops, optim, primitives, random
 from minigan.gan import LOSSES, Output
 from minigan.nn import Parameter
 from minigan.tensor import Tensor
@@ -67,14 +67,14 @@ def widened(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
     0-d results are left out: NumPy 1.26 widens those, and the tape casts them back.
     """
     seen: set[str] = set()
-    adapt = tape._as_result
+    adapt = primitives._as_result
 
     def look(name: str, result: Any, dtype: Any) -> Any:
         if result.ndim and result.dtype != dtype:
             seen.add(name)
         return adapt(name, result, dtype)
 
-    monkeypatch.setattr(tape, "_as_result", look)
+    monkeypatch.setattr(primitives, "_as_result", look)
     yield seen
 
 

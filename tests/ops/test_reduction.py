@@ -9,7 +9,7 @@ from strategies import examples
 
 import minigan as mg
 from minigan import Tensor
-from minigan.tape import sum_to
+from minigan.primitives import sum_to
 from minigan.testing import check_gradients
 from minigan.testing.strategies import arrays, arrays_with_axis, broadcastable, seeds, values
 

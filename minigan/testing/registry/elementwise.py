@@ -11,8 +11,8 @@ import numpy as np
 
 from ... import ops
 from ...ops.operators import to
+from ...primitives import astype
 from ...random import Stream
-from ...tape import astype
 from .draws import (
     Rng,
     Shape,

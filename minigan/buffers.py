@@ -171,8 +171,14 @@ def empty_like(x: Array, dtype: Any = None) -> Array:
         return xp.empty_like(x, dtype)
     if x.flags.c_contiguous:
         return buffers.array(x.shape, dtype)
-    order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))  # ties stay in order
-    return buffers.array(x.shape, dtype, _strides(x.shape, dtype.itemsize, order))
+    return buffers.array(x.shape, dtype, _strides(x.shape, dtype.itemsize, memory_order(x)))
+
+
+def memory_order(x: Array) -> list[int]:
+    """The axes as they lie in memory, the slowest first, those of no extent where they stand."""
+    if x.flags.c_contiguous:
+        return list(range(x.ndim))
+    return sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
 
 
 def result_of(*arrays: Array) -> Array | None:
@@ -183,8 +189,8 @@ def result_of(*arrays: Array) -> Array | None:
     if _in_use.get() is None:
         return None
     large = arrays[0]
-    for array in arrays[1:]:
-        if array.size > large.size:
+    for array in arrays[1:]:  # one that is repeated does not say how its axes should lie
+        if array.size > large.size or (array.size == large.size and 0 in large.strides):
             large = array
     dtype = next(array.dtype for array in arrays if array.dtype.kind == "f")
     if large.size * dtype.itemsize < SMALLEST or array_module(large) is not np:

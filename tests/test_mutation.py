@@ -217,7 +217,7 @@ def run(program: str, *arguments: str) -> list[str]:
         ("gradient of tanh", "tensor frozen", "tanh"),
         ("gradient of tanh", "precision lost", "tanh"),
         ("scatter", "assigned, not added", "conv2d"),
-        ("_accumulate", "call skipped", "Dense"),
+        ("_accumulate", "statement dropped", "Dense"),
     ],
 )
 def test_a_planted_error_fails_a_check_and_changes_bits(name, kind, entry):

@@ -55,6 +55,7 @@ class Side(NamedTuple):
     tiles: int
     phases: int
     places: tuple[Place, ...]
+    is_partition: bool  # each position of the map is in one tile, once
 
     @property
     def is_whole(self) -> bool:
@@ -116,9 +117,10 @@ def axis_of(window: Window, axis: int, size: int, outputs: int, first: int, span
     for tile in range(tiles):
         at, count = tile * outputs, min(outputs, positions - tile * outputs)
         writes.append(Place(tile, 0, slice(0, count, 1), slice(at, at + count, 1)))
+    met = sorted(i for place in reads for i in range(size)[place.on_map])
     return Axis(
-        Side(size, span, tiles, phases, tuple(reads)),
-        Side(positions, outputs, tiles, 1, tuple(writes)),
+        Side(size, span, tiles, phases, tuple(reads), met == list(range(size))),
+        Side(positions, outputs, tiles, 1, tuple(writes), True),
         taps,
         -(-taps // stride),
     )
@@ -155,7 +157,7 @@ class Transform(NamedTuple):
 def convolve(x: Array, w: Array, scheme: Scheme, groups: int) -> Array:
     """Y = A[(G·w) ⊙ (B·x)]."""
     a, b, g = _matrices(array_module(x), scheme)
-    result = _spatial(array_module(x), x.dtype, len(x), scheme.outputs, w.shape[3])
+    result = _spatial(x, len(x), scheme.outputs, w.shape[3])
     for ins, outs in blocks(x.shape[3], w.shape[3], groups):
         u = Transform(g, _taps(w[..., outs], scheme), w.shape[3] // groups)
         for images in _chunks(len(x), u.shape, scheme):
@@ -168,7 +170,7 @@ def convolve(x: Array, w: Array, scheme: Scheme, groups: int) -> Array:
 def input_gradient(y: Array, w: Array, scheme: Scheme, groups: int) -> Array:
     """X' = Bᵀ[(Aᵀ·y)·(G·w)ᵀ]."""
     a, b, g = _matrices(array_module(y), scheme)
-    result = _spatial(array_module(y), y.dtype, len(y), scheme.inputs, w.shape[2] * groups)
+    result = _spatial(y, len(y), scheme.inputs, w.shape[2] * groups)
     for ins, outs in blocks(w.shape[2] * groups, w.shape[3], groups):
         u = Transform(g, _taps(w[..., outs], scheme), w.shape[3] // groups, turned=True)
         for images in _chunks(len(y), u.shape, scheme):
@@ -253,9 +255,16 @@ def _rows(a: Array) -> Array:
 # Maps in tiles
 
 
-def _spatial(xp: Any, dtype: Any, images: int, sides: tuple[Side, Side], channels: int) -> Array:
-    """Zeros (N, H, W, C) that are (H, W, N, C) in memory."""
-    return zeros(xp, (images, sides[0].size, sides[1].size, channels), dtype, order=(1, 2, 0, 3))
+def _spatial(like: Array, images: int, sides: tuple[Side, Side], channels: int) -> Array:
+    """Room for (N, H, W, C) that is (H, W, N, C) in memory: zeros, unless all is written."""
+    make = empty if is_partition(sides) else zeros
+    shape = (images, sides[0].size, sides[1].size, channels)
+    return make(array_module(like), shape, like.dtype, order=(1, 2, 0, 3))
+
+
+def is_partition(sides: tuple[Side, Side]) -> bool:
+    """Whether each position of a map is in one tile, so that tiles need not be added up."""
+    return sides[0].is_partition and sides[1].is_partition
 
 
 def is_whole(sides: tuple[Side, Side]) -> bool:
@@ -268,14 +277,20 @@ def _pieces(x: Array, sides: tuple[Side, Side]) -> Array:
     (down, across), turned = sides, x.transpose(1, 2, 0, 3)
     if is_whole(sides):
         return turned.reshape(down.span * across.span, len(x) * x.shape[3])
-    pieces = zeros(array_module(x), _shape(sides, turned), x.dtype)
+    pieces = empty(array_module(x), _shape(sides, turned), x.dtype)
     for inside, on_map in _places(sides):
-        pieces[inside] = turned[on_map]
+        part = turned[on_map]
+        if part.shape[:2] != pieces.shape[:2]:  # this one reaches over the edge
+            pieces[:, :, inside[2], inside[3], :, inside[5], inside[6]] = 0
+        pieces[inside] = part
     return pieces.reshape(down.span * across.span, pieces[0, 0].size)
 
 
 def _assemble(matrix: Array, products: Array, sides: tuple[Side, Side], into: Array) -> None:
-    """Add matrix·products, which are tiles, to zeros, in a fixed order: ``_pieces`` transposed."""
+    """Put matrix·products, which are tiles, where they belong: ``_pieces`` transposed.
+
+    Where tiles overlap they are added to zeros, in a fixed order.
+    """
     turned = into.transpose(1, 2, 0, 3)
     h, w, n, c = turned.shape
     if is_whole(sides) and turned.strides[2] == c * turned.itemsize:  # not one of several groups
@@ -283,13 +298,17 @@ def _assemble(matrix: Array, products: Array, sides: tuple[Side, Side], into: Ar
         array_module(into).matmul(matrix, _rows(products), out=out)
         return
     for images, columns in _few(n, len(matrix), products, sides):
-        _add(matrix @ _rows(products[:, columns]), sides, turned[:, :, images])
+        _put(matrix @ _rows(products[:, columns]), sides, turned[:, :, images])
 
 
-def _add(flat: Array, sides: tuple[Side, Side], turned: Array) -> None:
+def _put(flat: Array, sides: tuple[Side, Side], turned: Array) -> None:
     pieces = flat.reshape(_shape(sides, turned))
+    apart = is_partition(sides)
     for inside, on_map in _places(sides):
-        turned[on_map] += pieces[inside]
+        if apart:
+            turned[on_map] = pieces[inside]
+        else:
+            turned[on_map] += pieces[inside]
 
 
 def _few(

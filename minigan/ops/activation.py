@@ -8,8 +8,9 @@ import numpy as np
 
 from ..backend import Array, array_module
 from ..buffers import empty_like, result_of
+from ..kernels.blocks import flat_blocks
 from ..primitives import elementwise, vjp
-from ..tensor import Tensor
+from ..tensor import Tensor, TensorLike
 from .arithmetic import clip, where
 from .elementwise import exp
 from .reduction import axes_of
@@ -45,13 +46,14 @@ def softplus(x: Array, /) -> Array:
     return xp.maximum(x, x.dtype.type(0)) + xp.log1p(xp.exp(-abs(x)))
 
 
-@elementwise(lambda g, out: _gated(g, gate=out > 0, slope=0.0))
+@elementwise(lambda g, out: _gated(g, signs=out, slope=0.0))
 def relu(x: Array, /) -> Array:
     """max(x, 0). f′ = 1 for x > 0, else 0, also at x = 0."""
-    return array_module(x).maximum(x, x.dtype.type(0), out=result_of(x))
+    # With both bounds, as NumPy's maximum of an array and a number is several times as slow.
+    return array_module(x).clip(x, x.dtype.type(0), x.dtype.type(np.inf), out=result_of(x))
 
 
-@elementwise(lambda g, out, slope: _gated(g, gate=out > 0, slope=slope))
+@elementwise(lambda g, out, slope: _gated(g, signs=out, slope=slope))
 def leaky_relu(x: Array, /, slope: float = 0.3) -> Array:
     """x for x > 0, else slope·x, with slope ≥ 0 (Maas, Hannun and Ng, 2013; Keras's default 0.3).
 
@@ -61,26 +63,29 @@ def leaky_relu(x: Array, /, slope: float = 0.3) -> Array:
     if slope < 0:
         raise ValueError(f"slope: got {slope}, wanted a number that is not negative")
     xp, result = array_module(x), empty_like(x)
-    xp.multiply(x, x.dtype.type(slope), out=result)
-    return (xp.maximum if slope <= 1 else xp.minimum)(x, result, out=result)
+    larger = xp.maximum if slope <= 1 else xp.minimum
+    for out, part in flat_blocks(result, x):
+        xp.multiply(part, x.dtype.type(slope), out=out)
+        larger(part, out, out=out)
+    return result
 
 
-@vjp(lambda g, gate, slope: _gated(g, gate, slope), plain=True)
-def _gated(x: Array, /, gate: Array, slope: float) -> Array:
-    """x where ``gate``, slope·x elsewhere: linear in x, so it is its own adjoint.
+@vjp(lambda g, signs, slope: _gated(g, signs, slope), plain=True)
+def _gated(x: Array, /, signs: TensorLike, slope: float) -> Array:
+    """x where ``signs`` > 0, slope·x elsewhere: linear in x, so it is its own adjoint.
 
-    As a product with 1 or slope, several times as fast as a selection, and in one array's space.
+    As a product with 1 or slope, several times as fast as a selection.
     """
-    xp, real = array_module(x), x.dtype.type
-    factor = empty_like(x)
-    factor[...] = gate if slope <= 1 else ~gate
-    if slope <= 1:
-        xp.maximum(factor, real(slope), out=factor)
-    else:
-        factor *= real(slope)
-        xp.maximum(factor, real(1), out=factor)
-    factor *= x
-    return factor
+    signs = signs._array if isinstance(signs, Tensor) else signs
+    xp, real, result = array_module(x), x.dtype.type, empty_like(signs)
+    low, high = sorted((real(slope), real(1)))
+    for out, part, sign in flat_blocks(result, x, signs):
+        out[...] = sign > 0 if slope <= 1 else sign <= 0
+        if slope > 1:
+            out *= high
+        xp.clip(out, low, high, out=out)
+        out *= part
+    return result
 
 
 @elementwise(lambda g, x, out, alpha: where(x > 0, g, g * (out + alpha)))

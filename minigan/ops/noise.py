@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import random
 from ..backend import Array, array_module
 from ..buffers import empty_like
+from ..kernels.blocks import flat_blocks
 from ..primitives import vjp
 from ..tensor import Tensor, TensorLike, as_tensor
 
@@ -26,9 +27,10 @@ def dropout(x: TensorLike, rate: float, stream: random.Stream | None = None) -> 
 @vjp(lambda g, keep, scale: _masked(g, keep, scale), plain=True)
 def _masked(x: Array, /, keep: Array, scale: float) -> Array:
     """scale·x where ``keep``, else 0: linear, and its own adjoint."""
-    result = empty_like(x)
-    array_module(x).multiply(x, keep, out=result)
-    result *= x.dtype.type(scale)
+    xp, result = array_module(x), empty_like(x)
+    for out, part, kept in flat_blocks(result, x, keep):
+        xp.multiply(part, x.dtype.type(scale), out=out)
+        out *= kept
     return result
 
 

@@ -8,10 +8,12 @@ import numpy as np
 
 from ..backend import Array, array_module
 from ..buffers import empty_like
-from ..primitives import vjp
+from ..kernels import normalization as kernel
+from ..primitives import broadcast_to, vjp
 from ..tensor import Tensor, TensorLike, as_tensor
 from .elementwise import sqrt
 from .reduction import Axis, axes_of, mean, var
+from .shape import together
 
 
 def moments(x: TensorLike, axis: Axis) -> tuple[Array, Array]:
@@ -20,9 +22,13 @@ def moments(x: TensorLike, axis: Axis) -> tuple[Array, Array]:
     Those of float16, whose squares overflow from 256, are taken in float32.
     """
     array = as_tensor(x)._array
+    axes = axes_of(axis, array.ndim)
+    if array.ndim > 1 and sorted(axes) == list(range(array.ndim - 1)):
+        shape = (*(1,) * (array.ndim - 1), array.shape[-1])
+        centre, square = kernel.column_moments(array)
+        return centre.reshape(shape), square.reshape(shape)
     if array.dtype == np.float16:
         array = array.astype(np.float32)
-    axes = axes_of(axis, array.ndim)
     centre = array.mean(axis=axes, keepdims=True)
     squares = array_module(array).subtract(array, centre, out=empty_like(array))
     squares *= squares
@@ -70,6 +76,26 @@ def normalize(x: TensorLike, axis: Axis, eps: float = 1e-3, statistics: Any = No
     return _normalize(x, axes, moments(x, axes) if statistics is None else statistics, eps)
 
 
+def _batch_norm_gradient(
+    g: Array, x: Array, gamma: Array, moments: Any, eps: float
+) -> tuple[Array, Array, Array]:
+    """On arrays, as the composed twin is there for second derivatives."""
+    mean, variance = moments
+    return kernel.normalize_gradient(g, x, gamma, mean, variance, eps)
+
+
+def _batch_norm_composed(
+    x: Tensor, gamma: Tensor, beta: Tensor, moments: Any, eps: float
+) -> Tensor:
+    return _normalize_composed(x, tuple(range(x.ndim - 1)), moments, eps) * gamma + beta
+
+
+@vjp(_batch_norm_gradient, plain=True, composed=_batch_norm_composed)
+def _batch_norm(x: Array, gamma: Array, beta: Array, /, moments: Any, eps: float) -> Array:
+    mean, variance = moments
+    return kernel.normalize(x, gamma, beta, mean, variance, eps)
+
+
 def batch_norm(
     x: TensorLike,
     gamma: TensorLike,
@@ -79,12 +105,18 @@ def batch_norm(
 ) -> Tensor:
     """γ·x̂ + β for x (N, …, C), γ and β (C,), normalised over all axes but the last.
 
-    ∂L/∂γ = Σ g·x̂ and ∂L/∂β = Σ g over those axes, by the rules of product and sum.
+    ∂L/∂γ = Σ g·x̂ and ∂L/∂β = Σ g over those axes, by the rules of product and sum, and the
+    gradient of x is that of ``normalize`` for γ·g: one pass gives the sums, another that.
+    ``statistics`` are ``moments(x, axes)``, if the caller has them already.
     """
-    x = as_tensor(x)
+    x, gamma, beta = together("batch_norm", (x, gamma, beta))
     if x.ndim < 2:
         raise ValueError(f"batch_norm: got shape {x.shape}, wanted (N, …, C)")
-    return normalize(x, tuple(range(x.ndim - 1)), eps, statistics) * gamma + beta
+    channels = x.shape[-1:]
+    gamma, beta = (p if p.shape == channels else broadcast_to(p, channels) for p in (gamma, beta))
+    if statistics is None:
+        statistics = moments(x, tuple(range(x.ndim - 1)))
+    return _batch_norm(x, gamma, beta, tuple([m.reshape(-1) for m in statistics]), eps)
 
 
 def layer_norm(x: TensorLike, gamma: TensorLike, beta: TensorLike, eps: float = 1e-3) -> Tensor:

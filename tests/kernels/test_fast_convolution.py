@@ -269,8 +269,8 @@ def test_a_single_tile_is_put_together_a_few_images_at_a_time(monkeypatch):
     c = dataclasses.replace(at((6, 6), (5, 5), (2, 2), "same", channels=(2, 3)), images=7)
     w, y = c.weights(), c.result()
     whole = dft.input_gradient(y, w, window_of(c), 1, c.size)
-    counts, add = [], bilinear._add
-    monkeypatch.setattr(bilinear, "_add", lambda *a: (counts.append(a[2].shape[2]), add(*a))[1])
+    counts, put = [], bilinear._put
+    monkeypatch.setattr(bilinear, "_put", lambda *a: (counts.append(a[2].shape[2]), put(*a))[1])
     inputs = 4 * 4 * 2 * 2 * 2  # of a tile in two phases each way, two channels
     for limit, expected in ((3 * inputs, [3, 3, 1]), (3 * inputs - 1, [2, 2, 2, 1]), (1, [1] * 7)):
         monkeypatch.setattr(bilinear, "TRANSFORMED_AT_A_TIME", limit)

@@ -197,7 +197,8 @@ def test_layers_are_checked_in_their_parameters(drawn):
 
 
 def test_every_kernel_is_reached_by_an_entry():
-    names = ("conv2d", "avg_pool2d", *(f"conv2d.{name}" for name in choice.ALGORITHMS))
+    forced = [f"conv2d.{name}" for name in choice.ALGORITHMS]
+    names = ("conv2d", "avg_pool2d", "BatchNorm", "leaky_relu", *forced)
     found = set().union(*(coverage.reached(ENTRIES[n].draw(0)) for n in names))
     assert found == set(registry.kernels())
     assert {"convolution.convolve", "windows.scatter", "windows.Window.reach"} <= found

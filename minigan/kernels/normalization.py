@@ -1,0 +1,100 @@
+"""Batch normalisation of x (…, C), over all axes but the last, in as few passes as it takes.
+
+With the mean μ and the variance v of a channel and r = 1/√(v + ε), y = γr·(x − μ) + β: so each
+element is shifted, scaled and shifted, and only x is kept. Of a gradient g (of n elements of a
+channel) two sums are needed, s₀ = Σg and s₁ = Σg·(x − μ), which give
+
+    β' = s₀,    γ' = r·s₁,    x' = γr·(g − s₀/n − (x − μ)·r²·s₁/n).
+
+The last one is Ioffe's and Szegedy's (2015) four formulas put together: with x̂ = (x − μ)·r it is
+γr·(g − mean g − x̂·mean(g·x̂)).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array, array_module
+from ..buffers import empty, memory_order
+from .blocks import BLOCK, row_blocks, rows
+
+
+def column_moments(x: Array) -> tuple[Array, Array]:
+    """μ and v (C,), in x's dtype, of float16 in float32. Sums of blocks are added in float64."""
+    xp, wide = array_module(x), _wide(x)
+    flat = rows(x, _order(x))
+    n, total = len(flat), xp.zeros(x.shape[-1], "float64")
+    for (part,) in row_blocks(flat):
+        total += part.sum(axis=0, dtype=wide)
+    mean = (total / n).astype(wide)
+    total, work = xp.zeros_like(total), _work(flat, wide)
+    for (part,) in row_blocks(flat):
+        centred = xp.subtract(part, mean, out=work[: len(part)])
+        total += xp.einsum("nc,nc->c", centred, centred)
+    return mean, (total / n).astype(wide)
+
+
+def normalize(
+    x: Array, gamma: Array, beta: Array, mean: Array, variance: Array, eps: float
+) -> Array:
+    """y."""
+    xp, order = array_module(x), _order(x)
+    result = empty(xp, x.shape, x.dtype, order)
+    scale, work = gamma * _inverse_deviation(variance, eps), _work(x, mean.dtype)
+    for part, out in row_blocks(rows(x, order), rows(result, order)):
+        centred = xp.subtract(part, mean, out=work[: len(part)])
+        centred *= scale
+        xp.add(centred, beta, out=out, casting="same_kind")
+    return result
+
+
+def normalize_gradient(
+    g: Array, x: Array, gamma: Array, mean: Array, variance: Array, eps: float
+) -> tuple[Array, Array, Array]:
+    """x', γ' and β'."""
+    xp, order, wide = array_module(x), _order(x), mean.dtype
+    flat, slope = rows(x, order), rows(g, order)
+    n, work = len(flat), _work(flat, wide)
+    sum_g, sum_gx = xp.zeros(x.shape[-1], "float64"), xp.zeros(x.shape[-1], "float64")
+    for part, g_part in row_blocks(flat, slope):
+        centred = xp.subtract(part, mean, out=work[: len(part)])
+        sum_g += g_part.sum(axis=0, dtype=wide)
+        sum_gx += xp.einsum("nc,nc->c", g_part, centred)
+    r = _inverse_deviation(variance, eps)
+    on_g = gamma * r
+    on_x = (-on_g * r * r * (sum_gx / n)).astype(wide)
+    shift = (-on_g * (sum_g / n)).astype(wide)
+    result = empty(xp, x.shape, x.dtype, order)
+    more = _work(flat, wide)
+    for part, g_part, out in row_blocks(flat, slope, rows(result, order)):
+        centred = xp.subtract(part, mean, out=work[: len(part)])
+        centred *= on_x
+        centred += shift
+        scaled = xp.multiply(g_part, on_g, out=more[: len(part)])
+        xp.add(centred, scaled, out=out, casting="same_kind")
+    return result, (r * sum_gx).astype(x.dtype), sum_g.astype(x.dtype)
+
+
+def _inverse_deviation(variance: Array, eps: float) -> Array:
+    return 1 / array_module(variance).sqrt(variance + variance.dtype.type(eps))
+
+
+def _order(x: Array) -> list[int]:
+    """The axes as they lie in memory, but the channels last."""
+    return [axis for axis in memory_order(x) if axis != x.ndim - 1] + [x.ndim - 1]
+
+
+def _work(x: Array, dtype: Any) -> Array:
+    """Room for a block of rows."""
+    channels = x.shape[-1]
+    count = min(x.size // max(1, channels), max(1, BLOCK // max(1, channels)))
+    if array_module(x) is not np:
+        count = x.size // max(1, channels)
+    return empty(array_module(x), (count, channels), dtype)
+
+
+def _wide(x: Array) -> np.dtype:
+    """The dtype of sums: float16's squares overflow from 256."""
+    return np.dtype("float32") if x.dtype == np.float16 else x.dtype

@@ -203,7 +203,7 @@ def _unrecorded(node: Node, g: Array, wanted: Sequence[bool]) -> list[Array | No
     """The gradients of a node's operands, None where not ``wanted`` or where there is none."""
     primitive = node.primitive
     # Operators on large tensors write to memory that goes round, those on arrays to new memory.
-    if primitive.plain and (primitive.composed is not None or buffers_for(np, g.nbytes) is None):
+    if primitive.always_plain or (primitive.plain and buffers_for(np, g.nbytes) is None):
         raw = primitive.gradients(node, g, wanted, plain=True)
     else:
         mode = on_arrays.set(False)

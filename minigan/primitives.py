@@ -31,6 +31,7 @@ def primitive(
     *,
     broadcasts: bool = False,
     plain: bool = False,
+    at_once: Backward | None = None,
     extras: Sequence[str] = (),
     composed: Callable[..., Tensor] | None = None,
     name: str | None = None,
@@ -47,7 +48,8 @@ def primitive(
 
     ``broadcasts`` sums gradients over axes along which an operand was broadcast. A ``plain``
     backward is made of operators and primitives alone, so that it does on arrays what it does on
-    tensors, and is given arrays where that is faster and nothing is recorded. With ``extras``
+    tensors, and is given arrays where that is faster and nothing is recorded. Then, if all
+    operands' gradients are wanted, ``at_once`` may compute them together. With ``extras``
     the forward returns a tuple whose further members backward can name; they are not
     differentiable, so those of floats are for first order only. ``composed`` is the same function
     of tensors, used instead of ``backward`` when the gradient's own graph is wanted.
@@ -59,6 +61,7 @@ def primitive(
         backward,
         broadcasts=broadcasts,
         plain=plain,
+        at_once=at_once,
         extras=extras,
         composed=composed,
         name=name,

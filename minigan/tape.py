@@ -72,12 +72,14 @@ class Primitive:
         *,
         broadcasts: bool = False,
         plain: bool = False,
+        at_once: Backward | None = None,
         extras: Sequence[str] = (),
         composed: Callable[..., Tensor] | None = None,
         name: str | None = None,
     ) -> None:
         self.name = name or getattr(forward, "__name__", "primitive").strip("_")
-        self.forward, self.composed, self.plain = forward, composed, plain
+        self.forward, self.composed, self.at_once = forward, composed, at_once
+        self.plain, self.always_plain = plain, plain and bool(composed or at_once)
         self.broadcasts, self.extras = broadcasts, tuple(extras)
         self._read_signature(forward)
         self.joint = backward if callable(backward) else None
@@ -92,7 +94,7 @@ class Primitive:
                 f"primitive {self.name!r} takes any number of operands, so its backward must be "
                 "one function, which returns a sequence of gradients"
             )
-        functions = [self.joint] if self.joint else [f for f in self.separate if f]
+        functions = [f for f in (self.joint, self.at_once, *self.separate) if f]
         self.wants = {f: _parameter_names(f)[1:] for f in functions}
         self._check_wants({name for names in self.wants.values() for name in names})
         self._places = {name: place for place, name in enumerate(self.operands)} | {"out": OUT}
@@ -132,6 +134,8 @@ class Primitive:
         else:
             pairs = zip(self.separate, parents, strict=True)
             wanted = {name for f, parent in pairs if f and parent for name in self.wants[f]}
+            if self.at_once is not None and None not in parents:
+                wanted |= set(self.wants[self.at_once])
         if self.composed is not None:
             wanted |= set(self.operands)
         named = list(enumerate(self.operands))
@@ -213,7 +217,10 @@ class Primitive:
         It is run on tensors, or on arrays if ``plain``.
         """
         kept = self.arrays if plain else self.tensors
-        if self.joint is None:
+        joint = self.joint
+        if plain and self.at_once is not None and all(wanted):
+            joint = self.at_once
+        if joint is None:
             found: list[Any] = []
             for f, want in zip(self.separate, wanted):  # noqa: B905 - of one length
                 if f is None or not want:
@@ -221,7 +228,7 @@ class Primitive:
                 else:
                     found.append(f(g, **kept(node, self.wants[f])))
             return found
-        raw = self.joint(g, **kept(node, self.wants[self.joint]))
+        raw = joint(g, **kept(node, self.wants[joint]))
         raw = raw if isinstance(raw, (tuple, list)) else (raw,)
         if len(raw) != len(node.parents):
             raise GradientError(

@@ -182,22 +182,100 @@ def input_gradient(y: Array, w: Array, scheme: Scheme, groups: int) -> Array:
 
 def weight_gradient(x: Array, y: Array, scheme: Scheme, groups: int) -> Array:
     """W' = Gᵀ[(B·x)ᵀ·(Aᵀ·y)]."""
-    a, b, g = _matrices(array_module(x), scheme)
-    down, across = scheme.axes
-    c, o = x.shape[3] // groups, y.shape[3] // groups
-    k = down.inputs.phases * across.inputs.phases * c
-    xp = array_module(x)
-    result = empty(xp, (down.taps, across.taps, c, y.shape[3]), x.dtype)
+    a, b, _ = _matrices(array_module(x), scheme)
+    gradient = WeightGradient(x, x.shape[3] // groups, y.shape[3], scheme)
     for ins, outs in blocks(x.shape[3], y.shape[3], groups):
-        total = zeros(xp, (g.shape[1], k * o), x.dtype)
-        for images in _chunks(len(x), (len(b), k, o), scheme):
-            v = Transform(b, _pieces(x[images, :, :, ins], scheme.inputs), k, turned=True)
-            z = Transform(a.T, _pieces(y[images, :, :, outs], scheme.outputs), o)
+        total = gradient.zeros(y.shape[3] // groups)
+        for images in _chunks(len(x), gradient.products(total), scheme):
+            v = Transform(b, _pieces(x[images, :, :, ins], scheme.inputs), gradient.channels)
+            z = Transform(a.T, _pieces(y[images, :, :, outs], scheme.outputs), y.shape[3] // groups)
             for part in _parts(v, z):
-                more = empty(xp, total.shape, x.dtype)
-                total += xp.matmul(g[part].T, _rows(_product(v, z, part)), out=more)
-        result[..., outs] = _untapped(total, scheme, c)
-    return result
+                gradient.add(total, part, v.part(part), z.part(part))
+        gradient.put(total, outs)
+    return gradient.result
+
+
+# A map's gradient and the weights' at once, in which the gradient that both come from is
+# transformed once
+
+
+def convolve_gradients(
+    x: Array, w: Array, y: Array, scheme: Scheme, groups: int
+) -> tuple[Array, Array]:
+    """X' and W' of ``convolve``, for a gradient y: both are products with Z' = Aᵀ·y."""
+    a, b, g = _matrices(array_module(x), scheme)
+    result = _spatial(y, len(y), scheme.inputs, x.shape[3])
+    gradient = WeightGradient(x, w.shape[2], w.shape[3], scheme)
+    for ins, outs in blocks(x.shape[3], w.shape[3], groups):
+        u = Transform(g, _taps(w[..., outs], scheme), w.shape[3] // groups, turned=True)
+        total = gradient.zeros(u.channels)
+        for images in _chunks(len(x), u.shape, scheme):
+            z = Transform(a.T, _pieces(y[images, :, :, outs], scheme.outputs), u.channels)
+            v = Transform(b, _pieces(x[images, :, :, ins], scheme.inputs), gradient.channels)
+            products = _buffer(v.shape, b)
+            for part in _parts(v, z):
+                z_part = z.part(part)
+                array_module(x).matmul(z_part, u.part(part), out=products[part])
+                gradient.add(total, part, v.part(part), z_part)
+            _assemble(b.T, products, scheme.inputs, result[images, :, :, ins])
+        gradient.put(total, outs)
+    return result, gradient.result
+
+
+def input_gradient_gradients(
+    y: Array, w: Array, x: Array, scheme: Scheme, groups: int
+) -> tuple[Array, Array]:
+    """Y' and W' of ``input_gradient``, for a gradient x: both are products with V' = B·x."""
+    a, b, g = _matrices(array_module(x), scheme)
+    result = _spatial(x, len(x), scheme.outputs, w.shape[3])
+    gradient = WeightGradient(x, w.shape[2], w.shape[3], scheme)
+    for ins, outs in blocks(x.shape[3], w.shape[3], groups):
+        u = Transform(g, _taps(w[..., outs], scheme), w.shape[3] // groups)
+        total = gradient.zeros(u.channels)
+        for images in _chunks(len(x), u.shape, scheme):
+            v = Transform(b, _pieces(x[images, :, :, ins], scheme.inputs), gradient.channels)
+            z = Transform(a.T, _pieces(y[images, :, :, outs], scheme.outputs), u.channels)
+            products = _buffer(z.shape, b)
+            for part in _parts(v, z):
+                v_part = v.part(part)
+                array_module(x).matmul(v_part, u.part(part), out=products[part])
+                gradient.add(total, part, v_part, z.part(part))
+            _assemble(a, products, scheme.outputs, result[images, :, :, outs])
+        gradient.put(total, outs)
+    return result, gradient.result
+
+
+class WeightGradient:
+    """W' = Gᵀ·U', with U'_r = V_rᵀ·Z_r added up over parts and images."""
+
+    def __init__(self, like: Array, c: int, outputs: int, scheme: Scheme) -> None:
+        down, across = scheme.axes
+        self.scheme, self.like, self.c = scheme, like, c
+        self.g = array_module(like).asarray(scheme.G)
+        self.channels = down.inputs.phases * across.inputs.phases * c
+        shape = (down.taps, across.taps, c, outputs)
+        self.result = empty(array_module(like), shape, like.dtype)
+
+    def zeros(self, o: int) -> Array:
+        """Gᵀ·U' of no images, for one group: (taps of a phase, phases·C·O)."""
+        xp = array_module(self.like)
+        return zeros(xp, (self.g.shape[1], self.channels * o), self.like.dtype)
+
+    def products(self, total: Array) -> tuple[int, int, int]:
+        """The shape of U'."""
+        return len(self.g), self.channels, total.shape[1] // self.channels
+
+    def add(self, total: Array, part: slice, v: Array, z: Array) -> None:
+        """Add what parts of V and Z, (r, n, C) and (r, n, O), have to say."""
+        xp = array_module(total)
+        products = _buffer((len(v), v.shape[2], z.shape[2]), total)
+        xp.matmul(v.transpose(0, 2, 1), z, out=products)
+        more = empty(xp, total.shape, total.dtype)
+        total += xp.matmul(self.g[part].T, _rows(products), out=more)
+
+    def put(self, total: Array, outs: slice) -> None:
+        """A group is done: write its weights' gradient."""
+        self.result[..., outs] = _untapped(total, self.scheme, self.c)
 
 
 def _matrices(xp: Any, scheme: Scheme) -> tuple[Array, Array, Array]:
@@ -217,16 +295,9 @@ def _chunks(n: int, weights: tuple[int, int, int], scheme: Scheme) -> Iterator[s
     return (slice(start, start + step) for start in range(0, max(n, 1), step))
 
 
-def _product(left: Transform, right: Transform, part: slice) -> Array:
-    """left_r·right_r for those r."""
-    shape = (len(left.matrix[part]), left.shape[1], right.shape[2])
-    out = _buffer(shape, left.matrix)
-    return array_module(out).matmul(left.part(part), right.part(part), out=out)
-
-
 def _multiplied(left: Transform, right: Transform) -> Array:
     """left_r·right_r for each r."""
-    (r, n, _), (_, _, m) = left.shape, right.shape
+    (r, n, _), m = left.shape, right.shape[2]
     result = _buffer((r, n, m), left.matrix)
     for part in _parts(left, right):
         array_module(result).matmul(left.part(part), right.part(part), out=result[part])
@@ -234,7 +305,10 @@ def _multiplied(left: Transform, right: Transform) -> Array:
 
 
 def _parts(left: Transform, right: Transform) -> Iterator[slice]:
-    """A few r at a time, so that both and their product stay in the cache."""
+    """A few r at a time, so that both and their product stay in the cache.
+
+    The product may be over what both have in the middle, as that of Vᵀ and Z.
+    """
     (r, n, k), m = left.shape, right.shape[2]
     step = -(-r // max(1, round(r * (n * k + k * m + n * m) / TRANSFORMED_AT_A_TIME)))
     return (slice(start, start + step) for start in range(0, r, step))

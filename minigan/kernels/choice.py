@@ -166,6 +166,43 @@ def weight_gradient(x: Array, y: Array, window: Window, groups: int) -> Array:
     return algorithm.weight_gradient(x, y, window, groups)
 
 
+# The two gradients of a map and of weights at once
+
+
+def convolve_gradients(
+    x: Array, w: Array, y: Array, window: Window, groups: int
+) -> tuple[Array, Array]:
+    """X' and W' for a gradient y of ``convolve``'s result."""
+    channels = x.shape[3], w.shape[3]
+    which = [
+        _algorithm(kind, x, len(x), x.shape[1:3], window, channels, groups)
+        for kind in (INPUT, WEIGHT)
+    ]
+    if which[0] is which[1] and which[0] is not convolution:
+        return which[0].convolve_gradients(x, w, y, window, groups)
+    return (
+        which[0].input_gradient(y, w, window, groups, x.shape[1:3]),
+        which[1].weight_gradient(x, y, window, groups),
+    )
+
+
+def input_gradient_gradients(
+    y: Array, w: Array, x: Array, window: Window, groups: int
+) -> tuple[Array, Array]:
+    """Y' and W' for a gradient x of ``input_gradient``'s result."""
+    channels = x.shape[3], w.shape[3]
+    which = [
+        _algorithm(kind, x, len(x), x.shape[1:3], window, channels, groups)
+        for kind in (FORWARD, WEIGHT)
+    ]
+    if which[0] is which[1] and which[0] is not convolution:
+        return which[0].input_gradient_gradients(y, w, x, window, groups)
+    return (
+        which[0].convolve(x, w, window, groups),
+        which[1].weight_gradient(x, y, window, groups),
+    )
+
+
 def _algorithm(
     which: str, like: Array, images: int, size: Pair, window: Window, channels: Pair, groups: int
 ) -> ModuleType:

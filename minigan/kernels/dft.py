@@ -67,6 +67,22 @@ def weight_gradient(x: Array, y: Array, window: Window, groups: int) -> Array:
     return bilinear.weight_gradient(x, y, found, groups)
 
 
+def convolve_gradients(
+    x: Array, w: Array, y: Array, window: Window, groups: int
+) -> tuple[Array, Array]:
+    """X' and W', as ``choice.convolve_gradients``."""
+    found = scheme(window, x.shape[1:3], w.shape[2], w.shape[3] // groups, x.dtype)
+    return bilinear.convolve_gradients(x, w, y, found, groups)
+
+
+def input_gradient_gradients(
+    y: Array, w: Array, x: Array, window: Window, groups: int
+) -> tuple[Array, Array]:
+    """Y' and W', as ``choice.input_gradient_gradients``."""
+    found = scheme(window, x.shape[1:3], w.shape[2], w.shape[3] // groups, x.dtype)
+    return bilinear.input_gradient_gradients(y, w, x, found, groups)
+
+
 # Tiles
 
 

@@ -26,6 +26,7 @@ from .shape import reshape, together
     lambda g, w, x_shape, window, groups: _input_gradient(g, w, window, groups, x_shape[1:3]),
     lambda g, x, window, groups: _weight_gradient(x, g, window, groups),
     plain=True,
+    at_once=lambda g, x, w, window, groups: kernel.convolve_gradients(x, w, g, window, groups),
 )
 def _convolve(x: Array, w: Array, /, window: Window, groups: int) -> Array:
     """F(x, w): y[n, p, q, o] = Σ x[n, p·s + i, q·s + j, c]·w[i, j, c, o] over i, j and c."""
@@ -36,6 +37,9 @@ def _convolve(x: Array, w: Array, /, window: Window, groups: int) -> Array:
     lambda g, w, window, groups: _convolve(g, w, window, groups),
     lambda g, y, window, groups: _weight_gradient(g, y, window, groups),
     plain=True,
+    at_once=lambda g, y, w, window, groups: kernel.input_gradient_gradients(
+        y, w, g, window, groups
+    ),
 )
 def _input_gradient(y: Array, w: Array, /, window: Window, groups: int, size: Pair) -> Array:
     """I(y, w), on a map of ``size``."""

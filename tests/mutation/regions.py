@@ -166,7 +166,7 @@ class Survey:
         given = [
             e for a in given for e in (a.elts if isinstance(a, (ast.Tuple, ast.List)) else [a])
         ]
-        given += [k.value for k in call.keywords if k.arg == "composed"]
+        given += [k.value for k in call.keywords if k.arg in ("composed", "at_once")]
         operands = _operands(forward) if isinstance(forward, Function) else set()
         for index, gradient in enumerate(given):
             if isinstance(gradient, ast.Lambda):

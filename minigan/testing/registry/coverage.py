@@ -95,6 +95,7 @@ def _differentiate_twice(case: Case) -> None:
     result = case.function(*xs)
     outputs = [result] if isinstance(result, Tensor) else list(result)
     vs = [Tensor(np.ones(y.shape), requires_grad=True) for y in outputs]
+    grad(outputs, xs, vs, allow_unused=True, retain_graph=True)  # its kernels may be others
     first = grad(outputs, xs, vs, create_graph=True, allow_unused=True)
     again = [g for g in first if g is not None and g.requires_grad]
     if again:

@@ -1,7 +1,8 @@
 """What each player minimises, from the discriminator's outputs on a real and on a fake batch.
 
 D is the discriminator's probability of being real, D = σ(logit), so −ln D = softplus(−logit) and
-−ln(1 − D) = softplus(logit): written that way a confident discriminator still has a gradient.
+−ln(1 − D) = softplus(logit), the cross-entropy for the targets 1 and 0: written that way a
+confident discriminator still has a gradient.
 E is the mean over the batch, x real, G(z) fake.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..ops import clip, log, relu, sigmoid, softplus
+from ..ops import binary_cross_entropy, binary_cross_entropy_with_logits, relu, sigmoid
 from ..tensor import Tensor
 from .records import Output
 
@@ -43,20 +44,24 @@ class Minimax(Loss):
     """
 
     def discriminator(self, real: Output, fake: Output) -> Tensor:
-        return softplus(-real.logits).mean() + softplus(fake.logits).mean()
+        return binary_cross_entropy_with_logits(real.logits, 1) + binary_cross_entropy_with_logits(
+            fake.logits, 0
+        )
 
     def generator(self, real: Output | None, fake: Output) -> Tensor:
-        return -softplus(fake.logits).mean()
+        return -binary_cross_entropy_with_logits(fake.logits, 0)
 
 
 class NonSaturating(Loss):
     """D as in ``Minimax``; G minimises −E ln D(G(z)) (Goodfellow et al., 2014, section 3)."""
 
     def discriminator(self, real: Output, fake: Output) -> Tensor:
-        return softplus(-real.logits).mean() + softplus(fake.logits).mean()
+        return binary_cross_entropy_with_logits(real.logits, 1) + binary_cross_entropy_with_logits(
+            fake.logits, 0
+        )
 
     def generator(self, real: Output | None, fake: Output) -> Tensor:
-        return softplus(-fake.logits).mean()
+        return binary_cross_entropy_with_logits(fake.logits, 1)
 
 
 class LeastSquares(Loss):
@@ -119,20 +124,16 @@ class BinaryCrossEntropy(Loss):
     eps: float = 1e-7
 
     def discriminator(self, real: Output, fake: Output) -> Tensor:
-        total = self._real(real.logits) + self._fake(fake.logits)
+        total = binary_cross_entropy(real.logits, 1, self.eps) + binary_cross_entropy(
+            fake.logits, 0, self.eps
+        )
         return total * 0.5 if self.mean_of_terms else total
 
     def generator(self, real: Output | None, fake: Output) -> Tensor:
-        return self._real(fake.logits)
+        return binary_cross_entropy(fake.logits, 1, self.eps)
 
     def score(self, output: Output) -> Tensor:
         return output.logits
-
-    def _real(self, p: Tensor) -> Tensor:
-        return -log(clip(p, self.eps, 1 - self.eps)).mean()
-
-    def _fake(self, p: Tensor) -> Tensor:
-        return -log(1 - clip(p, self.eps, 1 - self.eps)).mean()
 
 
 LOSSES: dict[str, Loss] = {

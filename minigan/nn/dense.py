@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ops import embedding, matmul
+from ..ops import affine, embedding, matmul
 from ..tensor import Tensor, TensorLike
 from .initializers import Initializer
 from .module import Module, Parameter
@@ -39,8 +39,9 @@ class Dense(Module):
     def forward(self, x: TensorLike) -> Tensor:
         x = self.input(x, "(N, …, inputs)")
         self.check_channels(x, self.weight.shape[0])
-        y = matmul(x, self.weight)
-        return y + self.bias if self.use_bias else y
+        if self.use_bias:
+            return affine(x, self.weight, self.bias)
+        return matmul(x, self.weight)
 
 
 class Embedding(Module):

@@ -12,6 +12,7 @@ What happens at kinks and ties, where a derivative does not exist (g is the grad
     global_max_pool2d         n elements tie        g/n to each
     max_pool2d                elements tie          g to the first in the window
     clip                      x at a bound          g
+    binary_cross_entropy      p at a bound          that of the inside
     power(x, p), p a number   x = 0, p = 0          0 (and 0⁰ = 1)
     power(x, p), 0 < p < 1    x = 0                 infinite
     power(a, p), p a tensor   a = 0                 0 for p; for a as above
@@ -25,6 +26,7 @@ from . import (
     activation,
     arithmetic,
     convolution,
+    cross_entropy,
     elementwise,
     indexing,
     joining,
@@ -40,6 +42,7 @@ from . import (
 from .activation import *  # noqa: F403
 from .arithmetic import *  # noqa: F403
 from .convolution import *  # noqa: F403
+from .cross_entropy import *  # noqa: F403
 from .elementwise import *  # noqa: F403
 from .indexing import *  # noqa: F403
 from .joining import *  # noqa: F403
@@ -56,6 +59,7 @@ FAMILIES = (
     activation,
     arithmetic,
     convolution,
+    cross_entropy,
     elementwise,
     indexing,
     joining,

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..backend import Array, array_module
 from ..buffers import empty
-from ..primitives import primitive, vjp
+from ..primitives import primitive, sum_to, vjp
 from ..tensor import Tensor, TensorLike
 from .shape import reshape, swap_last, together
 
@@ -45,6 +45,36 @@ def _matmul(a: Array, b: Array, /) -> Array:
     if a.ndim != 2 or b.ndim != 2 or a.dtype != b.dtype:
         return a @ b
     return xp.matmul(a, b, out=empty(xp, (a.shape[0], b.shape[1]), a.dtype))
+
+
+def affine(x: TensorLike, weight: TensorLike, bias: TensorLike) -> Tensor:
+    """x·W + b for x (…, inputs), W (inputs, units) and b (units,).
+
+    With Y = XW + 1·bᵀ, one row of X for each element of the other axes, the gradients are G·Wᵀ,
+    Xᵀ·G and the sum of G's rows.
+    """
+    x, weight, bias = together("affine", (x, weight, bias))
+    if not x.ndim or weight.ndim != 2 or (x.shape[-1],) != weight.shape[:1]:
+        raise ValueError(f"affine: shapes {x.shape} and {weight.shape} do not match")
+    if bias.shape != weight.shape[1:]:
+        raise ValueError(f"affine: got a bias of shape {bias.shape}, wanted {weight.shape[1:]}")
+    if x.ndim == 2:
+        return _affine(x, weight, bias)
+    y = _affine(reshape(x, (int(np.prod(x.shape[:-1])), x.shape[-1])), weight, bias)
+    return reshape(y, (*x.shape[:-1], *bias.shape))
+
+
+@vjp(
+    lambda g, weight: _matmul(g, swap_last(weight)),
+    lambda g, x: _matmul(swap_last(x), g),
+    lambda g, bias_shape: sum_to(g, bias_shape),
+    plain=True,
+)
+def _affine(x: Array, weight: Array, bias: Array, /) -> Array:
+    xp = array_module(x)
+    result = xp.matmul(x, weight, out=empty(xp, (len(x), len(bias)), x.dtype))
+    result += bias
+    return result
 
 
 def einsum(subscripts: str, *operands: TensorLike) -> Tensor:
@@ -131,4 +161,4 @@ def _sizes(letter: str, factors: list[TensorLike], letters: list[str]) -> set[in
 
 _einsum = primitive(_einsum_forward, _einsum_gradient, broadcasts=True, name="einsum")
 
-__all__ = ["einsum", "matmul"]
+__all__ = ["affine", "einsum", "matmul"]

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..backend import Array, array_module, is_array
 from ..buffers import empty_like
+from ..kernels.blocks import BLOCK, flat_blocks
 from ..nn.module import Module
 from ..tensor import Tensor
 from .clipping import clip_by_norm, clip_by_value
@@ -32,6 +33,8 @@ class Optimizer:
     """
 
     slots: tuple[str, ...] = ()
+    elementwise = False
+    """Whether ``update`` does the same to every element, so that parts can be updated by turns."""
 
     def __init__(
         self,
@@ -93,16 +96,17 @@ class Optimizer:
         if len(given) != len(parameters):
             raise ValueError(f"gradients: got {len(given)} for {len(parameters)} parameters")
         self._check_slots()
-        arrays = self._clipped(
+        clipped = self._clipped(
             [_array(name, p, g) for (name, p), g in zip(parameters, given, strict=True)]
         )
         if self.schedule is not None:
             self.state["lr"][...] = self.schedule(int(self.state["steps"]))
         self.state["steps"] += 1
-        for (name, parameter), gradient in zip(parameters, arrays, strict=True):
+        for (name, parameter), gradient in zip(parameters, clipped, strict=True):
             if gradient is not None:
                 slots = [self.state[f"{slot}.{name}"] for slot in self.slots]
-                self.update(parameter._array, gradient, *slots)
+                for arrays in self._blocks(parameter._array, gradient, *slots):
+                    self.update(*arrays)
                 if parameter._version is not None:
                     parameter._version[0] += 1
 
@@ -120,6 +124,13 @@ class Optimizer:
                         f"parameter {name!r} is {parameter.dtype} now, but was another dtype when "
                         "this optimiser was bound: call bind again after Module.to"
                     )
+
+    def _blocks(self, *arrays: Array) -> Iterable[tuple[Array, ...]]:
+        """The arrays of one parameter, or blocks of them where these find the cache."""
+        small = arrays[0].size <= BLOCK or not self.elementwise
+        if small or not all(a.flags.c_contiguous for a in arrays):
+            return [arrays]
+        return flat_blocks(*arrays)
 
     def update(self, weight: Array, gradient: Array, *slots: Array) -> None:
         """Write the new weight and slots of one parameter in place."""
@@ -183,6 +194,8 @@ class SGD(Optimizer):
     that multiple of w to g.
     """
 
+    elementwise = True
+
     def __init__(
         self,
         lr: float | Schedule = 0.01,
@@ -217,6 +230,8 @@ class RMSprop(Optimizer):
 
     ``momentum`` μ makes it v ← μv + g/(√s + ε), w ← w − lr·v.
     """
+
+    elementwise = True
 
     def __init__(
         self,
@@ -255,6 +270,8 @@ class Adam(Optimizer):
     is decoupled: w also shrinks by lr·weight_decay·w (Loshchilov and Hutter, 2019).
     """
 
+    elementwise = True
+
     def __init__(
         self,
         lr: float | Schedule = 1e-3,
@@ -277,20 +294,24 @@ class Adam(Optimizer):
         xp, t = array_module(weight), int(self.state["steps"])
         mean, square = slots[:2]
         work = empty_like(square)  # every step in place: 0-d arrays would turn into scalars
-        xp.multiply(gradient, self._scalar(weight, 1 - self.beta1), out=work)
-        mean *= self._scalar(weight, self.beta1)
-        mean += work
+        if self.beta1:
+            xp.multiply(gradient, self._scalar(weight, 1 - self.beta1), out=work)
+            mean *= self._scalar(weight, self.beta1)
+            mean += work
+        else:
+            mean[...] = gradient
         xp.multiply(gradient, gradient, out=work)
         work *= self._scalar(weight, 1 - self.beta2)
         square *= self._scalar(weight, self.beta2)
         square += work
         if self.amsgrad:
             square = xp.maximum(slots[2], square, out=slots[2])
-        xp.multiply(square, self._scalar(weight, 1 / (1 - self.beta2**t)), out=work)
-        xp.sqrt(work, out=work)
-        work += self._eps(weight, self.eps)
+        # m̂/(√v̂ + ε) with b = √(1 − β₂ᵗ) taken out of the root: m̂·b/(√v + ε·b).
+        root = (1 - self.beta2**t) ** 0.5
+        xp.sqrt(square, out=work)
+        work += self._eps(weight, self.eps * root)
         if self.weight_decay:
             weight *= self._scalar(weight, 1 - self.lr * self.weight_decay)
         xp.divide(mean, work, out=work)
-        work *= self._scalar(weight, self.lr / (1 - self.beta1**t))
+        work *= self._scalar(weight, self.lr * root / (1 - self.beta1**t))
         weight -= work

@@ -200,3 +200,17 @@ def some_kept(rng: Rng, full: Shape, rate: float, name: str = "") -> int:
     """A seed whose stream of that name keeps something of an array of that shape."""
     seeds = count(whole(rng, 0, 1 << 30))
     return next(seed for seed in seeds if Stream(seed, name).keep_mask(full, rate).any())
+
+
+@register("binary_cross_entropy")
+def _binary_cross_entropy(rng: Rng) -> Case:
+    settings = {"target": pick(rng, [0.0, 1.0, number(rng, 0.1, 0.9)]), "eps": 1e-3}
+    p = values(rng, shape(rng), "probability")
+    return Case(functools.partial(ops.binary_cross_entropy, **settings), [p], settings)
+
+
+@register("binary_cross_entropy_with_logits")
+def _binary_cross_entropy_with_logits(rng: Rng) -> Case:
+    settings = {"target": pick(rng, [0.0, 1.0, number(rng, 0.1, 0.9)])}
+    function = functools.partial(ops.binary_cross_entropy_with_logits, **settings)
+    return Case(function, [values(rng, shape(rng))], settings)

@@ -76,3 +76,11 @@ def _sum(rng: Rng) -> tuple[str, list[Shape]]:
         kept = "".join(used[i] for i in rng.permutation(len(used))[: whole(rng, 0, len(used))])
         subscripts += "->" + ("..." if dots else "") + kept
     return subscripts, shapes
+
+
+@register("affine")
+def _affine(rng: Rng) -> Case:
+    lead = pick(rng, [(), (whole(rng, 2, 5),), (whole(rng, 2, 5),), (2, whole(rng, 1, 3))])
+    inputs, units = whole(rng, 1, 5), whole(rng, 1, 5)
+    shapes = [(*lead, inputs), (inputs, units), (units,)]
+    return Case(ops.affine, [values(rng, s) for s in shapes], {})

@@ -151,12 +151,12 @@ class Primitive:
         """Split a call's arguments into operands and settings, as the forward's signature says."""
         count = len(args) if self.variadic else len(self.operands)
         if len(args) > count:
-            placed = dict(zip(self.settings, args[count:], strict=False))
             if len(args) - count > len(self.settings):
                 raise TypeError(f"{self.name}() got too many arguments")
-            if twice := sorted(placed.keys() & settings.keys()):
-                raise TypeError(f"{self.name}() got two values for {', '.join(twice)}")
-            settings.update(placed)
+            for name, value in zip(self.settings, args[count:], strict=False):
+                if name in settings:
+                    raise TypeError(f"{self.name}() got two values for {name}")
+                settings[name] = value
         elif len(args) < count:
             named = {name: settings.pop(name) for name in self.operands if name in settings}
             args = (*args, *(named[n] for n in self.operands[len(args) :] if n in named))

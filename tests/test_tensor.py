@@ -473,6 +473,8 @@ SHAPELESS = {  # functions of a tensor of any shape, also 0-d
     "sign": mg.sign,
     "sin": mg.sin,
     "softplus": mg.softplus,
+    "binary_cross_entropy": lambda x: mg.binary_cross_entropy(x, 0.3),
+    "binary_cross_entropy_with_logits": lambda x: mg.binary_cross_entropy_with_logits(x, 0.3),
     "sqrt": mg.sqrt,
     "stack": lambda x: mg.stack([x, x]),
     "subtract": lambda x: mg.subtract(x, x),
@@ -485,6 +487,7 @@ SHAPELESS = {  # functions of a tensor of any shape, also 0-d
     "where": lambda x: mg.where(x > 0.5, x, 0.0),
 }
 SHAPED = {  # and those that need axes
+    "affine": lambda x: mg.affine(x, like(x, KERNEL[0, 0]), like(x, ONES)),
     "avg_pool2d": mg.avg_pool2d,
     "batch_norm": lambda x: mg.batch_norm(x, like(x, ONES), like(x, ONES)),
     "concatenate": lambda x: mg.concatenate([x, like(x, MAPS), x]),

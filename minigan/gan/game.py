@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
+from ..backend import array_module
 from ..nn import Module, Sequential, Sigmoid, Tanh, training
 from ..random import Stream
 from ..tensor import Tensor, no_grad
@@ -48,6 +50,22 @@ class Game:
         judged = self.discriminator(*([images] if condition is None else [images, condition]))
         return judged if isinstance(judged, Output) else Output(judged)
 
+    def judge_both(self, real: Any, fake: Any, condition: Any = None) -> tuple[Output, Output]:
+        """The discriminator's outputs on real and on fake images.
+
+        They come from one pass over both where no sample's result depends on its batch.
+        """
+        if condition is not None or not self._judges_apart:
+            return self.judge(real, condition), self.judge(fake, condition)
+        images = [x._array if isinstance(x, Tensor) else x for x in (real, fake)]
+        both = self.judge(array_module(images[0]).concatenate(images))
+        halves = [_halves(value, len(images[0])) for value in both]
+        return Output(*[a for a, _ in halves]), Output(*[b for _, b in halves])
+
+    @cached_property
+    def _judges_apart(self) -> bool:
+        return self.discriminator.is_per_sample
+
     def build(self, seed: int) -> None:
         """Make both networks' parameters, the discriminator's for what the generator makes."""
         if not self.generator.built:
@@ -61,6 +79,14 @@ class Game:
         noise = noise_for(self.generator, self.latent, 1, Stream(0, "shape"))
         with no_grad(), training(False):
             return self.generate(Draw(noise)).shape[1:]
+
+
+def _halves(value: Any, n: int) -> tuple[Any, Any]:
+    """The first n samples and the others, of a tensor or of each tensor in a list."""
+    if isinstance(value, (list, tuple)):
+        pairs = [_halves(one, n) for one in value]
+        return [a for a, _ in pairs], [b for _, b in pairs]
+    return (None, None) if value is None else (value[:n], value[n:])
 
 
 def _range_of(generator: Module) -> Range | None:

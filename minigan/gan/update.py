@@ -97,7 +97,7 @@ def _discriminator_moves(
     for batch in batches:
         with no_grad():  # the generator is not the one to learn here
             images = game.generate(draw(game, batch, streams))
-        real, fake = _judge(game, batch, batch.images), _judge(game, batch, images)
+        real, fake = game.judge_both(batch.images, images, batch.condition)
         loss = game.loss.discriminator(real, fake)
         players.discriminator.step(_gradients(loss, players.discriminator, "discriminator"))
     return loss, real, fake

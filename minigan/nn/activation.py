@@ -10,12 +10,16 @@ from .module import Module
 class ReLU(Module):
     """max(x, 0)."""
 
+    per_sample = True
+
     def forward(self, x: TensorLike) -> Tensor:
         return ops.relu(x)
 
 
 class LeakyReLU(Module):
     """x where positive, else slope·x. Keras's default slope is 0.3, PyTorch's 0.01."""
+
+    per_sample = True
 
     def __init__(self, slope: float = 0.3) -> None:
         self.slope = slope
@@ -27,6 +31,8 @@ class LeakyReLU(Module):
 class ELU(Module):
     """x where positive, else α(eˣ − 1)."""
 
+    per_sample = True
+
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = alpha
 
@@ -37,12 +43,16 @@ class ELU(Module):
 class GELU(Module):
     """The Gaussian error linear unit, in its tanh form."""
 
+    per_sample = True
+
     def forward(self, x: TensorLike) -> Tensor:
         return ops.gelu(x)
 
 
 class Sigmoid(Module):
     """1/(1 + e⁻ˣ)."""
+
+    per_sample = True
 
     def forward(self, x: TensorLike) -> Tensor:
         return ops.sigmoid(x)
@@ -51,12 +61,16 @@ class Sigmoid(Module):
 class Tanh(Module):
     """Hyperbolic tangent."""
 
+    per_sample = True
+
     def forward(self, x: TensorLike) -> Tensor:
         return ops.tanh(x)
 
 
 class Softplus(Module):
     """ln(1 + eˣ)."""
+
+    per_sample = True
 
     def forward(self, x: TensorLike) -> Tensor:
         return ops.softplus(x)

@@ -15,6 +15,8 @@ from .module import Module, Parameter
 class _Convolution(Module):
     """What the convolutional layers share: their settings and their bias."""
 
+    per_sample = True
+
     weight: Parameter
     bias: Parameter
 

@@ -13,6 +13,8 @@ from .module import Module, Parameter
 class Dense(Module):
     """y = x·W + b on the last axis: (…, inputs) to (…, units). W is (inputs, units)."""
 
+    per_sample = True
+
     weight: Parameter
     bias: Parameter
 

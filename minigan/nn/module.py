@@ -39,6 +39,8 @@ class Module:
     """
 
     training = True
+    per_sample = False
+    """Whether each sample's result is a function of that sample alone, whatever its batch."""
     input_dtype: str | None = None  # of the input that build() tries; by default the layers' dtype
 
     def __new__(cls: type[M], *args: Any, **kwargs: Any) -> M:
@@ -168,6 +170,14 @@ class Module:
     def built(self) -> bool:
         """Whether all parameters exist."""
         return all(m._created or type(m).create is Module.create for _, m in self.named_modules())
+
+    @property
+    def is_per_sample(self) -> bool:
+        """Whether every module inside is ``per_sample``: then two batches can be taken as one.
+
+        A class that overrides ``forward`` has to say so anew.
+        """
+        return all(_says_per_sample(type(module)) for _, module in self.named_modules())
 
     def require_built(self) -> None:
         """Raise the error that names ``build`` unless all parameters exist."""
@@ -322,6 +332,16 @@ class Module:
         args, kwargs = self._arguments
         parts = [repr(a) for a in args] + [f"{k}={v!r}" for k, v in kwargs.items()]
         return f"{type(self).__name__}({', '.join(parts)})"
+
+
+def _says_per_sample(kind: type[Module]) -> bool:
+    """What the first class says that defines ``per_sample``; no, if ``forward`` comes before."""
+    for owner in kind.__mro__:
+        if "per_sample" in vars(owner):
+            return vars(owner)["per_sample"]
+        if "forward" in vars(owner):
+            return False
+    return False
 
 
 def _members(name: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -79,6 +79,8 @@ class LayerNorm(_Norm):
     (Ba, Kiros and Hinton, 2016.)
     """
 
+    per_sample = True
+
     def forward(self, x: TensorLike) -> Tensor:
         x = self.input(x, "(N, …, C)")
         self.check_channels(x, self.gamma.shape[0])
@@ -87,6 +89,8 @@ class LayerNorm(_Norm):
 
 class InstanceNorm(_Norm):
     """γ·x̂ + β, each channel of each sample normalised over its positions (Ulyanov et al., 2016)."""
+
+    per_sample = True
 
     def forward(self, x: TensorLike) -> Tensor:
         x = self.input(x, "(N, positions…, C)")

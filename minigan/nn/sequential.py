@@ -11,6 +11,8 @@ from .module import Module
 class Sequential(Module):
     """The layers applied in turn, named "0", "1", … in parameters' dotted names."""
 
+    per_sample = True
+
     def __init__(self, *layers: Module) -> None:
         for i, layer in enumerate(layers):
             if not isinstance(layer, Module):

@@ -13,12 +13,16 @@ from .module import Module
 class Flatten(Module):
     """(N, …) to (N, everything else)."""
 
+    per_sample = True
+
     def forward(self, x: TensorLike) -> Tensor:
         return ops.flatten(x)
 
 
 class Reshape(Module):
     """(N, …) to (N, *shape), where one size may be −1: what is left."""
+
+    per_sample = True
 
     def __init__(self, *shape: int) -> None:
         self.shape = shape
@@ -34,6 +38,8 @@ class Reshape(Module):
 
 class UpSampling2D(Module):
     """Maps ``size`` times larger, by "nearest" or "bilinear" ``interpolation``."""
+
+    per_sample = True
 
     def __init__(self, size: IntOrPair = 2, interpolation: str = "nearest") -> None:
         if interpolation not in ("nearest", "bilinear"):
@@ -51,6 +57,8 @@ class UpSampling2D(Module):
 class PixelShuffle(Module):
     """(N, H, W, r²·C) to (N, r·H, r·W, C)."""
 
+    per_sample = True
+
     def __init__(self, factor: int = 2) -> None:
         self.factor = factor
 
@@ -60,6 +68,8 @@ class PixelShuffle(Module):
 
 class _Pooling2D(Module):
     """What the pooling layers share: their windows."""
+
+    per_sample = True
 
     def __init__(
         self, size: IntOrPair = 2, stride: IntOrPair | None = None, padding: Padding = "valid"
@@ -84,12 +94,16 @@ class AveragePooling2D(_Pooling2D):
 class GlobalAveragePooling2D(Module):
     """The mean of each channel's map: (N, H, W, C) to (N, C)."""
 
+    per_sample = True
+
     def forward(self, x: TensorLike) -> Tensor:
         return ops.global_avg_pool2d(x)
 
 
 class GlobalMaxPooling2D(Module):
     """The largest element of each channel's map: (N, H, W, C) to (N, C)."""
+
+    per_sample = True
 
     def forward(self, x: TensorLike) -> Tensor:
         return ops.global_max_pool2d(x)

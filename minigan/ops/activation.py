@@ -83,7 +83,8 @@ def _gated(x: Array, /, signs: TensorLike, slope: float) -> Array:
         out[...] = sign > 0 if slope <= 1 else sign <= 0
         if slope > 1:
             out *= high
-        xp.clip(out, low, high, out=out)
+        if slope:
+            xp.clip(out, low, high, out=out)
         out *= part
     return result
 

@@ -148,3 +148,26 @@ def test_what_is_wrong_is_named(call, message):
         return
     with pytest.raises(ValueError, match=message):
         call(Tensor(np.ones((2, 3))))
+
+
+@examples(40)
+@given(st.lists(st.integers(0, 3), max_size=3), st.integers(1, 4), st.integers(1, 4), seeds())
+def test_affine_is_a_product_and_a_sum(lead, inputs, units, seed):
+    x, w = values(seed, (*lead, inputs)), values(seed + 1, (inputs, units))
+    b = values(seed + 2, (units,))
+    close(mg.affine(x, w, b), x @ w + b)
+    behaves(mg.affine, x, w, b)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        (((2, 3), (4, 5), (5,)), r"shapes \(2, 3\) and \(4, 5\) do not match"),
+        (((), (4, 5), (5,)), r"shapes \(\) and \(4, 5\) do not match"),
+        (((2, 4), (4,), (4,)), r"shapes \(2, 4\) and \(4,\) do not match"),
+        (((2, 4), (4, 5), (4,)), r"got a bias of shape \(4,\), wanted \(5,\)"),
+    ],
+)
+def test_affine_says_which_shapes_do_not_fit(shapes, message):
+    with pytest.raises(ValueError, match=message):
+        mg.affine(*[np.ones(shape) for shape in shapes])

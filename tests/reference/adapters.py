@@ -51,6 +51,14 @@ def moments(x: Tensor, axis: Any) -> tuple[Tensor, Tensor]:
     return over(torch.mean)(x, **settings), over(variance)(x, **settings, ddof=0)
 
 
+# Losses
+
+
+def binary_cross_entropy(p: Tensor, target: float, eps: float) -> Tensor:
+    """PyTorch bounds the logarithms and not the probabilities, so these are held first."""
+    return F.binary_cross_entropy(p.clamp(eps, 1 - eps), torch.full_like(p, target))
+
+
 # Shapes
 
 
@@ -260,6 +268,11 @@ ADAPTERS: dict[str, Callable[..., Any]] = {
     "log_softmax": lambda x, axis: F.log_softmax(x, axis),
     "logsumexp": over(torch.logsumexp),
     "matmul": torch.matmul,
+    "affine": lambda x, weight, bias: F.linear(x, weight.T, bias),
+    "binary_cross_entropy": binary_cross_entropy,
+    "binary_cross_entropy_with_logits": lambda x, target: F.binary_cross_entropy_with_logits(
+        x, torch.full_like(x, target)
+    ),
     "max": over(torch.amax),
     "max_pool2d": max_pool2d,
     "maximum": torch.maximum,

@@ -253,12 +253,29 @@ def paddings(draw: Any) -> Case:
     return Case([x], {"widths": widths, "mode": mode, "value": draw(st.floats(-2, 2))})
 
 
+@st.composite
+def affine_maps(draw: Any) -> Case:
+    inputs, units = draw(st.integers(1, 4)), draw(st.integers(1, 4))
+    lead = draw(shapes(min_dims=0, max_dims=3, min_side=1))
+    return Case([draw(arrays(shape)) for shape in ((*lead, inputs), (inputs, units), (units,))])
+
+
+@st.composite
+def judged(draw: Any, kind: str, reach: float = 1.0, **settings: Any) -> Case:
+    target = st.sampled_from([0.0, 1.0]) | st.floats(0.01, 0.99)
+    x = reach * draw(arrays(FILLED, kind))
+    return Case([x], {name: draw(each) for name, each in {"target": target, **settings}.items()})
+
+
 CASES: dict[str, Any] = {
     "absolute": unary(),
     "add": binary("any", "any"),
     "astype": unary(dtype=st.sampled_from(["float32", "float64"])),
     "avg_pool2d": pools(),
+    "affine": affine_maps(),
     "batch_norm": affine(2),
+    "binary_cross_entropy": judged("probability", eps=st.floats(1e-7, 0.04)),
+    "binary_cross_entropy_with_logits": judged("any", reach=10),
     "broadcast_to": broadcasts(),
     "clip": clips(),
     "concatenate": joins(),

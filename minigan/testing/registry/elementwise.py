@@ -204,7 +204,10 @@ def some_kept(rng: Rng, full: Shape, rate: float, name: str = "") -> int:
 
 @register("binary_cross_entropy")
 def _binary_cross_entropy(rng: Rng) -> Case:
-    settings = {"target": pick(rng, [0.0, 1.0, number(rng, 0.1, 0.9)]), "eps": 1e-3}
+    settings = {
+        "target": pick(rng, [0.0, 1.0, number(rng, 0.1, 0.9)]),
+        "eps": pick(rng, [1e-7, number(rng, 0.001, 0.04)]),
+    }
     p = values(rng, shape(rng), "probability")
     return Case(functools.partial(ops.binary_cross_entropy, **settings), [p], settings)
 

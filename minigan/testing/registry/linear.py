@@ -80,7 +80,7 @@ def _sum(rng: Rng) -> tuple[str, list[Shape]]:
 
 @register("affine")
 def _affine(rng: Rng) -> Case:
-    lead = pick(rng, [(), (whole(rng, 2, 5),), (whole(rng, 2, 5),), (2, whole(rng, 1, 3))])
-    inputs, units = whole(rng, 1, 5), whole(rng, 1, 5)
+    lead = pick(rng, [(), (whole(rng, 3, 6),), (whole(rng, 3, 6),), (2, whole(rng, 2, 3))])
+    inputs, units = whole(rng, 2, 6), whole(rng, 1, 5)
     shapes = [(*lead, inputs), (inputs, units), (units,)]
     return Case(ops.affine, [values(rng, s) for s in shapes], {})

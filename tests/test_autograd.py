@@ -1274,3 +1274,109 @@ def test_a_backward_that_stops_tracking_raises_at_second_order(off):
 def test_a_forward_that_returns_no_array_is_named(result):
     with pytest.raises(TypeError, match="odd: forward returned"):
         primitive(lambda x: result, lambda g: g, name="odd")(np.ones(1))
+
+
+# Backward functions on plain arrays
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_plain_backward_gets_arrays_where_nothing_is_recorded(plain):
+    seen = []
+    square = mg.primitive(
+        lambda x: x * x, lambda g, x: seen.append(type(g)) or 2.0 * x * g, plain=plain
+    )
+    a = tracked(A)
+    (g,) = mg.grad(square(a), a, B)
+    (h,) = mg.grad(square(a), a, B, create_graph=True)
+    assert np.array_equal(g.numpy(), 2 * A * B) and np.array_equal(h.numpy(), 2 * A * B)
+    assert seen == [np.ndarray if plain else Tensor, Tensor]
+    (second,) = mg.grad(h.sum(), a)
+    assert np.array_equal(second.numpy(), 2 * B)
+
+
+def test_a_plain_backward_of_a_large_gradient_gets_tensors_whose_memory_goes_round():
+    seen = []
+    square = mg.primitive(
+        lambda x: x * x, lambda g, x: seen.append(type(g)) or 2.0 * x * g, plain=True
+    )
+    a = tracked(np.ones(1 << 13))
+    with mg.Buffers().in_use():
+        mg.grad(square(a).sum(), a)
+    mg.grad(square(a).sum(), a)
+    assert seen == [Tensor, np.ndarray]
+
+
+def test_a_primitive_makes_tensors_of_arrays_outside_a_plain_backward():
+    inside = []
+    look = mg.primitive(lambda x: x + 0, lambda g: inside.append(mg.exp(g._array)) or g)
+    a = tracked(A)
+    mg.grad(look(a), a, B)
+    assert [type(y) for y in (mg.exp(A), *inside)] == [Tensor, Tensor]
+
+
+def test_gradients_that_plain_backward_functions_return_are_fitted():
+    # Of another dtype, a Python number, a NumPy number, and of a shape that broadcasts.
+    a, b = tracked(np.float32(A)), tracked(np.float32(3))
+    for f in (
+        lambda g, x: g.astype(np.float64) * 2,
+        lambda g, x: mg.multiply(g, 2.0),
+    ):
+        y = mg.primitive(lambda x: 2 * x, f, plain=True)(a)
+        (g,) = mg.grad(y, a, np.float32(B))
+        assert g.dtype == np.float32 and np.array_equal(g.numpy(), np.float32(2 * B))
+    (g,) = mg.grad(mg.primitive(lambda x: 2 * x, lambda g: 2.0, plain=True)(b), b)
+    assert g.dtype == np.float32 and g.item() == 2
+    (g,) = mg.grad(a * b, b, np.float32(B))
+    assert g.shape == () and np.isclose(g.item(), np.sum(A * B))
+    wrong = mg.primitive(lambda x: 2 * x, lambda g: g[:1], plain=True)
+    with pytest.raises(GradientError, match="gradient of shape"):
+        mg.grad(wrong(a), a, np.float32(B))
+
+
+def product_with(at_once):
+    return mg.primitive(
+        lambda a, b: a * b, [lambda g, b: g * b, lambda g, a: g * a], plain=True, at_once=at_once
+    )
+
+
+def test_gradients_at_once_are_for_all_operands_and_no_record():
+    calls = []
+
+    def at_once(g, a, b):
+        calls.append(type(g))
+        return g * b, g * a
+
+    times, a, b = product_with(at_once), tracked(A), tracked(B)
+    for given, asked, count in (
+        ((a, b), [a, b], 1),
+        ((a, b), [a], 0),
+        ((a, b), [b], 0),
+        ((a, B), [a], 0),
+        ((a, a), [a], 1),
+    ):
+        found = mg.grad(times(*given).sum(), asked)
+        expected = mg.grad((given[0] * given[1]).sum(), asked)
+        assert values(*found) == values(*expected)
+        assert calls == [np.ndarray] * count
+        calls.clear()
+    found = mg.grad(times(a, b).sum(), [a, b], create_graph=True)
+    assert values(*found) == [B.tolist(), A.tolist()] and not calls
+    with mg.Buffers().in_use():  # large gradients too, as no operator is in it
+        big = tracked(np.ones(1 << 13)), tracked(np.ones(1 << 13))
+        mg.grad(times(*big).sum(), big)
+    assert calls == [np.ndarray]
+
+
+def test_gradients_at_once_must_be_one_for_each_operand():
+    a, b = tracked(A), tracked(B)
+    with pytest.raises(GradientError, match="returned 1 gradients for 2 operands"):
+        mg.grad(product_with(lambda g, a, b: g)(a, b).sum(), [a, b])
+
+
+def test_what_gradients_at_once_need_is_kept_only_where_they_can_be_used():
+    forward = lambda a, b: a + b  # noqa: E731
+    rules = [lambda g: g, lambda g: g]
+    plus = mg.primitive(forward, rules, plain=True, at_once=lambda g, a, b: (g + 0 * a, g + 0 * b))
+    a, b = tracked(A), tracked(B)
+    assert plus(a, b)._node.kept.keys() == {"a", "b"}
+    assert plus(a, B)._node.kept == {}

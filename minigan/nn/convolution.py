@@ -15,8 +15,6 @@ from .module import Module, Parameter
 class _Convolution(Module):
     """What the convolutional layers share: their settings and their bias."""
 
-    per_sample = True
-
     weight: Parameter
     bias: Parameter
 
@@ -61,6 +59,8 @@ class _Convolution(Module):
 class Conv2D(_Convolution):
     """Convolution of maps (N, H, W, C) to (N, H′, W′, filters); see ``minigan.conv2d``."""
 
+    per_sample = True
+
     def create(self, *input_shapes: tuple[int, ...]) -> None:
         self._create(pair("kernel_size", self.kernel_size), _maps(self, input_shapes[0])[3])
 
@@ -75,6 +75,8 @@ class Conv2DTranspose(_Convolution):
     """The adjoint of a convolution, (N, h, w, C) to (N, H, W, filters): with stride s it enlarges
     a map s times; see ``minigan.conv2d_transpose``, also for ``output_size``.
     """
+
+    per_sample = True
 
     def __init__(
         self,
@@ -109,6 +111,8 @@ class Conv2DTranspose(_Convolution):
 
 class Conv1D(_Convolution):
     """Convolution of sequences (N, L, C) to (N, L′, filters); see ``minigan.conv1d``."""
+
+    per_sample = True
 
     def create(self, *input_shapes: tuple[int, ...]) -> None:
         if len(input_shapes[0]) != 3:

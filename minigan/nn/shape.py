@@ -69,8 +69,6 @@ class PixelShuffle(Module):
 class _Pooling2D(Module):
     """What the pooling layers share: their windows."""
 
-    per_sample = True
-
     def __init__(
         self, size: IntOrPair = 2, stride: IntOrPair | None = None, padding: Padding = "valid"
     ) -> None:
@@ -80,12 +78,16 @@ class _Pooling2D(Module):
 class MaxPooling2D(_Pooling2D):
     """The largest element of each window."""
 
+    per_sample = True
+
     def forward(self, x: TensorLike) -> Tensor:
         return ops.max_pool2d(x, self.size, self.stride, self.padding)
 
 
 class AveragePooling2D(_Pooling2D):
     """The mean of each window, padding not counted."""
+
+    per_sample = True
 
     def forward(self, x: TensorLike) -> Tensor:
         return ops.avg_pool2d(x, self.size, self.stride, self.padding)

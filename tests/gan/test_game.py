@@ -135,3 +135,43 @@ def test_generate_hands_noise_and_condition_to_a_twin_if_asked():
     noise, condition = np.ones((2, 3)), np.zeros((2, 1))
     assert game.generate(Draw(noise), Joined()).shape == (2, 3)
     assert game.generate(Draw(noise, condition), Joined()).shape == (2, 4)
+
+
+class Scored(nn.Module):
+    """A discriminator that says more than logits, of each sample on its own."""
+
+    per_sample = True
+
+    def __init__(self):
+        self.inner = nn.Sequential(nn.Flatten(), nn.Dense(2))
+
+    def forward(self, x):
+        y = self.inner(x)
+        return Output(y[:, :1], features=[y, y * 2], class_logits=y[:, 1:])
+
+
+@pytest.mark.parametrize(
+    ("network", "passes"),
+    [
+        (nn.Sequential(nn.Flatten(), nn.Dense(2)), 1),
+        (nn.Sequential(nn.Flatten(), nn.Dense(2), nn.BatchNorm()), 2),
+        (Scored(), 1),
+    ],
+)
+def test_both_are_judged_in_one_pass_where_no_sample_sees_another(network, passes):
+    network.build((None, 2, 2, 1), seed=0)
+    game = Game(nn.Tanh(), network)
+    real, fake = np.random.default_rng(0).normal(size=(2, 3, 2, 2, 1)).astype("float32")
+    count, forward = [], network.forward
+    network.forward = lambda x: count.append(len(x)) or forward(x)
+    found = game.judge_both(real, mg.Tensor(fake[:2]))
+    assert count == ([5] if passes == 1 else [3, 2])
+    for got, images in zip(found, (real, fake[:2]), strict=True):
+        expected = game.judge(images)
+        assert np.allclose(got.logits.numpy(), expected.logits.numpy(), atol=1e-6)
+        if expected.features is not None:
+            for a, b in zip(got.features, expected.features, strict=True):
+                assert np.allclose(a.numpy(), b.numpy(), atol=1e-6)
+            assert np.allclose(got.class_logits.numpy(), expected.class_logits.numpy(), atol=1e-6)
+        else:
+            assert got.features is None

@@ -89,7 +89,8 @@ def test_as_many_images_at_a_time_as_their_columns_fit(monkeypatch):
         (2, lambda: kernel.input_gradient(y, w, where, 1, (5, 4))),
         (2, lambda: kernel.weight_gradient(x, y, where, 1)),
     ):
-        for limit, expected in ((3 * columns, [3, 3, 1]), (3 * columns - 1, [2, 2, 2, 1])):
+        limits = ((3 * columns, [3, 3, 1]), (3 * columns - 1, [2, 2, 2, 1]), (1, [1] * 7))
+        for limit, expected in limits:
             monkeypatch.setattr(kernel, "COLUMNS_AT_A_TIME", copies * limit)
             run()
             assert counts == expected

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 import references
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from properties import adjoint, close
 from strategies import examples
@@ -134,6 +134,67 @@ def test_dft_needs_as_few_products_as_it_says(size, taps, stride, products):
     scheme = dft.scheme(where, (size, size), 512, 512, np.dtype("float64"))
     assert scheme.B.shape[0] == products
     assert all(axis.outputs.tiles == 1 for axis in scheme.axes)
+
+
+@examples(150)
+@given(
+    st.integers(1, 6), st.integers(1, 3), st.integers(1, 9), st.integers(0, 3), st.integers(0, 3)
+)
+def test_a_single_tile_is_as_short_as_no_alias_allows(taps, stride, size, before, after):
+    assume(size + before + after >= taps)
+    where = Window((taps, 1), (stride, 1), (1, 1), ((before, after), (0, 0)))
+    positions = where.positions((size, 1))[0]
+    steps = -(-taps // stride)
+    read, length = [], 1
+    for phase in range(min(stride, taps)):
+        on_map = range(before - phase, before - phase + size)
+        qs = [q for q in range(positions - 1 + steps) if stride * q in on_map]
+        ns = range(positions - 1 + len(range(phase, taps, stride)) if qs else 0)
+        apart = {abs(q - n) for q in qs for n in ns} - {0}
+        length = max(length, next(k for k in range(1, 40) if all(d % k for d in apart)))
+        # Where the last phase is not looked at to the end, what is read there is in reach too.
+        length = max([length, *[q + 1 for q in qs]])
+        read += qs
+    first, last = (min(read), max(read)) if read else (0, 0)
+    assert dft._single(where, 0, size) == (length, first, last + 1 - first)
+
+
+def test_a_window_that_never_meets_the_map_has_a_tile_all_the_same():
+    where = Window((1, 1), (3, 1), (1, 1), ((1, 1), (0, 0)))  # at −1 and 2 of a map of one row
+    assert dft._single(where, 0, 1) == (1, 0, 1)
+
+
+def test_the_longest_transform_is_one_of_the_ways():
+    ways = dft._ways(window((14, 14), (5, 5), 1, "same"), 0, 14)  # rows 2 to 15 of 0 to 17
+    assert tuple(ways[-1]) == (dft.LONGEST, 14, 2, 14, 5, 1)
+
+
+def test_the_work_of_tiles_is_counted_for_the_channels_of_all_phases(monkeypatch):
+    counted = set()
+    monkeypatch.setattr(dft, "_work", lambda down, across, c, o: counted.add((c, o)) or 1)
+    where = Window((5, 2), (2, 3), (1, 1), ((0, 0), (0, 0)))  # 2 phases down, 2 of 3 across
+    dft.scheme.__wrapped__(where, (11, 11), 7, 5, np.dtype("float64"))
+    assert counted == {(2 * 2 * 7, 5)}
+
+
+def test_rows_of_transforms_lie_a_little_further_apart():
+    a = np.empty(1)
+    found = bilinear._buffer((3, 4, 5), a)
+    assert found.shape == (3, 4, 5)
+    assert found.strides == ((20 + bilinear.PITCH) * 8, 5 * 8, 8)
+
+
+@examples(60)
+@given(any_suited)
+def test_two_gradients_at_once_are_those_one_at_a_time(both):
+    algorithm, c = both
+    x, w, y, where = c.map(), c.weights(), c.result(), window_of(c)
+    on_x, on_w = algorithm.convolve_gradients(x, w, y, where, c.groups)
+    close(on_x, algorithm.input_gradient(y, w, where, c.groups, c.size))
+    close(on_w, algorithm.weight_gradient(x, y, where, c.groups))
+    on_y, on_w = algorithm.input_gradient_gradients(y, w, x, where, c.groups)
+    close(on_y, algorithm.convolve(x, w, where, c.groups))
+    close(on_w, algorithm.weight_gradient(x, y, where, c.groups))
 
 
 def test_dft_considers_every_tile_that_a_transform_is_long_enough_for():

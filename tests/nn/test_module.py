@@ -500,3 +500,61 @@ def test_repr_nests_and_shows_what_was_given():
     model = nn.Sequential(nn.Dense(3, init=nn.Normal(0.5)), nn.BatchNorm(decay=0.9))
     expected = "Sequential(Dense(3, init=Normal(std=0.5, mean=0.0)), BatchNorm(decay=0.9))"
     assert repr(model) == expected
+
+
+# Samples on their own
+
+
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        (lambda: nn.Sequential(nn.Flatten(), nn.Dense(3), nn.ReLU(), nn.LayerNorm()), True),
+        (lambda: nn.Sequential(nn.Conv2D(2, 3), nn.MaxPooling2D(), nn.InstanceNorm()), True),
+        (lambda: nn.Sequential(nn.Dense(3), nn.BatchNorm()), False),
+        (lambda: nn.Sequential(nn.Dense(3), nn.Dropout(0.5)), False),
+        (lambda: type("Own", (nn.Sequential,), {})(nn.Dense(3)), True),
+        (lambda: type("Own", (nn.Sequential,), {"forward": lambda self, x: x})(), False),
+        (lambda: type("Own", (nn.Module,), {"forward": lambda self, x: x})(), False),
+        (
+            lambda: type("Own", (nn.Module,), {"forward": lambda self, x: x, "per_sample": True})(),
+            True,
+        ),
+    ],
+)
+def test_whether_samples_are_on_their_own_is_said_by_who_defines_forward(network, expected):
+    assert network().is_per_sample is expected
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.AveragePooling2D(2),
+        nn.Conv2D(3, 2, padding="same"),
+        nn.Conv2DTranspose(3, 2, 2),
+        nn.Dense(3),
+        nn.ELU(),
+        nn.Flatten(),
+        nn.GELU(),
+        nn.GlobalAveragePooling2D(),
+        nn.GlobalMaxPooling2D(),
+        nn.InstanceNorm(),
+        nn.LayerNorm(),
+        nn.LeakyReLU(),
+        nn.MaxPooling2D(2),
+        nn.PixelShuffle(2),
+        nn.ReLU(),
+        nn.Reshape(-1, 2),
+        nn.Sigmoid(),
+        nn.Softplus(),
+        nn.Tanh(),
+        nn.UpSampling2D(2),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_layers_that_say_so_give_each_sample_its_result_in_any_batch(layer):
+    assert layer.is_per_sample
+    x = np.random.default_rng(0).normal(size=(4, 4, 4, 4)).astype("float32")
+    layer.build((None, 4, 4, 4), seed=0)
+    whole = layer(x).numpy()
+    parts = np.concatenate([layer(x[:1]).numpy(), layer(x[1:]).numpy()])
+    assert np.allclose(whole, parts, rtol=0, atol=1e-6)

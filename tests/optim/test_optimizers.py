@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import nn
+from minigan import nn, optim
 from minigan.errors import StaleTensorError
+from minigan.kernels import blocks
 from minigan.nn import Parameter
 from minigan.optim import SGD, Adam, Linear, Optimizer, RMSprop
 from minigan.tensor import Tensor
@@ -493,3 +494,35 @@ def test_descent_on_a_real_network_lowers_the_loss():
         optimizer.step(mg.grad(loss, model.parameters()))
         losses.append(loss.item())
     assert losses[-1] < losses[0] / 10
+
+
+@pytest.mark.parametrize("make", [SGD, RMSprop, Adam])
+def test_a_large_parameter_is_updated_in_blocks_to_the_same_bits(make, monkeypatch):
+    rng = np.random.default_rng(0)
+    first, gradients = rng.normal(size=(7, 5)), rng.normal(size=(3, 7, 5))
+    found, sizes = [], []
+    for block in (1 << 16, 8):
+        for module in (optim.optimizers, blocks):
+            monkeypatch.setattr(module, "BLOCK", block)
+        weight = Tensor(first, requires_grad=True)
+        optimizer = make(0.1).bind([weight])
+        update = optimizer.update
+        optimizer.update = lambda w, *more, f=update: sizes.append(w.size) or f(w, *more)
+        for g in gradients:
+            optimizer.step([g])
+        found.append(weight.numpy())
+    assert sizes == [35] * 3 + [8, 8, 8, 8, 3] * 3
+    assert np.array_equal(*found)
+
+
+def test_an_optimizer_that_does_not_say_so_sees_whole_parameters(monkeypatch):
+    monkeypatch.setattr(optim.optimizers, "BLOCK", 8)
+    seen = []
+
+    class Norm(Optimizer):
+        def update(self, weight, gradient):
+            seen.append(weight.shape)
+            weight -= gradient / np.linalg.norm(gradient)
+
+    Norm(0.1).bind([Tensor(np.ones((7, 5)), requires_grad=True)]).step([np.ones((7, 5))])
+    assert seen == [(7, 5)]

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from properties import close
+from strategies import examples
+
+from minigan.kernels import blocks, normalization
+from minigan.kernels.blocks import flat_blocks, row_blocks, rows
+from minigan.testing.strategies import seeds, shapes, values
+
+
+@st.composite
+def laid_out(draw, **settings):
+    """An array whose axes lie in any order in memory."""
+    x = values(draw(seeds()), draw(shapes(**settings)))
+    order = draw(st.permutations(range(x.ndim)))
+    return np.transpose(np.array(np.transpose(x, order), order="C"), np.argsort(order))
+
+
+@examples(60)
+@given(laid_out(), st.integers(1, 9))
+def test_blocks_of_any_layout_are_every_element_once(x, step):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "BLOCK", step)
+        twin, result = np.array(x, order="C") * 2, np.empty_like(x)
+        result[...] = np.nan
+        for out, a, b in flat_blocks(result, x, twin):
+            assert out.shape == a.shape == b.shape and len(out) <= step
+            out[...] = a + b
+    assert np.array_equal(result, 3 * x)
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"), [(12, [3, 1]), (11, [2, 2]), (4, [1] * 4), (1, [1] * 4)]
+)
+def test_as_many_rows_at_a_time_as_fit(step, expected, monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK", step)
+    assert [len(part) for (part,) in row_blocks(np.empty((4, 4)))] == expected
+
+
+def test_rows_of_a_map_are_a_view_in_its_own_order():
+    x = values(0, (3, 4, 2, 5)).transpose(2, 0, 1, 3)  # (N, H, W, C) with positions first
+    found = rows(x, (1, 2, 0, 3))
+    assert np.shares_memory(found, x)
+    assert np.array_equal(found, x.transpose(1, 2, 0, 3).reshape(-1, 5))
+
+
+@examples(60)
+@given(laid_out(min_dims=2, min_side=1), seeds(), st.integers(1, 40))
+def test_batch_norm_in_blocks_follows_its_formulas(x, seed, step):
+    channels, axes, eps = x.shape[-1], tuple(range(x.ndim - 1)), 0.1
+    gamma, beta, g = (
+        values(seed + i, s) for i, s in enumerate(((channels,), (channels,), x.shape))
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (blocks, normalization):
+            patch.setattr(module, "BLOCK", step)
+        mean, variance = normalization.column_moments(x)
+        y = normalization.normalize(x, gamma, beta, mean, variance, eps)
+        found = normalization.normalize_gradient(g, x, gamma, mean, variance, eps)
+    close(mean, x.mean(axes))
+    close(variance, x.var(axes))
+    sigma = np.sqrt(x.var(axes) + eps)
+    standard = (x - x.mean(axes)) / sigma
+    close(y, gamma * standard + beta)
+    close(found[1], (g * standard).sum(axes))
+    close(found[2], g.sum(axes))
+    inner = g - g.mean(axes) - standard * (g * standard).mean(axes)
+    close(found[0], gamma / sigma * inner)
+    assert [a.dtype for a in (mean, variance, y, *found)] == [x.dtype] * 6
+
+
+def test_results_lie_in_memory_as_the_map_does():
+    x = values(0, (3, 4, 2, 5)).transpose(2, 0, 1, 3)
+    one, zero = np.ones(5), np.zeros(5)
+    y = normalization.normalize(x, one, zero, zero, one, 0.1)
+    back, *_ = normalization.normalize_gradient(x, x, one, zero, one, 0.1)
+    assert y.strides == back.strides == x.strides
+
+
+def test_moments_of_float16_are_taken_in_float32():
+    x = np.full((1000, 2), 300, np.float16)
+    x[::2] = 301
+    mean, variance = normalization.column_moments(x)
+    assert mean.dtype == variance.dtype == np.float32
+    assert np.array_equal(mean, [300.5, 300.5]) and np.array_equal(variance, [0.25, 0.25])
+    y = normalization.normalize(x, *np.ones((2, 2), np.float16), mean, variance, 0.0)
+    assert y.dtype == np.float16 and set(y[:, 0].tolist()) == {0.0, 2.0}

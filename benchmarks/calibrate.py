@@ -1,6 +1,7 @@
-"""Measures what the convolution algorithms cost, and prints ``kernels.choice.PRICES``.
+"""Measures what the convolution algorithms cost: ``kernels.choice.PRICES``.
 
-    OPENBLAS_NUM_THREADS=1 python -m benchmarks.calibrate [--minutes 5]
+    OPENBLAS_NUM_THREADS=1 python -m benchmarks.calibrate [--minutes 5]           print them
+    OPENBLAS_NUM_THREADS=1 python -m benchmarks.layers --calibrate [--minutes 5]  write them
 
 Every map, window and size is timed with all algorithms in turn, in one process, so that they share
 what else the machine does; each gets its maps in the order in memory in which it leaves them. The
@@ -16,6 +17,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import product
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -114,7 +116,16 @@ def fitted(times: list[float], counts: list[choice.Counts]) -> tuple[float, ...]
     return tuple(float(f"{price:.3g}") for price in prices / scale * scale.astype(bool))
 
 
-def main() -> None:
+def written(source: str, table: object) -> str:
+    """The source of ``kernels.choice`` with another table of prices in it."""
+    head, start, rest = source.partition("PRICES: dict[str, dict[str, dict[str, Prices]]] = ")
+    _, end, tail = rest.partition('\n"""By dtype')
+    if not start or not end:
+        raise ValueError("the source holds no table of prices where one was expected")
+    return head + start + pprint.pformat(table, sort_dicts=False, width=90) + end + tail
+
+
+def main(write: bool = False) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=5, help="for each dtype")
     minutes = parser.parse_args().minutes
@@ -133,6 +144,9 @@ def main() -> None:
         for (which, name), (times, counted) in found.items():
             table[dtype.name][which][name] = fitted(times, counted)
     pprint.pprint(table, sort_dicts=False, width=90)
+    if write:
+        path = Path(choice.__file__)
+        path.write_text(written(path.read_text(encoding="utf-8"), table), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -43,11 +43,12 @@ def set_threads(count: int) -> None:
 
 
 def variants(workload: Workload) -> list[str]:
-    return [{"critic": "grad", "sample": "gan.sample"}.get(workload.step, "gan.Trainer")]
+    ways = {"critic": "grad", "layer": "grad", "optimizer": "optim", "sample": "gan.sample"}
+    return [ways.get(workload.step, "gan.Trainer")]
 
 
 def build(workload: Workload, weights: tuple[n.Weights, n.Weights], variant: str) -> Any:
-    kinds = {"critic": Critic, "sample": Sampler}
+    kinds = {"critic": Critic, "layer": Layer, "optimizer": Optimizer, "sample": Sampler}
     return kinds.get(workload.step, Players)(workload, *weights)
 
 
@@ -186,3 +187,51 @@ class Sampler:
 
     def figures(self, images: np.ndarray) -> np.ndarray:
         return images.reshape(len(images), -1)[:: max(1, len(images) // 16)].ravel()
+
+
+class Layer:
+    """A layer's forward pass and gradients, on maps that lie in memory as inside a network."""
+
+    def __init__(self, workload: Workload, _: n.Weights, weights: n.Weights) -> None:
+        self.network = network(workload.discriminator, workload.image, weights)
+        self.buffers = mg.Buffers()
+
+    def place(self, batch: tuple[np.ndarray, ...]) -> tuple[mg.Tensor, np.ndarray]:
+        x, g = (np.moveaxis(np.moveaxis(a, 0, -2).copy(), -2, 0) for a in batch)
+        leaf = mg.Tensor(x, requires_grad=True)
+        leaf._array = x  # Tensor(x) would copy it into another order
+        return leaf, g
+
+    def step(self, batch: Any, draws: np.ndarray | None = None) -> tuple[mg.Tensor, ...]:
+        x, g = batch
+        with self.buffers.in_use():
+            y = self.network(x)
+            found = y, *mg.grad(y, [x, *self.network.parameters()], g)
+        self.buffers.trim()
+        return found
+
+    def figures(self, found: tuple[mg.Tensor, ...]) -> Sequence[float]:
+        y, of_x, *rest = (t.numpy() for t in found)
+        return [*_some(y), *_some(of_x), *(float(np.linalg.norm(g)) for g in rest)]
+
+
+class Optimizer:
+    """An optimiser's update by given gradients."""
+
+    def __init__(self, workload: Workload, _: n.Weights, weights: n.Weights) -> None:
+        self.network = network(workload.discriminator, workload.image, weights)
+        self.optimizer = optimizer(workload).bind(self.network)
+
+    def place(self, batch: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+        return batch
+
+    def step(self, batch: Any, draws: np.ndarray | None = None) -> None:
+        self.optimizer.step(batch)
+
+    def figures(self, _: None) -> Sequence[float]:
+        return [float(np.linalg.norm(p.numpy())) for p in self.network.parameters()]
+
+
+def _some(values: np.ndarray) -> np.ndarray:
+    """A few of the numbers, spread over all."""
+    return values.reshape(-1)[:: max(1, values.size // 16)]

@@ -34,7 +34,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from . import peers
@@ -201,22 +201,24 @@ def measure(
     return rows, failed
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.steps", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument(
-        "--workload", nargs="+", choices=WORKLOADS, default=list(WORKLOADS), metavar="NAME"
-    )
-    parser.add_argument("--vs", default=",".join(peers.NAMES), metavar="PEER,…")
-    parser.add_argument("--json", metavar="FILE")
-    parser.add_argument("--threads", type=int, default=cores(), help="of each side (all cores)")
-    parser.add_argument("--blocks", type=int, default=10, help="of each side (10)")
-    parser.add_argument("--steps", type=int, help="in a block (by their duration, 5 to 50)")
-    return parser.parse_args()
+def parser(name: str, description: str | None) -> argparse.ArgumentParser:
+    """The options that all comparisons have."""
+    made = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=description)
+    made.formatter_class = argparse.RawDescriptionHelpFormatter
+    made.add_argument("--vs", default=",".join(peers.NAMES), metavar="PEER,…")
+    made.add_argument("--json", metavar="FILE")
+    made.add_argument("--threads", type=int, default=cores(), help="of each side (all cores)")
+    made.add_argument("--blocks", type=int, default=10, help="of each side (10)")
+    made.add_argument("--steps", type=int, help="in a block (by their duration, 5 to 50)")
+    return made
 
 
-def main() -> None:
-    arguments = parse()
+def run(
+    workloads: list[Workload],
+    arguments: argparse.Namespace,
+    then: Callable[[list[Row]], None] = lambda rows: None,
+) -> None:
+    """Measure as the arguments say, print the table, do something with the rows, and exit."""
     for name in ("threads", "blocks", "steps"):
         value = getattr(arguments, name)
         if value is not None and value < 1:
@@ -229,13 +231,23 @@ def main() -> None:
     if not names:
         sys.exit("there is no peer to compare with")
     settings = Settings(arguments.threads, arguments.blocks, arguments.steps)
-    rows, failed = measure(named(arguments.workload), names, settings)
+    rows, failed = measure(workloads, names, settings)
     if rows:
         print(table(rows))
     if arguments.json:
         with open(arguments.json, "w", encoding="utf-8") as file:
             json.dump([row.as_json() for row in rows], file, indent=1)
+    then(rows)
     sys.exit(failed)
+
+
+def main() -> None:
+    options = parser("steps", __doc__)
+    options.add_argument(
+        "--workload", nargs="+", choices=WORKLOADS, default=list(WORKLOADS), metavar="NAME"
+    )
+    arguments = options.parse_args()
+    run(named(arguments.workload), arguments)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from .networks import (
     Upsample,
     Weights,
     draw_weights,
+    shapes,
 )
 
 PENALTY = 10.0
@@ -65,7 +66,9 @@ class Workload:
     - "alternating": the discriminator's move, then the generator's, each on noise of its own;
     - "simultaneous": both gradients from one forward pass, then both moves;
     - "critic": the critic's move alone, with a gradient penalty, on given real and fake images;
-    - "sample": ``batch`` images from the generator in evaluation mode.
+    - "sample": ``batch`` images from the generator in evaluation mode;
+    - "layer": the discriminator's forward pass, and the gradients of its input and parameters;
+    - "optimizer": an update of the discriminator's parameters by given gradients.
 
     ``loss`` is "logits" (non-saturating), or cross-entropy on "probabilities", or that with the
     discriminator's two terms averaged, "halved"; a critic's is Wasserstein's whatever it says.
@@ -106,6 +109,10 @@ class Workload:
             optimizer=dataclasses.replace(self.optimizer, lr=self.calm * self.optimizer.lr),
         )
 
+    def named(self, name: str) -> Workload:
+        """The same under that name."""
+        return dataclasses.replace(self, name=name)
+
     def weights(self) -> tuple[Weights, Weights]:
         """The generator's and the discriminator's first weights."""
         rng = np.random.default_rng(1)
@@ -115,9 +122,22 @@ class Workload:
         )
 
     def data(self, k: int) -> tuple[np.ndarray, ...]:
-        """The k-th batch: real images, and fake ones for a critic; none for sampling."""
-        count = {"critic": 2, "sample": 0}.get(self.step, 1)
+        """The k-th batch.
+
+        Real images, and fake ones for a critic; none for sampling; an input and the gradient of
+        its result for a layer; the gradients of parameters for an optimiser.
+        """
         rng = np.random.default_rng((2, k % POOL))
+        if self.step == "optimizer":
+            return tuple(
+                rng.normal(size=array.shape).astype("float32")
+                for held in self.weights()[1]
+                for array in held.values()
+            )
+        if self.step == "layer":
+            sizes = self.image, shapes(self.discriminator, self.image)[-1]
+            return tuple(rng.normal(size=(self.batch, *size)).astype("float32") for size in sizes)
+        count = {"critic": 2, "sample": 0}.get(self.step, 1)
         return tuple(self._batch(rng).astype("float32") for _ in range(count))
 
     def _batch(self, rng: np.random.Generator) -> np.ndarray:
@@ -197,15 +217,16 @@ def dcgan28_color(batch: int = 128, width: float = 1) -> Workload:
 
 def upsampling28(batch: int = 32, width: float = 1) -> Workload:
     """A generator that enlarges by repeating pixels, 7·2² pixels wide."""
-    return _upsampling("upsampling28", batch, width, base=7, doublings=2)
+    return upsampling(batch, width, base=7, doublings=2, name="upsampling28")
 
 
 def upsampling64(batch: int = 8, width: float = 1) -> Workload:
     """The same, 8·2³ pixels wide."""
-    return _upsampling("upsampling64", batch, width, base=8, doublings=3)
+    return upsampling(batch, width, base=8, doublings=3, name="upsampling64")
 
 
-def _upsampling(name: str, batch: int, width: float, base: int, doublings: int) -> Workload:
+def upsampling(batch: int, width: float, base: int, doublings: int, name: str = "") -> Workload:
+    """Images of ``base``·2^``doublings`` pixels a side."""
     n = _scaled(128, width)
     first = _scaled(64, width)
     bent = (LeakyReLU(0.2), BatchNorm(0.8))
@@ -276,9 +297,9 @@ def sample(batch: int = 1024, width: float = 1) -> Workload:
     )
 
 
-def ring(batch: int = 512, width: float = 1) -> Workload:
-    """Points in the plane: three hidden layers in both networks."""
-    hidden = (Dense(_scaled(128, width)), ReLU()) * 3
+def ring(batch: int = 512, width: float = 1, layers: int = 3) -> Workload:
+    """Points in the plane: three hidden layers in both networks, or as many as ``layers``."""
+    hidden = (Dense(_scaled(128, width)), ReLU()) * layers
     return Workload(
         name="ring",
         batch=batch,

@@ -37,12 +37,14 @@ def set_threads(count: int) -> None:
 
 def variants(workload: Workload) -> list[str]:
     """Words that ``build`` understands, "nhwc joined" for example."""
-    layouts = list(LAYOUTS) if workload.convolutional else ["nchw"]
+    maps = workload.convolutional or (workload.step == "layer" and len(workload.image) == 3)
+    layouts = list(LAYOUTS) if maps else ["nchw"]
     if workload.step == "sample":
         ways = ["64", "256", "1024"]
     else:
         normed = any(isinstance(layer, n.BatchNorm) for layer in workload.discriminator)
-        ways = ["apart"] if normed else ["joined", "apart"]
+        alone = workload.step in ("layer", "optimizer")
+        ways = ["apart"] if normed or alone else ["joined", "apart"]
     return [f"{layout} {way}" for layout in layouts for way in ways]
 
 
@@ -50,7 +52,13 @@ def build(workload: Workload, weights: tuple[n.Weights, n.Weights], variant: str
     layout, way = variant.split()
     if workload.step == "sample":
         return Sampler(workload, weights[0], layout, int(way))
-    kind = {"critic": Critic, "simultaneous": Simultaneous, "alternating": Alternating}
+    kind = {
+        "alternating": Alternating,
+        "critic": Critic,
+        "layer": Layer,
+        "optimizer": Optimizer,
+        "simultaneous": Simultaneous,
+    }
     return kind[workload.step](workload, weights, layout, way == "joined")
 
 
@@ -363,3 +371,59 @@ class Sampler:
     def figures(self, made: Tensor) -> np.ndarray:
         ours = made.permute(0, 2, 3, 1).numpy()[:, ::-1, ::-1]
         return ours.reshape(len(ours), -1)[:: max(1, len(ours) // 16)].ravel()
+
+
+class Layer:
+    """A layer's forward pass and gradients."""
+
+    def __init__(
+        self, workload: Workload, weights: tuple[n.Weights, n.Weights], layout: str, joined: bool
+    ) -> None:
+        self.layout = layout
+        self.network = network(workload.discriminator, workload.image, weights[1], layout)
+        for module in self.network:
+            if hasattr(module, "inplace"):
+                module.inplace = False  # its input is a leaf
+        self.parameters = list(self.network.parameters())
+
+    def place(self, batch: tuple[np.ndarray, ...]) -> tuple[Tensor, Tensor]:
+        x, g = (images(array, self.layout) for array in batch)
+        return x.requires_grad_(), g
+
+    def step(self, batch: Any, draws: np.ndarray | None = None) -> tuple[Tensor, ...]:
+        x, g = batch
+        y = self.network(x)
+        return y, *torch.autograd.grad(y, [x, *self.parameters], g)
+
+    def figures(self, found: tuple[Tensor, ...]) -> Sequence[float]:
+        y, of_x, *rest = (t.detach() for t in found)
+        return [*_some(y), *_some(of_x), *(float(torch.linalg.vector_norm(g)) for g in rest)]
+
+
+class Optimizer:
+    """An optimiser's update by given gradients."""
+
+    def __init__(
+        self, workload: Workload, weights: tuple[n.Weights, n.Weights], layout: str, joined: bool
+    ) -> None:
+        made = network(workload.discriminator, workload.image, weights[1], layout)
+        self.player = Player(workload, made)
+
+    def place(self, batch: tuple[np.ndarray, ...]) -> tuple[Tensor, ...]:
+        return tuple(
+            torch.from_numpy(np.ascontiguousarray(array.T)) for array in batch
+        )  # a dense layer's weights are turned
+
+    def step(self, batch: Any, draws: np.ndarray | None = None) -> None:
+        for parameter, gradient in zip(self.player.parameters, batch, strict=True):
+            parameter.grad = gradient
+        self.player.optimizer.step()
+
+    def figures(self, _: None) -> Sequence[float]:
+        return [float(torch.linalg.vector_norm(p.detach())) for p in self.player.parameters]
+
+
+def _some(values: Tensor) -> np.ndarray:
+    """A few of the numbers in the order of our maps, spread over all."""
+    ours = values.permute(0, 2, 3, 1).flip(1, 2) if values.ndim == 4 else values
+    return ours.reshape(-1)[:: max(1, ours.numel() // 16)].numpy()

@@ -16,7 +16,8 @@ The package is a tower; a module imports only from those below it:
     optim                     optimisers, schedules, averaging
     nn · data · testing       layers; images; the gradient checker
     ops                       the differentiable functions
-    autograd · tape · tensor  the tape, and how gradients travel back along it
+    autograd                  how gradients travel back along the tape
+    primitives · tape · tensor    differentiable operations, and what is recorded of them
     settings                  what holds in a block: mg.config
     kernels · random          arrays in, arrays out
     buffers                   memory that goes round

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..backend import device_of, to_device
 from ..buffers import at_hand
+from ..kernels.bilinear import weights_unchanged
 from ..nn import Module, training
 from ..random import Stream
 from ..tensor import no_grad
@@ -34,7 +35,7 @@ def sample(
     if condition is not None and len(condition) != count:
         raise ValueError(f"condition: got {len(condition)} rows, wanted {count}, one an image")
     made = []
-    with no_grad(), training(False), at_hand():
+    with no_grad(), training(False), at_hand(), weights_unchanged():
         for start in range(0, count, AT_A_TIME):
             stream = Stream(seed, "sampling", start // AT_A_TIME)
             inputs = [noise_for(generator, latent, AT_A_TIME, stream)]

@@ -15,6 +15,7 @@ from .. import random
 from ..autograd import grad
 from ..backend import Array, array_module
 from ..errors import NonFiniteError
+from ..kernels.bilinear import weights_unchanged
 from ..optim import Optimizer
 from ..tensor import Tensor, no_grad
 from .game import Game
@@ -78,14 +79,15 @@ def simultaneous(
         if len(batches) > 1:
             _discriminator_moves(game, players, batches[:-1], streams)
         batch = batches[-1]
-        fake = _judge(game, batch, game.generate(draw(game, batch, streams)))
-        real = _judge(game, batch, batch.images)
-        losses = game.loss.generator(real, fake), game.loss.discriminator(real, fake)
-        # Both gradients are taken before either player moves: first the discriminator's, which
-        # has little to keep the graph for, so that the generator's can free it on its way.
-        player = players.discriminator
-        for_discriminator = _gradients(losses[1], player, "discriminator", retain=True)
-        for_generator = _gradients(losses[0], players.generator, "generator")
+        with weights_unchanged():
+            fake = _judge(game, batch, game.generate(draw(game, batch, streams)))
+            real = _judge(game, batch, batch.images)
+            losses = game.loss.generator(real, fake), game.loss.discriminator(real, fake)
+            # Both gradients are taken before either player moves: first the discriminator's, which
+            # has little to keep the graph for, so that the generator's can free it on its way.
+            player = players.discriminator
+            for_discriminator = _gradients(losses[1], player, "discriminator", retain=True)
+            for_generator = _gradients(losses[0], players.generator, "generator")
         players.generator.step(for_generator)
         players.discriminator.step(for_discriminator)
     return Scores(losses[1], losses[0], real, fake)
@@ -97,17 +99,21 @@ def _discriminator_moves(
     for batch in batches:
         with no_grad():  # the generator is not the one to learn here
             images = game.generate(draw(game, batch, streams))
-        real, fake = game.judge_both(batch.images, images, batch.condition)
-        loss = game.loss.discriminator(real, fake)
-        players.discriminator.step(_gradients(loss, players.discriminator, "discriminator"))
+        with weights_unchanged():
+            real, fake = game.judge_both(batch.images, images, batch.condition)
+            loss = game.loss.discriminator(real, fake)
+            gradients = _gradients(loss, players.discriminator, "discriminator")
+        players.discriminator.step(gradients)
     return loss, real, fake
 
 
 def _generator_moves(game: Game, players: Players, batch: Batch, streams: Streams) -> Tensor:
-    fake = _judge(game, batch, game.generate(draw(game, batch, streams)))
-    real = _judge(game, batch, batch.images) if game.loss.paired else None
-    loss = game.loss.generator(real, fake)
-    players.generator.step(_gradients(loss, players.generator, "generator"))
+    with weights_unchanged():
+        fake = _judge(game, batch, game.generate(draw(game, batch, streams)))
+        real = _judge(game, batch, batch.images) if game.loss.paired else None
+        loss = game.loss.generator(real, fake)
+        gradients = _gradients(loss, players.generator, "generator")
+    players.generator.step(gradients)
     return loss
 
 

@@ -24,6 +24,8 @@ first, A and B are one matrix product each, and a map that comes in so need not 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from itertools import product
 from typing import Any, NamedTuple
@@ -129,13 +131,14 @@ def axis_of(window: Window, axis: int, size: int, outputs: int, first: int, span
 class Transform(NamedTuple):
     """U, V or Z: matrix·pieces as (R, n, channels), or (R, channels, n) if it is ``turned``.
 
-    It is never made whole: ``part`` makes what is wanted of it.
+    ``part`` makes what is wanted of it, or takes it from the ``whole`` where that is kept.
     """
 
     matrix: Array
     pieces: Array
     channels: int
     turned: bool = False
+    whole: Array | None = None  # not turned
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -145,10 +148,39 @@ class Transform(NamedTuple):
 
     def part(self, r: slice) -> Array:
         """The part of those r."""
-        matrix = self.matrix[r]
-        found = _buffer((len(matrix), self.pieces.shape[1] // self.channels, self.channels), matrix)
-        array_module(matrix).matmul(matrix, self.pieces, out=_rows(found))
+        if self.whole is not None:
+            found = self.whole[r]
+        else:
+            matrix, n = self.matrix[r], self.pieces.shape[1] // self.channels
+            found = _buffer((len(matrix), n, self.channels), matrix)
+            array_module(matrix).matmul(matrix, self.pieces, out=_rows(found))
         return found.transpose(0, 2, 1) if self.turned else found
+
+
+_kept: ContextVar[dict[Any, Any] | None] = ContextVar("minigan_weight_transforms", default=None)
+
+
+@contextmanager
+def weights_unchanged() -> Iterator[None]:
+    """Within the block no weights are written to, so their transforms are made once and kept."""
+    token = _kept.set({})
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
+
+def _of_weights(w: Array, outs: slice, g: Array, scheme: Scheme, turned: bool = False) -> Transform:
+    """U of the weights of one group, a view of w."""
+    kept, key = _kept.get(), (id(w), outs.start, id(scheme))
+    if kept is not None and key in kept:
+        made, *_ = kept[key]
+        return made._replace(turned=turned)
+    made = Transform(g, _taps(w[..., outs], scheme), outs.stop - outs.start)
+    if kept is not None:
+        made = made._replace(whole=made.part(slice(None)))
+        kept[key] = made, w, scheme  # alive, so that no id is used again
+    return made._replace(turned=turned)
 
 
 # The three maps
@@ -159,7 +191,7 @@ def convolve(x: Array, w: Array, scheme: Scheme, groups: int) -> Array:
     a, b, g = _matrices(array_module(x), scheme)
     result = _spatial(x, len(x), scheme.outputs, w.shape[3])
     for ins, outs in blocks(x.shape[3], w.shape[3], groups):
-        u = Transform(g, _taps(w[..., outs], scheme), w.shape[3] // groups)
+        u = _of_weights(w, outs, g, scheme)
         for images in _chunks(len(x), u.shape, scheme):
             pieces = _pieces(x[images, :, :, ins], scheme.inputs)
             z = _multiplied(Transform(b, pieces, u.shape[1]), u)
@@ -172,7 +204,7 @@ def input_gradient(y: Array, w: Array, scheme: Scheme, groups: int) -> Array:
     a, b, g = _matrices(array_module(y), scheme)
     result = _spatial(y, len(y), scheme.inputs, w.shape[2] * groups)
     for ins, outs in blocks(w.shape[2] * groups, w.shape[3], groups):
-        u = Transform(g, _taps(w[..., outs], scheme), w.shape[3] // groups, turned=True)
+        u = _of_weights(w, outs, g, scheme, turned=True)
         for images in _chunks(len(y), u.shape, scheme):
             pieces = _pieces(y[images, :, :, outs], scheme.outputs)
             v = _multiplied(Transform(a.T, pieces, u.channels), u)
@@ -207,7 +239,7 @@ def convolve_gradients(
     result = _spatial(y, len(y), scheme.inputs, x.shape[3])
     gradient = WeightGradient(x, w.shape[2], w.shape[3], scheme)
     for ins, outs in blocks(x.shape[3], w.shape[3], groups):
-        u = Transform(g, _taps(w[..., outs], scheme), w.shape[3] // groups, turned=True)
+        u = _of_weights(w, outs, g, scheme, turned=True)
         total = gradient.zeros(u.channels)
         for images in _chunks(len(x), u.shape, scheme):
             z = Transform(a.T, _pieces(y[images, :, :, outs], scheme.outputs), u.channels)
@@ -230,7 +262,7 @@ def input_gradient_gradients(
     result = _spatial(x, len(x), scheme.outputs, w.shape[3])
     gradient = WeightGradient(x, w.shape[2], w.shape[3], scheme)
     for ins, outs in blocks(x.shape[3], w.shape[3], groups):
-        u = Transform(g, _taps(w[..., outs], scheme), w.shape[3] // groups)
+        u = _of_weights(w, outs, g, scheme)
         total = gradient.zeros(u.channels)
         for images in _chunks(len(x), u.shape, scheme):
             v = Transform(b, _pieces(x[images, :, :, ins], scheme.inputs), gradient.channels)

@@ -40,13 +40,18 @@ def normalize(
     x: Array, gamma: Array, beta: Array, mean: Array, variance: Array, eps: float
 ) -> Array:
     """y."""
+    return standardize(x, mean, gamma * _inverse_deviation(variance, eps), beta)
+
+
+def standardize(x: Array, centre: Array, scale: Array, shift: Array) -> Array:
+    """scale·(x − centre) + shift, all but x (C,)."""
     xp, order = array_module(x), _order(x)
     result = empty(xp, x.shape, x.dtype, order)
-    scale, work = gamma * _inverse_deviation(variance, eps), _work(x, mean.dtype)
+    work = _work(x, centre.dtype)
     for part, out in row_blocks(rows(x, order), rows(result, order)):
-        centred = xp.subtract(part, mean, out=work[: len(part)])
+        centred = xp.subtract(part, centre, out=work[: len(part)])
         centred *= scale
-        xp.add(centred, beta, out=out, casting="same_kind")
+        xp.add(centred, shift, out=out, casting="same_kind")
     return result
 
 

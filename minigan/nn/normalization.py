@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..ops import batch_norm, instance_norm, layer_norm, moments, sqrt
+from ..ops.normalization import standardize
 from ..tensor import Tensor, TensorLike
 from .module import Module, Parameter
 
@@ -63,7 +64,7 @@ class BatchNorm(_Norm):
         self.check_channels(x, self.gamma.shape[0])
         if not self.in_training:
             scale = self.gamma / sqrt(self.running_var + self.eps)
-            return (x - self.running_mean) * scale + self.beta
+            return standardize(x, self.running_mean, scale, self.beta)
         if x.size == 0:
             raise ValueError(f"{self.title}: an empty batch has no mean, got shape {x.shape}")
         statistics = moments(x, tuple(range(x.ndim - 1)))

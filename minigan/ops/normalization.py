@@ -9,7 +9,7 @@ import numpy as np
 from ..backend import Array, array_module
 from ..buffers import empty_like
 from ..kernels import normalization as kernel
-from ..primitives import broadcast_to, vjp
+from ..primitives import broadcast_to, elementwise, vjp
 from ..tensor import Tensor, TensorLike, as_tensor
 from .elementwise import sqrt
 from .reduction import Axis, axes_of, mean, var
@@ -117,6 +117,17 @@ def batch_norm(
     if statistics is None:
         statistics = moments(x, tuple(range(x.ndim - 1)))
     return _batch_norm(x, gamma, beta, tuple([m.reshape(-1) for m in statistics]), eps)
+
+
+@elementwise(
+    lambda g, scale: g * scale,
+    lambda g, scale: -g * scale,
+    lambda g, x, centre: g * (x - centre),
+    lambda g: g,
+)
+def standardize(x: Array, centre: Array, scale: Array, shift: Array, /) -> Array:
+    """scale·(x − centre) + shift, channel by channel: linear in x, in scale and in both others."""
+    return kernel.standardize(x, centre, scale, shift)
 
 
 def layer_norm(x: TensorLike, gamma: TensorLike, beta: TensorLike, eps: float = 1e-3) -> Tensor:

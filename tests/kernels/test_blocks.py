@@ -89,3 +89,13 @@ def test_moments_of_float16_are_taken_in_float32():
     assert np.array_equal(mean, [300.5, 300.5]) and np.array_equal(variance, [0.25, 0.25])
     y = normalization.normalize(x, *np.ones((2, 2), np.float16), mean, variance, 0.0)
     assert y.dtype == np.float16 and set(y[:, 0].tolist()) == {0.0, 2.0}
+
+
+@examples(40)
+@given(laid_out(min_dims=2, min_side=1), seeds(), st.integers(1, 40))
+def test_standardizing_in_blocks(x, seed, step):
+    centre, scale, shift = (values(seed + i, x.shape[-1:]) for i in range(3))
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (blocks, normalization):
+            patch.setattr(module, "BLOCK", step)
+        close(normalization.standardize(x, centre, scale, shift), scale * (x - centre) + shift)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 
 import numpy as np
 import pytest
@@ -422,3 +423,51 @@ def test_float32_errs_by_no_more_than_the_docstring_says(algorithm, bound):
         for found, wanted in zip(results(algorithm, c, *operands), exact, strict=True):
             worst = max(worst, np.abs(found - wanted).max() / np.abs(wanted).max())
     assert bound / 100 < worst < bound
+
+
+# Weights that stay as they are
+
+
+@examples(40)
+@given(any_suited)
+def test_weights_that_stay_are_transformed_once_to_the_same_result(both):
+    algorithm, c = both
+    x, w, y, where = c.map(), c.weights(), c.result(), window_of(c)
+
+    def all_maps():
+        return (
+            *results(algorithm, c, x, w, y),
+            *algorithm.convolve_gradients(x, w, y, where, c.groups),
+            *algorithm.input_gradient_gradients(y, w, x, where, c.groups),
+        )
+
+    expected, made = all_maps(), []
+    with pytest.MonkeyPatch.context() as patch:
+        taps = bilinear._taps
+        patch.setattr(bilinear, "_taps", lambda *a: made.append(a[0].shape) or taps(*a))
+        with bilinear.weights_unchanged():
+            found = all_maps()
+    for a, b in zip(found, expected, strict=True):
+        close(a, b, 1e-14)
+    assert len(made) == c.groups
+    changed = 2 * w  # another array, in a block of its own
+    with bilinear.weights_unchanged():
+        close(algorithm.convolve(x, changed, where, c.groups), 2 * expected[0])
+    w *= 2  # and the same one after the block
+    close(algorithm.convolve(x, w, where, c.groups), 2 * expected[0])
+
+
+def test_kept_weights_are_of_their_block_and_thread():
+    c = at((7, 7), (5, 5), (1, 1), "same")
+    x, w = c.map(), c.weights()
+    with bilinear.weights_unchanged():
+        dft.convolve(x, w, window_of(c), 1)
+        with bilinear.weights_unchanged():
+            assert bilinear._kept.get() == {}
+        assert len(bilinear._kept.get()) == 1
+        found = []
+        thread = threading.Thread(target=lambda: found.append(bilinear._kept.get()))
+        thread.start()
+        thread.join()
+        assert found == [None]
+    assert bilinear._kept.get() is None

@@ -143,8 +143,7 @@ class Bench:
         return Verdict(KILLED, found.value[0]) if found.value[0] else None
 
     def _same_bits(self, mutant: Mutant, draws: list[Draw]) -> bool:
-        names = sorted({draw.name for draw in draws})
-        cases = [(names[i % len(names)], i // len(names)) for i in range(INPUTS if names else 0)]
+        cases = _inputs(draws)
         return bool(cases) and same_bits(self.root, mutant, self.tree(mutant), cases, self.bits)
 
 
@@ -156,6 +155,18 @@ def _few(draws: list[Draw]) -> list[Draw]:
         if seconds > QUICK:
             return draws[: count + 1]
     return draws
+
+
+def _inputs(draws: list[Draw]) -> list[tuple[str, int]]:
+    """Names and seeds of ``INPUTS`` cases: three of each entry, and then those that cost little."""
+    seconds = {draw.name: draw.seconds for draw in draws}
+    names = sorted(seconds, key=lambda name: seconds[name])
+    cases = [(name, seed) for seed in range(3) for name in names]
+    cheap, seed = names[: -(-len(names) // 3)], 3
+    while names and len(cases) < INPUTS:
+        cases += [(name, seed) for name in cheap]
+        seed += 1
+    return cases[:INPUTS]
 
 
 def own_tests(root: Path, path: str) -> list[str]:

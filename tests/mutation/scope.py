@@ -27,8 +27,9 @@ class Scope:
                 self.truths |= targets if self.is_truth(node.value) else set()
 
     def _collect(self, node: ast.AST, parent: ast.AST) -> None:
-        """Everything but what is only said: the raising of errors, with their texts."""
-        if isinstance(node, (ast.Raise, ast.JoinedStr)):
+        """Everything but what is only said: annotations, and the raising of errors."""
+        said = isinstance(parent, ast.AnnAssign) and node is parent.annotation
+        if said or isinstance(node, (ast.Raise, ast.JoinedStr)):
             return
         self.nodes.append(node)
         self.parents[node] = parent
@@ -87,15 +88,8 @@ class Scope:
 
 
 _NOT_TENSORS = {"len", "zip", "range", "enumerate", "isinstance", "type", "array_module", "tuple"}
-_NOT_TENSORS |= {"iter", "next", "append", "extend", "get"}
-_NOT_TENSORS |= {
-    "set",
-    "id",
-    "list",
-    "axes_of",
-    "count_over",
-    "_groups",
-    "_chunks",
-    "_sizes",
-    "_core",
-}
+_NOT_TENSORS |= {"iter", "next", "append", "extend", "get", "set", "id", "list", "is_array"}
+# Functions of ours to which an array says its shape, dtype or layout alone.
+_NOT_TENSORS |= {"axes_of", "count_over", "buffers_for", "memory_order", "empty_like"}
+_NOT_TENSORS |= {"_chunks", "_core", "_few", "_groups", "_order", "_shape", "_sizes", "_spatial"}
+_NOT_TENSORS |= {"_wide", "_work", "WeightGradient"}

@@ -10,6 +10,7 @@ from strategies import examples
 
 import minigan as mg
 from minigan import Tensor
+from minigan.ops.normalization import standardize
 from minigan.testing import check_gradients
 from minigan.testing.strategies import seeds, shapes, values
 
@@ -134,3 +135,9 @@ def test_what_is_wrong_is_named():
     for axis in (5, (0, 0)):
         with pytest.raises(ValueError, match="axis: got"):
             mg.moments(x, axis)
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (2, 3, 3, 2)])
+def test_standardize_has_gradients_of_any_order(shape):
+    x, *channels = values(0, shape), *(values(k, shape[-1:]) for k in (1, 2, 3))
+    behaves(standardize, x, *channels)

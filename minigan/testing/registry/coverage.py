@@ -59,7 +59,8 @@ def kernels() -> dict[str, CodeType]:
         module = import_module(f"{kernels_package.__name__}.{info.name}")
         for owner in (module, *_own(module, inspect.isclass)):
             for function in _own(owner, inspect.isfunction):
-                found[f"{info.name}.{function.__qualname__}"] = function.__code__
+                if not hasattr(function, "__wrapped__"):  # as a context manager: no kernel
+                    found[f"{info.name}.{function.__qualname__}"] = function.__code__
     return found
 
 

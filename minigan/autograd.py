@@ -112,7 +112,7 @@ def _seeds(outputs: Sequence[Tensor], given: Any, create_graph: bool) -> list[Te
         if seed is None:
             seed = wrap(xp.ones_like(array))
         else:
-            seed = as_tensor(seed, dtype=None if is_array(seed) else array.dtype)
+            seed = as_tensor(seed, dtype=array.dtype)
             if seed.dtype != array.dtype:
                 seed = astype(seed, array.dtype)
         if seed.shape != output.shape:
@@ -238,7 +238,7 @@ def _recorded(node: Node, g: Tensor, wanted: Sequence[bool]) -> list[Tensor | No
             found.append(None)
             continue
         if not isinstance(part, Tensor):
-            part = as_tensor(part, dtype=None if is_array(part) else node.dtype)
+            part = as_tensor(part, dtype=node.dtype)
         if g.requires_grad and not part.requires_grad and part._array.any():
             raise NotTwiceDifferentiableError(
                 f"primitive {primitive.name!r}: the gradient of {_operand(node, i)!r} that its "

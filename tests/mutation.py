@@ -60,6 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
         root = _copy(Path(folder))
+        sys.dont_write_bytecode = False  # whatever the environment says: each fork imports anew
         survey = Survey(root)
         chosen = _chosen(survey, options)
         print(_extent(survey), flush=True)

@@ -178,6 +178,17 @@ def test_the_work_of_tiles_is_counted_for_the_channels_of_all_phases(monkeypatch
     assert counted == {(2 * 2 * 7, 5)}
 
 
+@examples(60)
+@given(any_suited)
+def test_a_side_is_a_partition_if_each_position_is_in_one_tile(both):
+    algorithm, c = both
+    found = algorithm.scheme(window_of(c), c.size, 1, 1, np.dtype("float64"))
+    for side in (*found.inputs, *found.outputs):
+        met = [i for place in side.places for i in np.arange(side.size)[place.on_map].tolist()]
+        assert side.is_partition == (sorted(met) == list(range(side.size)))
+    assert all(side.is_partition for side in found.outputs)
+
+
 def test_rows_of_transforms_lie_a_little_further_apart():
     a = np.empty(1)
     found = bilinear._buffer((3, 4, 5), a)

@@ -179,7 +179,7 @@ def own_tests(root: Path, path: str) -> list[str]:
 
 
 def all_tests(root: Path) -> list[str]:
-    """All tests that are about backward code: not those of layers, games and programs made of it."""
+    """All tests of backward code, but not those of layers, games and programs."""
     return _files(root, ALL)
 
 

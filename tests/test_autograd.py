@@ -82,6 +82,12 @@ def test_grad_outputs_take_the_dtype_of_their_output():
     assert g.dtype == np.float32 and np.array_equal(g.numpy(), np.float32(2 * A * B))
 
 
+def test_a_tensor_of_another_dtype_is_cast_to_its_outputs():
+    a = tracked(A, np.float32)
+    (g,) = mg.grad(a, a, Tensor(B))
+    assert g.dtype == np.float32 and np.array_equal(g.numpy(), np.float32(B))
+
+
 def test_a_tracked_grad_output_is_differentiated_too():
     a, v = tracked(A), tracked(B)
     (g,) = mg.grad(a * a, a, v, create_graph=True)

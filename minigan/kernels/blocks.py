@@ -33,7 +33,13 @@ def rows(x: Array, order: Sequence[int]) -> Array:
 
 def row_blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
     """Blocks of arrays (n, C), a number of rows each."""
-    return _cut(arrays, len(arrays[0]), max(1, BLOCK // max(1, arrays[0].shape[1])))
+    return _cut(arrays, len(arrays[0]), rows_of_block(arrays[0]))
+
+
+def rows_of_block(x: Array) -> int:
+    """How many rows of x (n, C) a block has, all of them on a GPU."""
+    most = max(1, BLOCK // max(1, x.shape[1]))
+    return min(len(x), most) if array_module(x) is np else len(x)
 
 
 def _cut(arrays: Sequence[Array], n: int, step: int) -> Iterator[tuple[Array, ...]]:

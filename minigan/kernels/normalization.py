@@ -18,7 +18,7 @@ import numpy as np
 
 from ..backend import Array, array_module
 from ..buffers import empty, memory_order
-from .blocks import BLOCK, row_blocks, rows
+from .blocks import row_blocks, rows, rows_of_block
 
 
 def column_moments(x: Array) -> tuple[Array, Array]:
@@ -47,8 +47,9 @@ def standardize(x: Array, centre: Array, scale: Array, shift: Array) -> Array:
     """scale·(x − centre) + shift, all but x (C,)."""
     xp, order = array_module(x), _order(x)
     result = empty(xp, x.shape, x.dtype, order)
-    work = _work(x, centre.dtype)
-    for part, out in row_blocks(rows(x, order), rows(result, order)):
+    flat = rows(x, order)
+    work = _work(flat, centre.dtype)
+    for part, out in row_blocks(flat, rows(result, order)):
         centred = xp.subtract(part, centre, out=work[: len(part)])
         centred *= scale
         xp.add(centred, shift, out=out, casting="same_kind")
@@ -92,12 +93,8 @@ def _order(x: Array) -> list[int]:
 
 
 def _work(x: Array, dtype: Any) -> Array:
-    """Room for a block of rows."""
-    channels = x.shape[-1]
-    count = min(x.size // max(1, channels), max(1, BLOCK // max(1, channels)))
-    if array_module(x) is not np:
-        count = x.size // max(1, channels)
-    return empty(array_module(x), (count, channels), dtype)
+    """Room for a block of rows of x (n, C)."""
+    return empty(array_module(x), (rows_of_block(x), x.shape[1]), dtype)
 
 
 def _wide(x: Array) -> np.dtype:

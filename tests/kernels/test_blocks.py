@@ -38,7 +38,10 @@ def test_blocks_of_any_layout_are_every_element_once(x, step):
 )
 def test_as_many_rows_at_a_time_as_fit(step, expected, monkeypatch):
     monkeypatch.setattr(blocks, "BLOCK", step)
-    assert [len(part) for (part,) in row_blocks(np.empty((4, 4)))] == expected
+    x = np.empty((4, 4))
+    assert [len(part) for (part,) in row_blocks(x)] == expected
+    assert blocks.rows_of_block(x) == expected[0]
+    assert normalization._work(x, "float32").shape == (expected[0], 4)
 
 
 def test_rows_of_a_map_are_a_view_in_its_own_order():
@@ -56,8 +59,7 @@ def test_batch_norm_in_blocks_follows_its_formulas(x, seed, step):
         values(seed + i, s) for i, s in enumerate(((channels,), (channels,), x.shape))
     )
     with pytest.MonkeyPatch.context() as patch:
-        for module in (blocks, normalization):
-            patch.setattr(module, "BLOCK", step)
+        patch.setattr(blocks, "BLOCK", step)
         mean, variance = normalization.column_moments(x)
         y = normalization.normalize(x, gamma, beta, mean, variance, eps)
         found = normalization.normalize_gradient(g, x, gamma, mean, variance, eps)
@@ -96,6 +98,5 @@ def test_moments_of_float16_are_taken_in_float32():
 def test_standardizing_in_blocks(x, seed, step):
     centre, scale, shift = (values(seed + i, x.shape[-1:]) for i in range(3))
     with pytest.MonkeyPatch.context() as patch:
-        for module in (blocks, normalization):
-            patch.setattr(module, "BLOCK", step)
+        patch.setattr(blocks, "BLOCK", step)
         close(normalization.standardize(x, centre, scale, shift), scale * (x - centre) + shift)

@@ -23,6 +23,7 @@ first, A and B are one matrix product each, and a map that comes in so need not 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -162,7 +163,10 @@ _kept: ContextVar[dict[Any, Any] | None] = ContextVar("minigan_weight_transforms
 
 @contextmanager
 def weights_unchanged() -> Iterator[None]:
-    """Within the block no weights are written to, so their transforms are made once and kept."""
+    """Within the block no weights are written to, so their transforms are made once and kept.
+
+    Larger ones than ``TRANSFORMED_AT_A_TIME`` are not: to read them again takes as long.
+    """
     token = _kept.set({})
     try:
         yield
@@ -177,7 +181,7 @@ def _of_weights(w: Array, outs: slice, g: Array, scheme: Scheme, turned: bool = 
         made, *_ = kept[key]
         return made._replace(turned=turned)
     made = Transform(g, _taps(w[..., outs], scheme), outs.stop - outs.start)
-    if kept is not None:
+    if kept is not None and math.prod(made.shape) <= TRANSFORMED_AT_A_TIME:
         made = made._replace(whole=made.part(slice(None)))
         kept[key] = made, w, scheme  # alive, so that no id is used again
     return made._replace(turned=turned)

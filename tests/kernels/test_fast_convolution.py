@@ -468,6 +468,16 @@ def test_weights_that_stay_are_transformed_once_to_the_same_result(both):
     close(algorithm.convolve(x, w, where, c.groups), 2 * expected[0])
 
 
+def test_large_transforms_of_weights_are_not_kept(monkeypatch):
+    c = at((7, 7), (5, 5), (1, 1), "same")
+    x, w, size = c.map(), c.weights(), 121 * 1 * 2  # products, channels in and out
+    for limit, count in ((size, 1), (size - 1, 0)):
+        monkeypatch.setattr(bilinear, "TRANSFORMED_AT_A_TIME", limit)
+        with bilinear.weights_unchanged():
+            dft.convolve(x, w, window_of(c), 1)
+            assert len(bilinear._kept.get()) == count
+
+
 def test_kept_weights_are_of_their_block_and_thread():
     c = at((7, 7), (5, 5), (1, 1), "same")
     x, w = c.map(), c.weights()

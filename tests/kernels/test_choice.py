@@ -49,6 +49,16 @@ def test_layers_of_dcgan_get_what_was_measured_to_be_fastest(which, dtype):
         assert got == ["direct", "dft", "dft", "winograd", "winograd"]
 
 
+@pytest.mark.parametrize("which", MAPS)
+def test_weights_whose_transforms_fit_no_cache_are_used_as_they_are(which):
+    assert chosen(8, 5, 2, (512, 1024), which, 32) == "direct"
+    assert chosen(16, 5, 2, (256, 512), which, 32) == "direct"
+    cheap = choice.Counts(0, 0, choice.LARGE, 0)
+    assert choice._cost((1.0,) * 4, cheap) == choice.LARGE
+    dear = cheap._replace(weights=choice.LARGE + 1)
+    assert choice._cost((1.0,) * 4, dear) == choice.SPILLED * (choice.LARGE + 1)
+
+
 def test_few_channels_are_done_directly_however_many_groups_have_them():
     assert chosen(28, 3, 1, (64, 64)) == "winograd"
     assert chosen(28, 3, 1, (64, 64), groups=64) == "direct"

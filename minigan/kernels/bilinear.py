@@ -249,7 +249,7 @@ def convolve_gradients(
             z = Transform(a.T, _pieces(y[images, :, :, outs], scheme.outputs), u.channels)
             v = Transform(b, _pieces(x[images, :, :, ins], scheme.inputs), gradient.channels)
             products = _buffer(v.shape, b)
-            for part in _parts(v, z):
+            for part in _parts(v, z, weights=2):
                 z_part = z.part(part)
                 array_module(x).matmul(z_part, u.part(part), out=products[part])
                 gradient.add(total, part, v.part(part), z_part)
@@ -272,7 +272,7 @@ def input_gradient_gradients(
             v = Transform(b, _pieces(x[images, :, :, ins], scheme.inputs), gradient.channels)
             z = Transform(a.T, _pieces(y[images, :, :, outs], scheme.outputs), u.channels)
             products = _buffer(z.shape, b)
-            for part in _parts(v, z):
+            for part in _parts(v, z, weights=2):
                 v_part = v.part(part)
                 array_module(x).matmul(v_part, u.part(part), out=products[part])
                 gradient.add(total, part, v_part, z.part(part))
@@ -340,13 +340,14 @@ def _multiplied(left: Transform, right: Transform) -> Array:
     return result
 
 
-def _parts(left: Transform, right: Transform) -> Iterator[slice]:
+def _parts(left: Transform, right: Transform, weights: int = 1) -> Iterator[slice]:
     """A few r at a time, so that both and their product stay in the cache.
 
-    The product may be over what both have in the middle, as that of Vᵀ and Z.
+    The product may be over what both have in the middle, as that of Vᵀ and Z, which is as large as
+    the weights' transform; ``weights`` says how many of that size there are.
     """
     (r, n, k), m = left.shape, right.shape[2]
-    step = -(-r // max(1, round(r * (n * k + k * m + n * m) / TRANSFORMED_AT_A_TIME)))
+    step = -(-r // max(1, round(r * (n * k + weights * k * m + n * m) / TRANSFORMED_AT_A_TIME)))
     return (slice(start, start + step) for start in range(0, r, step))
 
 

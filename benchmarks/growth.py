@@ -14,7 +14,6 @@ the name. ``--plot`` draws milliseconds and megabytes of both sides over each of
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 from . import steps, workloads
@@ -40,9 +39,7 @@ LABELS = {
 def series(names: list[str]) -> list[Workload]:
     """The workloads of these, named after what grows and its value."""
     return [
-        dataclasses.replace(workload, name=f"{name} {value:g}")
-        for name in names
-        for value, workload in SERIES[name]
+        workload.named(f"{name} {value:g}") for name in names for value, workload in SERIES[name]
     ]
 
 

@@ -79,7 +79,7 @@ def primitive(
         if alike is None and on_arrays.get() and not any(isinstance(a, Tensor) for a in args):
             result = forward(*args, **settings)
             return result[0] if spec.extras else result
-        tensors = alike or as_operands(spec.name, args)
+        tensors = alike or _made_alike(spec.name, args)
         arrays = [t._array for t in tensors]
         dtype = arrays[0].dtype if alike else _float_dtype(arrays)
         try:
@@ -147,7 +147,7 @@ def _float_dtype(arrays: Sequence[Array]) -> Any:
 def _alike(args: Sequence[Any]) -> Sequence[Tensor] | None:
     """The operands as tensors, if they are tensors of one dtype on the CPU and Python's numbers.
 
-    They nearly always are, so this is quick; ``as_operands`` says it in full.
+    They nearly always are, so this is quick; ``_made_alike`` is for the others.
     """
     dtype, numbers = None, False
     for a in args:
@@ -172,9 +172,10 @@ def _alike(args: Sequence[Any]) -> Sequence[Tensor] | None:
 
 def as_operands(name: str, args: Sequence[Any]) -> Sequence[Tensor]:
     """The operands as tensors of one dtype: numbers, 0-d and integer constants never widen it."""
-    alike = _alike(args)
-    if alike is not None:
-        return alike
+    return _alike(args) or _made_alike(name, args)
+
+
+def _made_alike(name: str, args: Sequence[Any]) -> Sequence[Tensor]:
     values = [a if isinstance(a, Tensor) else _constant(name, a) for a in args]
     modules = {array_module(v._array if isinstance(v, Tensor) else v) for v in values if v.ndim}
     modules |= {array_module(v._array) for v in values if isinstance(v, Tensor)}

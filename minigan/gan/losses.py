@@ -52,13 +52,8 @@ class Minimax(Loss):
         return -binary_cross_entropy_with_logits(fake.logits, 0)
 
 
-class NonSaturating(Loss):
+class NonSaturating(Minimax):
     """D as in ``Minimax``; G minimises −E ln D(G(z)) (Goodfellow et al., 2014, section 3)."""
-
-    def discriminator(self, real: Output, fake: Output) -> Tensor:
-        return binary_cross_entropy_with_logits(real.logits, 1) + binary_cross_entropy_with_logits(
-            fake.logits, 0
-        )
 
     def generator(self, real: Output | None, fake: Output) -> Tensor:
         return binary_cross_entropy_with_logits(fake.logits, 1)

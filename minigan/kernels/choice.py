@@ -179,34 +179,33 @@ def convolve_gradients(
     x: Array, w: Array, y: Array, window: Window, groups: int
 ) -> tuple[Array, Array]:
     """X' and W' for a gradient y of ``convolve``'s result."""
-    channels = x.shape[3], w.shape[3]
-    which = [
-        _algorithm(kind, x, len(x), x.shape[1:3], window, channels, groups)
-        for kind in (INPUT, WEIGHT)
-    ]
-    if which[0] is which[1] and which[0] is not convolution:
-        return which[0].convolve_gradients(x, w, y, window, groups)
-    return (
-        which[0].input_gradient(y, w, window, groups, x.shape[1:3]),
-        which[1].weight_gradient(x, y, window, groups),
-    )
+    fast = _fast_for_both(INPUT, x, w, window, groups)
+    if fast is not None:
+        return fast.convolve_gradients(x, w, y, window, groups)
+    on_x = input_gradient(y, w, window, groups, x.shape[1:3])
+    return on_x, weight_gradient(x, y, window, groups)
 
 
 def input_gradient_gradients(
     y: Array, w: Array, x: Array, window: Window, groups: int
 ) -> tuple[Array, Array]:
     """Y' and W' for a gradient x of ``input_gradient``'s result."""
+    fast = _fast_for_both(FORWARD, x, w, window, groups)
+    if fast is not None:
+        return fast.input_gradient_gradients(y, w, x, window, groups)
+    return convolve(x, w, window, groups), weight_gradient(x, y, window, groups)
+
+
+def _fast_for_both(
+    which: str, x: Array, w: Array, window: Window, groups: int
+) -> ModuleType | None:
+    """The fast algorithm that does this map and the weights' gradient, if one does both."""
     channels = x.shape[3], w.shape[3]
-    which = [
+    one, other = (
         _algorithm(kind, x, len(x), x.shape[1:3], window, channels, groups)
-        for kind in (FORWARD, WEIGHT)
-    ]
-    if which[0] is which[1] and which[0] is not convolution:
-        return which[0].input_gradient_gradients(y, w, x, window, groups)
-    return (
-        which[0].convolve(x, w, window, groups),
-        which[1].weight_gradient(x, y, window, groups),
+        for kind in (which, WEIGHT)
     )
+    return one if one is other and one is not convolution else None
 
 
 def _algorithm(

@@ -40,7 +40,7 @@ def normalize(
     x: Array, gamma: Array, beta: Array, mean: Array, variance: Array, eps: float
 ) -> Array:
     """y."""
-    return standardize(x, mean, gamma * _inverse_deviation(variance, eps), beta)
+    return standardize(x, mean, gamma * inverse_deviation(variance, eps), beta)
 
 
 def standardize(x: Array, centre: Array, scale: Array, shift: Array) -> Array:
@@ -68,7 +68,7 @@ def normalize_gradient(
         centred = xp.subtract(part, mean, out=work[: len(part)])
         sum_g += g_part.sum(axis=0, dtype=wide)
         sum_gx += xp.einsum("nc,nc->c", g_part, centred)
-    r = _inverse_deviation(variance, eps)
+    r = inverse_deviation(variance, eps)
     on_g = gamma * r
     on_x = (-on_g * r * r * (sum_gx / n)).astype(wide)
     shift = (-on_g * (sum_g / n)).astype(wide)
@@ -83,7 +83,8 @@ def normalize_gradient(
     return result, (r * sum_gx).astype(x.dtype), sum_g.astype(x.dtype)
 
 
-def _inverse_deviation(variance: Array, eps: float) -> Array:
+def inverse_deviation(variance: Array, eps: float) -> Array:
+    """r = 1/√(v + ε)."""
     return 1 / array_module(variance).sqrt(variance + variance.dtype.type(eps))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
 from ..backend import Array, array_module
 from ..buffers import empty
@@ -28,8 +28,7 @@ def matmul(a: TensorLike, b: TensorLike) -> Tensor:
         product = matmul(a, reshape(b, (b.size, 1)))
         return reshape(product, product.shape[:-1])
     if b.ndim == 2 and a.ndim > 2:  # one flat product instead of many small ones
-        rows = a.size // max(1, a.shape[-1]) if a.shape[-1] else int(np.prod(a.shape[:-1]))
-        product = _matmul(reshape(a, (rows, a.shape[-1])), b)
+        product = _matmul(_rows(a), b)
         return reshape(product, (*a.shape[:-1], b.shape[-1]))
     return _matmul(a, b)
 
@@ -60,7 +59,7 @@ def affine(x: TensorLike, weight: TensorLike, bias: TensorLike) -> Tensor:
         raise ValueError(f"affine: got a bias of shape {bias.shape}, wanted {weight.shape[1:]}")
     if x.ndim == 2:
         return _affine(x, weight, bias)
-    y = _affine(reshape(x, (int(np.prod(x.shape[:-1])), x.shape[-1])), weight, bias)
+    y = _affine(_rows(x), weight, bias)
     return reshape(y, (*x.shape[:-1], *bias.shape))
 
 
@@ -75,6 +74,11 @@ def _affine(x: Array, weight: Array, bias: Array, /) -> Array:
     result = xp.matmul(x, weight, out=empty(xp, (len(x), len(bias)), x.dtype))
     result += bias
     return result
+
+
+def _rows(x: Tensor) -> Tensor:
+    """x (…, k) as (n, k)."""
+    return reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 def einsum(subscripts: str, *operands: TensorLike) -> Tensor:

@@ -42,13 +42,8 @@ def _normalize_gradient(g: Array, out: Array, axis: Axis, moments: Any, eps: flo
     xp.multiply(out, result.mean(axis=axis, keepdims=True), out=result)
     result += g.mean(axis=axis, keepdims=True)
     xp.subtract(g, result, out=result)
-    result *= _inverse_deviation(moments, eps)
+    result *= kernel.inverse_deviation(moments[1], eps)
     return result
-
-
-def _inverse_deviation(moments: Any, eps: float) -> Array:
-    variance = moments[1]
-    return 1 / array_module(variance).sqrt(variance + variance.dtype.type(eps))
 
 
 def _normalize_composed(x: Tensor, axis: Axis, moments: Any, eps: float) -> Tensor:
@@ -59,7 +54,7 @@ def _normalize_composed(x: Tensor, axis: Axis, moments: Any, eps: float) -> Tens
 @vjp(_normalize_gradient, plain=True, composed=_normalize_composed)
 def _normalize(x: Array, /, axis: Axis, moments: Any, eps: float) -> Array:
     result = array_module(x).subtract(x, moments[0], out=empty_like(x, moments[0].dtype))
-    result *= _inverse_deviation(moments, eps)
+    result *= kernel.inverse_deviation(moments[1], eps)
     return result
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
@@ -325,3 +325,19 @@ def as_tensor(value: TensorLike, dtype: Any = None) -> Tensor:
     if is_array(value) and value.dtype in FLOATS and dtype in (None, value.dtype):
         return wrap(value)
     return Tensor(value, dtype=dtype)
+
+
+@contextmanager
+def substituted(parameters: Sequence[Tensor], tensors: Sequence[Tensor]) -> Iterator[None]:
+    """Within the block each parameter is the tensor: its values, and its place on the tape.
+
+    So gradients flow to the tensors, to any order, wherever in a module the parameters are held.
+    """
+    before = [(p._array, p._node, p._version) for p in parameters]
+    try:
+        for p, t in zip(parameters, tensors, strict=True):
+            p._array, p._node, p._version = t._array, t._node, t._version
+        yield
+    finally:
+        for p, kept in zip(parameters, before, strict=True):
+            p._array, p._node, p._version = kept

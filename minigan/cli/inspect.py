@@ -34,7 +34,7 @@ def sample(asked: argparse.Namespace) -> int:
     _check_target(target, source)
     saved = load_generator(source)
     _check_size(saved, asked.count)
-    _write(saved, saved.sample(asked.count, asked.seed), target, asked.seed)
+    _write(saved, saved.sample(asked.count, asked.seed, asked.label), target, asked.seed)
     print(target)
     return 0
 

@@ -131,6 +131,7 @@ def _sample_arguments(parser: _Parser) -> None:
     add("source", metavar="RUN_OR_FILE", help="a run's folder, or a generator's .npz")
     add("-n", "--count", type=whole(1), default=64, metavar="N", help="how many images (64)")
     add("--seed", type=whole(0), default=0, metavar="N", help="of the noise (0)")
+    add("--label", type=whole(0), metavar="N", help="the class of all (by default they take turns)")
     add(
         "-o",
         "--output",

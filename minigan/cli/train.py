@@ -235,9 +235,8 @@ class Run:
         self.saved_step = self.trainer.step_count
         game = self.trainer.game
         image_range = self.trainer.image_range
-        save_generator(
-            self.trainer.sampler, game.latent, image_range, self.folder / "generator.npz"
-        )
+        path = self.folder / "generator.npz"
+        save_generator(self.trainer.sampler, game.latent, image_range, path, game.conditioning)
         nn.save(game.discriminator, self.folder / "discriminator.npz")
 
     def _draw(self, path: Path) -> None:

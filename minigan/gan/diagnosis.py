@@ -9,9 +9,10 @@ from .. import random
 from ..backend import array_module
 from ..nn import Module, watch
 from ..tensor import Tensor, no_grad
+from .cures import Streams
 from .game import Game
 from .records import Batch
-from .update import Streams, draw
+from .update import draw
 
 
 def first_bad(game: Game, batches: Sequence[Batch], streams: Streams) -> str:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from os import PathLike
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..files import FileError
 from ..nn import Module, load, read_notes, save
+from .conditioning import Codes, Labels, labels_for
 from .latent import Latent, Normal, Uniform
 from .sampling import sample
 
-_LATENTS = {"Normal": Normal, "Uniform": Uniform}
+_LATENTS = {"Normal": Normal, "Uniform": Uniform, "Codes": Codes}
 
 
 class SavedGenerator(NamedTuple):
@@ -22,20 +23,34 @@ class SavedGenerator(NamedTuple):
     generator: Module
     latent: Latent
     image_range: tuple[float, float]
+    conditioning: Labels | None = None
 
-    def sample(self, count: int, seed: int = 0) -> np.ndarray:
-        """``count`` images (count, H, W, C): the same as the trainer's ``sample`` gives."""
-        return sample(self.generator, self.latent, count, seed)
+    def sample(self, count: int, seed: int = 0, label: Any = None) -> np.ndarray:
+        """``count`` images (count, H, W, C): the same as the trainer's ``sample`` gives.
+
+        Of a conditional generator ``label`` is the class of all, or ``count`` classes.
+        """
+        return sample(
+            self.generator, self.latent, count, seed, labels_for(self.conditioning, label, count)
+        )
 
 
 def save_generator(
-    generator: Module, latent: Latent, image_range: tuple[float, float], path: str | PathLike[str]
+    generator: Module,
+    latent: Latent,
+    image_range: tuple[float, float],
+    path: str | PathLike[str],
+    conditioning: Labels | None = None,
 ) -> None:
     """Write a generator that ``load_generator`` can use without knowing where it was trained."""
-    if not isinstance(latent, (Normal, Uniform)) or type(latent).__name__ not in _LATENTS:
+    if not isinstance(latent, (Normal, Uniform, Codes)) or type(latent).__name__ not in _LATENTS:
         raise TypeError(f"latent: only {', '.join(_LATENTS)} can be saved, got {latent!r}")
     settings = latent._asdict()
-    notes = {"latent": [type(latent).__name__, settings], "image_range": list(image_range)}
+    notes: dict[str, Any] = {
+        "latent": [type(latent).__name__, settings],
+        "image_range": list(image_range),
+        "classes": None if conditioning is None else conditioning.classes,
+    }
     save(generator, path, notes)
 
 
@@ -48,6 +63,8 @@ def load_generator(
         name, settings = notes["latent"]
         latent = _LATENTS[name](**settings)
         low, high = map(float, notes["image_range"])
+        classes = notes.get("classes")
+        conditioning = None if classes is None else Labels(classes)
     except (KeyError, TypeError, ValueError):
         raise FileError(f"{path}: holds no generator (its header names no latent)") from None
-    return SavedGenerator(load(path, custom), latent, (low, high))
+    return SavedGenerator(load(path, custom), latent, (low, high), conditioning)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from ..backend import array_module
 from ..nn import Module, Sequential, Sigmoid, Tanh, training
 from ..random import Stream
 from ..tensor import Tensor, no_grad
+from .conditioning import Labels
+from .cures import Cure
 from .latent import Latent, Normal, noise_for
 from .losses import Loss, loss_named
 from .records import Draw, Output
@@ -22,7 +27,9 @@ class Game:
     ``generator`` maps noise (N, latent.size) to images, and takes the condition second where a
     draw has one. ``discriminator`` maps images (and a condition) to logits (N, 1) or to an
     ``Output``. ``image_range`` is that of the generator's images, (−1, 1) if it ends in Tanh,
-    (0, 1) if in Sigmoid; anything else must say.
+    (0, 1) if in Sigmoid; anything else must say. ``cures`` are what is added against collapse and
+    instability, any of them together. With ``conditioning``, such as ``Labels(10)``, images are
+    made and judged by class; without it they are not.
     """
 
     def __init__(
@@ -32,13 +39,24 @@ class Game:
         loss: str | Loss = "non_saturating",
         latent: Latent | None = None,
         image_range: Range | None = None,
+        cures: Sequence[Cure] = (),
+        conditioning: Labels | None = None,
     ) -> None:
         self.generator, self.discriminator = generator, discriminator
-        self.loss = loss_named(loss)
+        self.loss, self.cures = loss_named(loss), tuple(cures)
+        self.conditioning = conditioning
+        odd = next((cure for cure in self.cures if not isinstance(cure, Cure)), None)
+        if odd is not None:
+            raise TypeError(f"cures: got {odd!r}, wanted cures such as R1(1.0)")
         self.latent: Latent = latent or Normal(100)
         self.image_range = image_range or _range_of(generator)
         if self.image_range is not None and not self.image_range[0] < self.image_range[1]:
             raise ValueError(f"image_range: got {image_range}, wanted (low, high), low below high")
+
+    @cached_property
+    def needs_real(self) -> bool:
+        """Whether the generator's move looks at real images too."""
+        return self.loss.paired or any(cure.needs_real for cure in self.cures)
 
     def generate(self, draw: Draw, generator: Module | None = None) -> Tensor:
         """The images that the generator (or a twin of it) makes of a draw."""
@@ -46,8 +64,9 @@ class Game:
         return network(draw.noise) if draw.condition is None else network(*draw)
 
     def judge(self, images: Any, condition: Any = None) -> Output:
-        """The discriminator's output on images."""
-        judged = self.discriminator(*([images] if condition is None else [images, condition]))
+        """The discriminator's output on images, told the condition where it is to know it."""
+        alone = condition is None or not self._tells_discriminator
+        judged = self.discriminator(*([images] if alone else [images, condition]))
         return judged if isinstance(judged, Output) else Output(judged)
 
     def judge_both(self, real: Any, fake: Any, condition: Any = None) -> tuple[Output, Output]:
@@ -55,12 +74,21 @@ class Game:
 
         They come from one pass over both where no sample's result depends on its batch.
         """
-        if condition is not None or not self._judges_apart:
+        if not self._judges_apart or condition is not None and self._tells_discriminator:
             return self.judge(real, condition), self.judge(fake, condition)
         images = [x._array if isinstance(x, Tensor) else x for x in (real, fake)]
         both = self.judge(array_module(images[0]).concatenate(images))
         halves = [_halves(value, len(images[0])) for value in both]
         return Output(*[a for a, _ in halves]), Output(*[b for _, b in halves])
+
+    @property
+    def _tells_discriminator(self) -> bool:
+        return self.conditioning is None or self.conditioning.discriminator
+
+    @property
+    def dtype(self) -> np.dtype:
+        """That of the discriminator's parameters, and so of the images it sees."""
+        return self.discriminator.parameters()[0].dtype
 
     @cached_property
     def _judges_apart(self) -> bool:
@@ -68,17 +96,29 @@ class Game:
 
     def build(self, seed: int) -> None:
         """Make both networks' parameters, the discriminator's for what the generator makes."""
+        labels = None if self.conditioning is None else self.conditioning.chosen(None, 1)
         if not self.generator.built:
-            self.generator.build((None, self.latent.size), seed=seed, prefix="generator")
+            _build(self.generator, (self.latent.size,), labels, seed, "generator")
         if not self.discriminator.built:
-            shape = self.image_shape()
-            self.discriminator.build((None, *shape), seed=seed, prefix="discriminator")
+            labels = labels if self._tells_discriminator else None
+            _build(self.discriminator, self.image_shape(), labels, seed, "discriminator")
 
     def image_shape(self) -> tuple[int, ...]:
         """The shape of one generated image, (H, W, C)."""
         noise = noise_for(self.generator, self.latent, 1, Stream(0, "shape"))
+        labels = None if self.conditioning is None else self.conditioning.chosen(None, 1)
         with no_grad(), training(False):
-            return self.generate(Draw(noise)).shape[1:]
+            return self.generate(Draw(noise, labels)).shape[1:]
+
+
+def _build(network: Module, shape: tuple[int, ...], labels: Any, seed: int, prefix: str) -> None:
+    """Make a network's parameters, for inputs of this shape and for labels if there are."""
+    if labels is None:
+        network.build((None, *shape), seed=seed, prefix=prefix)
+    else:
+        own = next((m.dtype for _, m in network.named_modules() if hasattr(m, "dtype")), "float32")
+        like = np.zeros((1, *shape), own), labels
+        network.build((None, *shape), (None,), seed=seed, prefix=prefix, like=like)
 
 
 def _halves(value: Any, n: int) -> tuple[Any, Any]:

@@ -26,12 +26,14 @@ class Draw(NamedTuple):
 class Output(NamedTuple):
     """What a discriminator says of a batch. A plain tensor stands for ``Output(logits=tensor)``.
 
-    ``logits`` (N, 1) are raw scores, or probabilities for a loss on probabilities.
+    ``logits`` (N, 1) are raw scores, or probabilities for a loss on probabilities;
+    ``class_logits`` (N, K) those of classes, ``codes`` what it takes the noise's codes for.
     """
 
     logits: Tensor
     features: Any = None
     class_logits: Tensor | None = None
+    codes: Tensor | None = None
 
 
 class Report(NamedTuple):

@@ -18,12 +18,14 @@ from ..nn import Module, Parameter
 from ..nn.files import describe
 from ..optim import Adam, MovingAverage, Optimizer
 from ..tensor import no_grad
+from .conditioning import labels_for
+from .cures import Moment, Streams
 from .diagnosis import first_bad
 from .feed import as_batch, feed_of
 from .game import Game
 from .records import Batch, Report
 from .sampling import sample
-from .update import Players, Scores, Streams, alternating, simultaneous
+from .update import Players, Scores, alternating, simultaneous
 
 FORMAT = "minigan.trainer/1"
 Callback = Callable[[Report], None]
@@ -78,6 +80,7 @@ class Trainer:
         )
         self.average = None if average is None else MovingAverage(game.generator, average)
         self._counters = {"step": np.array(0), "batches": np.array(0)}
+        self._memories = self._first_memories()
         # Names, found once: which arrays there are does not change from step to step.
         self._parameters = self._all_parameters()
         self._statistics = {n for n, p in self._parameters.items() if not p.requires_grad}
@@ -108,12 +111,13 @@ class Trainer:
             )
         records = list(map(self._prepared, map(as_batch, batches)))
         streams = Streams.of(self.seed, self.step_count)
+        moment = Moment(self.step_count, streams, self._memories)
         try:
             # A number that overflows is named below; NumPy's warnings would only repeat it.
             with self._buffers.in_use(), np.errstate(all="ignore"):
                 live = self._live_state()
                 before = {name: duplicate(live[name]) for name in self._at_risk}
-                scores = self._move(records, streams)
+                scores = self._move(records, moment)
         except NonFiniteError as error:
             # Batch norm saw the bad numbers too, and the first mover has moved: look, then undo.
             self._write({name: before[name] for name in self._statistics})
@@ -135,10 +139,23 @@ class Trainer:
                 score(scores.fake).mean().item(),
             )
 
-    def _move(self, batches: Sequence[Batch], streams: Streams) -> Scores:
+    def _move(self, batches: Sequence[Batch], moment: Moment) -> Scores:
         if self.update == "simultaneous":
-            return simultaneous(self.game, self.players, batches, streams)
-        return alternating(self.game, self.players, batches, streams, self.first)
+            return simultaneous(self.game, self.players, batches, moment)
+        return alternating(self.game, self.players, batches, moment, self.first)
+
+    def _first_memories(self) -> dict[int, dict[str, Array]]:
+        """What each cure remembers, by its id; a cure that can't be used here says so."""
+        for cure in self.game.cures:
+            if cure.needs_own_fakes and self.update == "simultaneous":
+                raise ValueError(
+                    f"{type(cure).__name__} needs the players to move one after the other: pass "
+                    'update="alternating"'
+                )
+        return {
+            id(cure): {n: to_device(a, self.device) for n, a in cure.start(self.game).items()}
+            for cure in self.game.cures
+        }
 
     def fit(
         self,
@@ -179,8 +196,11 @@ class Trainer:
 
     def _prepared(self, batch: Batch) -> Batch:
         """The batch on the trainer's device, in the networks' dtype, its range checked once."""
-        images = batch.images
-        if batch.condition is None:  # with one, what the generator makes may depend on it
+        images, conditioning = batch.images, self.game.conditioning
+        if conditioning is not None:
+            batch = batch._replace(condition=conditioning.condition(batch.labels))
+        if batch.condition is None or conditioning is not None:
+            # With another condition, what the generator makes may depend on it.
             self._image_shape = shape = self._image_shape or self.game.image_shape()
             if images.shape[1:] != shape:
                 raise ValueError(
@@ -196,21 +216,25 @@ class Trainer:
             if message:
                 warnings.warn(message, stacklevel=3)  # the line that called step()
             self._range_checked = True
-        dtype = next(iter(self.players.discriminator.parameters.values())).dtype
         condition = batch.condition
         return batch._replace(
-            images=to_device(images.astype(dtype, copy=False), self.device),
+            images=to_device(images.astype(self.game.dtype, copy=False), self.device),
             condition=None if condition is None else to_device(condition, self.device),
         )
 
     # Looking
 
-    def sample(self, count: int, seed: int = 0, condition: Any = None) -> np.ndarray:
+    def sample(
+        self, count: int, seed: int = 0, condition: Any = None, label: Any = None
+    ) -> np.ndarray:
         """``count`` images (count, H, W, C) by the generator, a function of ``seed`` alone.
 
-        The first images of a larger count are the same. Uses the averaged weights if there are
-        any, and evaluation mode, so that no image depends on another.
+        In a game with labels ``label`` is the class of all, or ``count`` classes; by default they
+        take turns. The first images of a larger count are the same. Uses the averaged weights if
+        there are any, and evaluation mode, so that no image depends on another.
         """
+        if condition is None:
+            condition = labels_for(self.game.conditioning, label, count)
         return sample(self.sampler, self.game.latent, count, seed, condition)
 
     @property
@@ -275,6 +299,8 @@ class Trainer:
             "discriminator_optimizer": self.players.discriminator.state,
             "count": self._counters,
         }
+        for i, cure in enumerate(self.game.cures):
+            parts[f"cure.{i}"] = self._memories[id(cure)]
         weights = {name: parameter._array for name, parameter in self._parameters.items()}
         others = {f"{part}.{name}": a for part, held in parts.items() for name, a in held.items()}
         return weights | others
@@ -298,6 +324,7 @@ class Trainer:
             name
             for name in self._live_state()
             if name in self._statistics
+            or name.startswith("cure.")
             or name.partition(".")[0].removesuffix("_optimizer") in moved
         ]
 
@@ -321,6 +348,8 @@ class Trainer:
             "average": None if self.average is None else self.average.decay,
             "loss": _words(self.game.loss),
             "latent": _words(self.game.latent),
+            "conditioning": _words(self.game.conditioning),
+            "cures": [_words(cure) for cure in self.game.cures],
             "optimizers": [player.describe() for player in self.players],
             "generator": describe(self.game.generator),
             "discriminator": describe(self.game.discriminator),

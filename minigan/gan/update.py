@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import NamedTuple
 
 from .. import random
@@ -18,21 +20,10 @@ from ..errors import NonFiniteError
 from ..kernels.bilinear import weights_unchanged
 from ..optim import Optimizer
 from ..tensor import Tensor, no_grad
+from .cures import DISCRIMINATOR, GENERATOR, Moment, Streams, Turn, objective, shown
 from .game import Game
 from .latent import noise_for
 from .records import Batch, Draw, Output
-
-
-class Streams(NamedTuple):
-    """The random numbers of one step, kept apart by purpose."""
-
-    latent: random.Stream
-    dropout: random.Stream
-
-    @classmethod
-    def of(cls, seed: int, step: int) -> Streams:
-        """The streams of this seed and step, from their beginning."""
-        return cls(random.Stream(seed, "latent", step), random.Stream(seed, "dropout", step))
 
 
 class Players(NamedTuple):
@@ -52,79 +43,98 @@ class Scores(NamedTuple):
 
 
 def alternating(
-    game: Game, players: Players, batches: Sequence[Batch], streams: Streams, first: str
+    game: Game, players: Players, batches: Sequence[Batch], moment: Moment, first: str
 ) -> Scores:
     """The players move one after the other, each seeing what the other has just become.
 
     The discriminator makes one move for each of ``batches``, the generator one in all.
     """
-
-    with random.use(streams.dropout):
+    with random.use(moment.streams.dropout):
         if first == "generator":
-            generator_loss = _generator_moves(game, players, batches[-1], streams)
-        discriminator_loss, real, fake = _discriminator_moves(game, players, batches, streams)
+            generator_loss = _generator_moves(game, players, batches[-1], moment)
+        discriminator_loss, turn = _discriminator_moves(game, players, batches, moment)
         if first == "discriminator":
-            generator_loss = _generator_moves(game, players, batches[-1], streams)
-    return Scores(discriminator_loss, generator_loss, real, fake)
+            generator_loss = _generator_moves(game, players, batches[-1], moment)
+    return Scores(discriminator_loss, generator_loss, turn.real, turn.fake)
 
 
-def simultaneous(
-    game: Game, players: Players, batches: Sequence[Batch], streams: Streams
-) -> Scores:
+def simultaneous(game: Game, players: Players, batches: Sequence[Batch], moment: Moment) -> Scores:
     """Both players move at once, from one forward pass, so neither sees the other's move.
 
     With several batches the discriminator first moves alone on all but the last.
     """
-    with random.use(streams.dropout):
+    with random.use(moment.streams.dropout):
         if len(batches) > 1:
-            _discriminator_moves(game, players, batches[:-1], streams)
-        batch = batches[-1]
+            _discriminator_moves(game, players, batches[:-1], moment)
         with weights_unchanged():
-            fake = _judge(game, batch, game.generate(draw(game, batch, streams)))
-            real = _judge(game, batch, batch.images)
-            losses = game.loss.generator(real, fake), game.loss.discriminator(real, fake)
+            turn = _begun(GENERATOR, game, batches[-1], moment)
+            fake, real = (_judged(turn, i) for i in (1, 0))
+            turns = [
+                replace(turn, player=p, real=real, fake=fake) for p in (GENERATOR, DISCRIMINATOR)
+            ]
+            losses = [objective(turn) for turn in turns]
             # Both gradients are taken before either player moves: first the discriminator's, which
             # has little to keep the graph for, so that the generator's can free it on its way.
-            player = players.discriminator
-            for_discriminator = _gradients(losses[1], player, "discriminator", retain=True)
+            for_discriminator = _gradients(losses[1], players.discriminator, "discriminator", True)
             for_generator = _gradients(losses[0], players.generator, "generator")
         players.generator.step(for_generator)
         players.discriminator.step(for_discriminator)
+        _moved(*turns)
     return Scores(losses[1], losses[0], real, fake)
 
 
 def _discriminator_moves(
-    game: Game, players: Players, batches: Sequence[Batch], streams: Streams
-) -> tuple[Tensor, Output, Output]:
+    game: Game, players: Players, batches: Sequence[Batch], moment: Moment
+) -> tuple[Tensor, Turn]:
     for batch in batches:
         with no_grad():  # the generator is not the one to learn here
-            images = game.generate(draw(game, batch, streams))
+            turn = _begun(DISCRIMINATOR, game, batch, moment)
         with weights_unchanged():
-            real, fake = game.judge_both(batch.images, images, batch.condition)
-            loss = game.loss.discriminator(real, fake)
+            real, fake = game.judge_both(*turn.shown, batch.condition)
+            turn = replace(turn, real=real, fake=fake)
+            loss = objective(turn)
             gradients = _gradients(loss, players.discriminator, "discriminator")
         players.discriminator.step(gradients)
-    return loss, real, fake
+        _moved(turn)
+    return loss, turn
 
 
-def _generator_moves(game: Game, players: Players, batch: Batch, streams: Streams) -> Tensor:
-    with weights_unchanged():
-        fake = _judge(game, batch, game.generate(draw(game, batch, streams)))
-        real = _judge(game, batch, batch.images) if game.loss.paired else None
-        loss = game.loss.generator(real, fake)
+def _generator_moves(game: Game, players: Players, batch: Batch, moment: Moment) -> Tensor:
+    with weights_unchanged(), ExitStack() as stack:
+        turn = _begun(GENERATOR, game, batch, moment)
+        for cure in game.cures:
+            stack.enter_context(cure.judging(turn))
+        fake = _judged(turn, 1)
+        if game.needs_real:
+            turn = replace(turn, real=_judged(turn, 0))
+        turn = replace(turn, fake=fake)
+        loss = objective(turn)
         gradients = _gradients(loss, players.generator, "generator")
     players.generator.step(gradients)
+    _moved(turn)
     return loss
+
+
+def _begun(player: str, game: Game, batch: Batch, moment: Moment) -> Turn:
+    """The player's turn, up to the images that the discriminator is shown."""
+    drawn = draw(game, batch, moment.streams)
+    return shown(Turn(player, game, batch, drawn, moment, game.generate(drawn)))
+
+
+def _judged(turn: Turn, which: int) -> Output:
+    return turn.game.judge(turn.shown[which], (turn.batch, turn.draw)[which].condition)
+
+
+def _moved(*turns: Turn) -> None:
+    for turn in turns:
+        for cure in turn.game.cures:
+            cure.moved(turn)
 
 
 def draw(game: Game, batch: Batch, streams: Streams) -> Draw:
     """Fresh noise for as many images as the batch has, with the batch's condition."""
     count = len(batch.images)
     return Draw(noise_for(game.generator, game.latent, count, streams.latent), batch.condition)
-
-
-def _judge(game: Game, batch: Batch, images: object) -> Output:
-    return game.judge(images, batch.condition)
 
 
 def _gradients(

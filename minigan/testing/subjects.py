@@ -15,7 +15,7 @@ import numpy as np
 
 from ..autograd import grad
 from ..backend import device_of, is_array, to_device
-from ..tensor import Tensor, recording
+from ..tensor import Tensor, recording, substituted
 from .errors import MutatedInputError, NoPathError, NotDeterministicError, WrongTypeError
 from .probes import Arrays
 
@@ -189,22 +189,6 @@ def tensor_subject(function: Any, inputs: Sequence[Any]) -> TensorFunction:
         raise TypeError(f"function: got {_kind(function)}, wanted something that can be called")
     is_layer = hasattr(function, "named_state") and not isinstance(function, type)
     return LayerFunction(function, inputs) if is_layer else TensorFunction(function, inputs)
-
-
-@contextmanager
-def substituted(parameters: Sequence[Tensor], tensors: Sequence[Tensor]) -> Iterator[None]:
-    """Within the block each parameter is the tensor: its values, and its place on the tape.
-
-    So gradients flow to the tensors, to any order, wherever in a module the parameters are held.
-    """
-    before = [(p._array, p._node, p._version) for p in parameters]
-    try:
-        for p, t in zip(parameters, tensors, strict=True):
-            p._array, p._node, p._version = t._array, t._node, t._version
-        yield
-    finally:
-        for p, kept in zip(parameters, before, strict=True):
-            p._array, p._node, p._version = kept
 
 
 @contextmanager

@@ -41,7 +41,7 @@ def test_a_latent_of_ones_own_is_refused_before_anything_is_written(tmp_path):
         size: int = LATENT
 
     generator = networks()[0].build((None, LATENT), seed=0)
-    with pytest.raises(TypeError, match="latent: only Normal, Uniform can be saved"):
+    with pytest.raises(TypeError, match="latent: only Normal, Uniform, Codes can be saved"):
         save_generator(generator, Mine(), (0, 1), tmp_path / "generator.npz")
     assert not list(tmp_path.iterdir())
 

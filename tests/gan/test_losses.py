@@ -8,7 +8,18 @@ from properties import FLOATS, close
 
 import minigan as mg
 from minigan import Tensor
-from minigan.gan import LOSSES, BinaryCrossEntropy, Game, Loss, NonSaturating, Output
+from minigan.gan import (
+    LOSSES,
+    BinaryCrossEntropy,
+    FeatureMatching,
+    Game,
+    LeastSquares,
+    Loss,
+    Minimax,
+    NonSaturating,
+    Output,
+    SeveralDiscriminators,
+)
 from minigan.testing import check_gradients
 
 
@@ -39,6 +50,16 @@ FORMULAS = {
         same,
     ),
     "wasserstein": (lambda r, f: f.mean() - r.mean(), lambda r, f: -f.mean(), same),
+    "relativistic_paired": (
+        lambda r, f: -np.log(sigma(r - f)).mean(),
+        lambda r, f: -np.log(sigma(f - r)).mean(),
+        sigma,
+    ),
+    "relativistic_average": (
+        lambda r, f: from_logits(r - f.mean(), f - r.mean()),
+        lambda r, f: from_logits(f - r.mean(), r - f.mean()),
+        sigma,
+    ),
     "binary_cross_entropy": (
         lambda p, q: -np.log(p).mean() - np.log(1 - q).mean(),
         lambda p, q: -np.log(q).mean(),
@@ -50,9 +71,10 @@ ON_PROBABILITIES = ("binary_cross_entropy",)
 
 
 def outputs(name):
-    """Of different counts, on both sides of the hinge loss's kinks at ±1 and not near them."""
+    """Of different counts if need not be pairs, on both sides of the kinks at ±1, not near them."""
     real = np.array([[2.0], [-1.7], [0.4], [0.1], [3.0]])
-    fake = np.array([[-2.5], [0.6], [-0.3]])
+    fake = np.array([[-2.5], [0.6], [-0.3], [1.4], [-0.2]])
+    fake = fake if name == "relativistic_paired" else fake[:3]
     return (sigma(real), sigma(fake)) if name in ON_PROBABILITIES else (real, fake)
 
 
@@ -95,8 +117,11 @@ def test_a_loss_keeps_its_dtype(name, dtype):
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_an_unpaired_loss_needs_no_real_output(name):
-    assert not LOSSES[name].paired
     fake = outputs(name)[1]
+    if LOSSES[name].paired:
+        with pytest.raises(ValueError, match="real: got None, but this loss compares"):
+            LOSSES[name].generator(None, Output(Tensor(fake)))
+        return
     close(LOSSES[name].generator(None, Output(Tensor(fake))), FORMULAS[name][1](None, fake))
 
 
@@ -137,6 +162,42 @@ def test_cross_entropy_on_probabilities_is_finite_at_0_and_1(dtype):
     p = np.array([[0.0], [1.0]], dtype)
     for value in both(BinaryCrossEntropy(), Tensor(p), Tensor(1 - p)):
         assert 7 < value.item() < 33  # −ln 10⁻⁷ is 16.1; half the batch is wrong, in either term
+
+
+@pytest.mark.parametrize("loss", [Minimax, NonSaturating, LeastSquares])
+def test_smoothing_is_off_by_default_and_of_real_labels_alone(loss):
+    real, fake = outputs("minimax")
+    plain, smooth = (both(x, Tensor(real), Tensor(fake)) for x in (loss(), loss(real_label=0.9)))
+    if loss is LeastSquares:
+        gap = ((real - 0.9) ** 2 - (real - 1) ** 2).mean() / 2
+    else:
+        gap = -0.1 * (np.log(sigma(-real)) - np.log(sigma(real))).mean()
+    close(smooth[0] - plain[0], np.asarray(gap))
+    assert smooth[1].item() == plain[1].item()
+
+
+def test_feature_matching_is_the_distance_of_mean_features():
+    rng = np.random.default_rng(0)
+    real, fake = rng.normal(size=(5, 3)), rng.normal(size=(4, 3))
+    said = [Output(Tensor(np.ones((len(f), 1))), Tensor(f)) for f in (real, fake)]
+    gap = real.mean(0) - fake.mean(0)
+    close(FeatureMatching().generator(*said), np.asarray((gap**2).sum()))
+    close(FeatureMatching(LOSSES["hinge"]).discriminator(*said), np.asarray(2.0))
+    with pytest.raises(TypeError, match=r"features: got NoneType.*Heads"):
+        FeatureMatching().generator(Output(Tensor(real)), Output(Tensor(fake)))
+
+
+@pytest.mark.parametrize("sharpness", [0.0, 1.5, np.inf])
+def test_several_discriminators_are_weighed_by_their_losses(sharpness):
+    rng = np.random.default_rng(1)
+    real, fake = rng.normal(size=(5, 3)), rng.normal(size=(4, 3))
+    loss = SeveralDiscriminators(NonSaturating(), sharpness)
+    each = [-np.log(sigma(fake[:, k])).mean() for k in range(3)]
+    weights = np.exp(sharpness * np.array(each)) if sharpness < np.inf else each == np.max(each)
+    d, g = both(loss, Tensor(real), Tensor(fake))
+    close(g, np.asarray((weights / weights.sum() * each).sum()))
+    close(d, np.asarray(sum(from_logits(real[:, k], fake[:, k]) for k in range(3))))
+    check_gradients(lambda f: loss.generator(None, Output(f)), [fake], order=2)
 
 
 def test_mean_of_terms_halves_the_discriminators_loss_only():

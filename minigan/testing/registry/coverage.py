@@ -14,14 +14,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ... import gan, nn, ops
 from ... import kernels as kernels_package
-from ... import nn, ops
 from ...autograd import grad
 from ...gan.losses import LOSSES
 from ...kernels import bilinear, convolution
 from ...kernels.choice import ALGORITHMS
 from ...settings import config
 from ...tensor import Tensor
+from .cures import WITHOUT_GRADIENT
 from .draws import LARGE
 from .entries import ENTRIES, Case
 from .losses import SIDES
@@ -36,12 +37,14 @@ PLAIN = {"equal", "greater", "greater_equal", "less", "less_equal", "moments", "
 def expected() -> list[str]:
     """The names that must have an entry.
 
-    They are those of all public functions, layers, losses' sides and convolution algorithms.
+    They are those of all public functions, layers, losses' sides, cures and convolution
+    algorithms.
     """
     functions = set(ops.__all__) - PLAIN
     losses = {f"{name}.{side}" for name in LOSSES for side in SIDES}
     algorithms = {f"conv2d.{name}" for name in ALGORITHMS}
-    return sorted(functions.union(nn.LAYERS, losses, algorithms))
+    cures = set(gan.CURES) - WITHOUT_GRADIENT
+    return sorted(functions.union(nn.LAYERS, losses, algorithms, cures))
 
 
 def missing() -> list[str]:
@@ -159,6 +162,7 @@ def _makers(name: str) -> list[Any]:
         return [getattr(ops, name)]
     loss = LOSSES.get(name.partition(".")[0])
     made = nn.LAYERS.get(name) or (None if loss is None else type(loss))
+    made = getattr(gan, name) if name in gan.CURES else made
     ancestors = made.__mro__[:-1] if made is not None else ()  # without object
     return [vars(c)["__init__"] for c in ancestors if "__init__" in vars(c)]
 

@@ -7,8 +7,7 @@ from typing import Any
 
 from ...nn import Module, training
 from ...random import Stream, use
-from ...tensor import Tensor
-from ..subjects import substituted
+from ...tensor import Tensor, substituted
 
 
 def functional(

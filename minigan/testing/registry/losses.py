@@ -74,6 +74,8 @@ for _name, _draw in {
     "least_squares": _logits,
     "minimax": _logits,
     "non_saturating": _logits,
+    "relativistic_average": _logits,
+    "relativistic_paired": _logits,
     "wasserstein": _logits,
 }.items():
     _losses(_name, _draw)

@@ -1,0 +1,152 @@
+"""What is added to a game against collapse and instability: one small interface for all of it.
+
+A move goes: the generator makes images; what the discriminator is *shown* may be changed; it
+judges; the loss is computed from what was *judged*, terms are added to it, and the player moves.
+A cure steps in at one or more of these points, and a game takes any list of them. What one
+remembers from move to move are arrays that the trainer keeps with its state, so cures themselves
+are plain settings, which several games can share.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..backend import Array
+from ..random import Stream
+from ..tensor import Tensor
+from .records import Batch, Draw, Output
+
+if TYPE_CHECKING:
+    from .game import Game
+
+DISCRIMINATOR, GENERATOR = "discriminator", "generator"
+
+
+class Streams(NamedTuple):
+    """The random numbers of one step, kept apart by purpose."""
+
+    latent: Stream
+    dropout: Stream
+    augmentation: Stream
+    penalty: Stream
+
+    @classmethod
+    def of(cls, seed: int, step: int) -> Streams:
+        """The streams of this seed and step, from their beginning."""
+        return cls(*(Stream(seed, name, step) for name in cls._fields))
+
+
+class Moment(NamedTuple):
+    """When a move is made: the step, its random numbers, and what each cure remembers."""
+
+    step: int
+    streams: Streams
+    memories: Mapping[int, dict[str, Array]] = {}
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One player's move, as far as it has got.
+
+    ``images`` are the generator's, tracked only in its own move; ``shown`` are the (real, fake)
+    images that the discriminator was given, ``real`` and ``fake`` what it said of them: None until
+    it has, and ``real`` is None in a generator's move that does not look at it.
+    """
+
+    player: str
+    game: Game
+    batch: Batch
+    draw: Draw
+    moment: Moment
+    images: Any
+    shown: tuple[Any, Any] = (None, None)
+    real: Output = None  # type: ignore[assignment]
+    fake: Output = None  # type: ignore[assignment]
+
+    @property
+    def streams(self) -> Streams:
+        return self.moment.streams
+
+    @property
+    def step(self) -> int:
+        """How many steps were taken before this one."""
+        return self.moment.step
+
+    def memory(self, cure: Cure) -> dict[str, Array]:
+        """What that cure remembers, by name; arrays to be written into."""
+        return self.moment.memories[id(cure)]
+
+    def judge(self, images: Any, generated: bool = False) -> Output:
+        """The discriminator's output on other images, of the real ones' or the fakes' condition."""
+        return self.game.judge(images, (self.draw if generated else self.batch).condition)
+
+
+class Cure:
+    """The points at which a cure can step in; each does nothing unless overridden."""
+
+    needs_real = False
+    """Whether the generator's move must judge real images too."""
+    needs_own_fakes = False
+    """Whether the discriminator's move needs fakes apart from the generator's: alternating only."""
+
+    def start(self, game: Game) -> dict[str, Array]:
+        """What it remembers, as first values. Raises ``ValueError`` if the game can't have it."""
+        return {}
+
+    def fakes(self, turn: Turn) -> Any:
+        """The fakes that the discriminator learns from, in its own move."""
+        return turn.images
+
+    def show(self, images: Any, turn: Turn) -> Any:
+        """Images, real or fake, as the discriminator sees them, in either player's move."""
+        return images
+
+    def judging(self, turn: Turn) -> AbstractContextManager[Any]:
+        """What holds while the discriminator judges."""
+        return nullcontext()
+
+    def judged(self, turn: Turn) -> Turn:
+        """The turn with the outputs that the loss is to look at."""
+        return turn
+
+    def discriminator(self, turn: Turn) -> Tensor | None:
+        """What is added to the discriminator's loss."""
+        return None
+
+    def generator(self, turn: Turn) -> Tensor | None:
+        """What is added to the generator's loss."""
+        return None
+
+    def moved(self, turn: Turn) -> None:
+        """After the player's move: change its weights, or remember something."""
+
+
+def added(terms: Iterable[Tensor]) -> Tensor:
+    """Their sum, of their dtype."""
+    return reduce(operator.add, terms)
+
+
+def shown(turn: Turn) -> Turn:
+    """The turn with the images that the discriminator is to see."""
+    real, fake = turn.batch.images, turn.images
+    for cure in turn.game.cures:
+        if turn.player == DISCRIMINATOR:
+            fake = cure.fakes(replace(turn, images=fake))
+    for cure in turn.game.cures:
+        real, fake = cure.show(real, turn), cure.show(fake, turn)
+    return replace(turn, shown=(real, fake))
+
+
+def objective(turn: Turn) -> Tensor:
+    """What the player minimises: the game's loss of the outputs, and what cures add to it."""
+    seen = turn
+    for cure in turn.game.cures:
+        seen = cure.judged(seen)
+    loss = getattr(turn.game.loss, turn.player)(seen.real, seen.fake)
+    terms = (getattr(cure, turn.player)(turn) for cure in turn.game.cures)
+    return added([loss, *(term for term in terms if term is not None)])

@@ -1,0 +1,96 @@
+"""Discriminators put together of networks: several outputs, several judges, several images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..nn import Module
+from ..nn.context import building
+from ..ops import concatenate, logsumexp, reshape, transpose
+from ..tensor import Tensor, TensorLike, as_tensor
+from .records import Output
+
+
+class Heads(Module):
+    """A body f with heads on it: what each of them makes of f(x) is one part of the ``Output``.
+
+    The features are f(x). Without a head for ``logits`` the score is ln Σ exp(class logits): the
+    image is then real with the probability Z/(Z + 1), Z = Σ exp lₖ, that of K classes against one
+    more for fakes, whose logit is fixed at 0 (Salimans et al., 2016, section 5).
+    """
+
+    def __init__(
+        self,
+        body: Module,
+        logits: Module | None = None,
+        class_logits: Module | None = None,
+        codes: Module | None = None,
+    ) -> None:
+        if logits is None and class_logits is None:
+            raise ValueError("Heads: got neither logits nor class_logits, wanted one at least")
+        self.body, self.logits, self.class_logits, self.codes = body, logits, class_logits, codes
+
+    per_sample = True
+
+    def forward(self, x: TensorLike, *condition: Any) -> Output:
+        features = self.body(x, *condition)
+        classes = None if self.class_logits is None else self.class_logits(features)
+        if self.logits is not None:
+            scores = self.logits(features)
+        else:
+            scores = logsumexp(classes, axis=-1, keepdims=True)
+        codes = None if self.codes is None else self.codes(features)
+        return Output(scores, features, classes, codes)
+
+
+class Packed(Module):
+    """PacGAN: judges ``count`` images at a time, laid over each other as channels.
+
+    Images i·count … i·count + count − 1 of a batch get one logit together, so a generator that
+    makes the same again and again is found out (Lin et al., 2018, section 2). A batch must be a
+    multiple of ``count``.
+    """
+
+    def __init__(self, discriminator: Module, count: int = 2) -> None:
+        if count < 2:
+            raise ValueError(f"count: got {count}, wanted at least 2 images to a pack")
+        self.discriminator, self.count = discriminator, count
+
+    def forward(self, x: TensorLike) -> Any:
+        x = as_tensor(x)
+        if building.get() is not None and len(x) < self.count:
+            x = concatenate([x] * self.count)  # the trial batch of one
+        if len(x) % self.count:
+            raise ValueError(
+                f"Packed: got a batch of {len(x)}, wanted a multiple of {self.count}, the images "
+                "to a pack"
+            )
+        *inner, channels = x.shape[1:]
+        packs = reshape(x, (len(x) // self.count, self.count, *x.shape[1:]))
+        last = packs.ndim - 1
+        packs = transpose(packs, (0, *range(2, last), 1, last))
+        return self.discriminator(reshape(packs, (len(packs), *inner, self.count * channels)))
+
+
+class Several(Module):
+    """K discriminators on the same images: one column of logits each, and a list of features.
+
+    Play it with the loss ``SeveralDiscriminators`` (Durugkar, Gemp and Mahadevan, 2017).
+    """
+
+    per_sample = True
+
+    def __init__(self, *discriminators: Module) -> None:
+        if not discriminators:
+            raise ValueError("Several: got no discriminators, wanted one at least")
+        self.discriminators = discriminators
+
+    def forward(self, x: TensorLike, *condition: Any) -> Output:
+        judged = [discriminator(x, *condition) for discriminator in self.discriminators]
+        outputs = [one if isinstance(one, Output) else Output(one) for one in judged]
+        logits: list[Tensor] = [output.logits for output in outputs]
+        return Output(concatenate(logits, axis=-1), [output.features for output in outputs])
+
+
+MODULES = {module.__name__: module for module in (Heads, Packed, Several)}
+"""What ``nn.load`` needs as ``custom`` to read a discriminator that is made of these."""

@@ -1,0 +1,256 @@
+"""Penalties: terms that keep a player, mostly the discriminator, in bounds.
+
+s(x) is the discriminator's raw score (logit) of one image, ∇s its gradient with respect to that
+image, ‖·‖ the Euclidean norm over all its pixels. Every norm is taken per sample, never over the
+batch, and has the gradient 0 at 0.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..autograd import grad
+from ..backend import Array, array_module, device_of, to_device
+from ..nn import BatchNorm, Module
+from ..ops import einsum, relu, reshape, sqrt, where
+from ..tensor import Tensor
+from .cures import DISCRIMINATOR, GENERATOR, Cure, Turn, added
+from .records import Draw, Output
+
+if TYPE_CHECKING:
+    from .game import Game
+
+Judge = Callable[[Any], Output]
+
+
+def slopes(judge: Judge, images: Any) -> list[Tensor]:
+    """‖∇s‖² of each image, (N,), for each column of the logits; differentiable again.
+
+    Where one score is of several images (``Packed``), it is that of all of them together.
+    """
+    array = images._array if isinstance(images, Tensor) else images
+    x = Tensor(array, requires_grad=True)
+    logits = judge(x).logits
+    scores = reshape(logits, (len(logits), -1))
+    found = []
+    for column in range(scores.shape[1]):
+        (g,) = grad(scores[:, column].sum(), [x], create_graph=True, retain_graph=True)
+        found.append(squared_norms(g, scores.shape[0]))
+    return found
+
+
+def squared_norms(x: Tensor, count: int) -> Tensor:
+    """‖x‖² of each of ``count`` equal parts of x along its first axis, (count,)."""
+    rows = reshape(x, (count, x.size // max(1, count)))
+    return einsum("ij,ij->i", rows, rows)
+
+
+def root(squares: Tensor) -> Tensor:
+    """√s, with the gradient 0 where s = 0: the norm's own subgradient of least length."""
+    positive = squares._array > 0
+    return where(positive, sqrt(where(positive, squares, 1.0)), 0.0)
+
+
+def _mean(terms: list[Tensor]) -> Tensor:
+    """The mean over samples and columns."""
+    return added(term.mean() for term in terms) / len(terms)
+
+
+class _SlopePenalty(Cure):
+    """A penalty on ∇s, which is no sample's own where the discriminator mixes samples."""
+
+    def start(self, game: Game) -> dict[str, Array]:
+        mixed = _mixing(game.discriminator)
+        if mixed:
+            warnings.warn(
+                f"{type(self).__name__}: {mixed} makes a score depend on the other images of the "
+                "batch, so its gradient is not one image's: use LayerNorm or no normalisation in "
+                "the discriminator",
+                stacklevel=4,
+            )
+        return {}
+
+
+def _mixing(network: Module) -> str:
+    """The first batch norm in a network, in words."""
+    for name, module in network.named_modules():
+        if isinstance(module, BatchNorm):
+            return f"the discriminator's {type(module).__name__} {name!r}"
+    return ""
+
+
+@dataclass(frozen=True)
+class GradientPenalty(_SlopePenalty):
+    """weight·E(‖∇s(x̂)‖ − target)², x̂ = εx + (1 − ε)G(z), ε uniform on [0, 1), one for each pair.
+
+    (Gulrajani et al., 2017, eq. 3: weight 10, target 1.) ``one_sided`` leaves slopes below the
+    target alone: max(0, ‖∇s‖ − target)² (section 4 there; Petzka et al., 2018).
+    """
+
+    weight: float = 10.0
+    target: float = 1.0
+    one_sided: bool = False
+
+    def discriminator(self, turn: Turn) -> Tensor:
+        real, fake = (_array(images) for images in turn.shown)
+        if real.shape != fake.shape:
+            raise ValueError(f"{type(self).__name__}: got real {real.shape}, fake {fake.shape}")
+        between = _draw(turn, "uniform", (len(real), *[1] * (real.ndim - 1)), real)
+        return self.at(turn.judge, fake + between * (real - fake))
+
+    def at(self, judge: Judge, points: Any) -> Tensor:
+        """The penalty at these points (N, H, W, C)."""
+        gaps = [root(s) - self.target for s in slopes(judge, points)]
+        gaps = [relu(gap) for gap in gaps] if self.one_sided else gaps
+        return self.weight * _mean([gap * gap for gap in gaps])
+
+
+@dataclass(frozen=True)
+class Dragan(_SlopePenalty):
+    """weight·E(‖∇s(x + δ)‖ − 1)², δ = ½·std(x)·u, u uniform on [0, 1), std over the whole batch.
+
+    (Kodali et al., 2017, section 2.3 and the authors' perturbation.)
+    """
+
+    weight: float = 10.0
+    spread: float = 0.5
+
+    def discriminator(self, turn: Turn) -> Tensor:
+        real = _array(turn.shown[0])
+        noise = _draw(turn, "uniform", real.shape, real)
+        points = real + real.dtype.type(self.spread) * real.std() * noise
+        return GradientPenalty(self.weight).at(turn.judge, points)
+
+
+@dataclass(frozen=True)
+class R1(_SlopePenalty):
+    """γ/2·E‖∇s(x)‖² on real images (Mescheder, Geiger and Nowozin, 2018, eq. 9)."""
+
+    gamma: float = 10.0
+
+    def discriminator(self, turn: Turn) -> Tensor:
+        return 0.5 * self.gamma * _mean(slopes(turn.judge, turn.shown[0]))
+
+
+@dataclass(frozen=True)
+class R2(_SlopePenalty):
+    """γ/2·E‖∇s(G(z))‖² on generated images (Mescheder, Geiger and Nowozin, 2018, eq. 10)."""
+
+    gamma: float = 10.0
+
+    def discriminator(self, turn: Turn) -> Tensor:
+        judge = lambda images: turn.judge(images, generated=True)  # noqa: E731
+        return 0.5 * self.gamma * _mean(slopes(judge, turn.shown[1]))
+
+
+@dataclass(frozen=True)
+class LatentConsistency(Cure):
+    """zCR: images of nearby noise should be judged alike, and yet look different.
+
+    D adds weight·E(s(G(z)) − s(G(z + δ)))², G subtracts generator_weight·E(mean over pixels of
+    (G(z) − G(z + δ))²), δ normal with deviation ``spread`` (Zhao et al., 2021, "Improved
+    consistency regularization for GANs", algorithm 2).
+    """
+
+    weight: float = 5.0
+    generator_weight: float = 0.5
+    spread: float = 0.07
+
+    def discriminator(self, turn: Turn) -> Tensor:
+        gap = turn.fake.logits - turn.judge(self._nearby(turn).detach(), generated=True).logits
+        return self.weight * (gap * gap).mean()
+
+    def generator(self, turn: Turn) -> Tensor:
+        gap = turn.images - self._nearby(turn)
+        return -self.generator_weight * (gap * gap).mean()
+
+    def _nearby(self, turn: Turn) -> Tensor:
+        noise = turn.draw.noise
+        delta = noise.dtype.type(self.spread) * _draw(turn, "normal", noise.shape, noise)
+        return turn.game.generate(Draw(noise + delta, turn.draw.condition))
+
+
+@dataclass(frozen=True)
+class LeCam(Cure):
+    """weight·(E(s(x) − α_F)² + E(s(G(z)) − α_R)²), α_R and α_F moving averages of the scores.
+
+    (Tseng et al., 2021, eq. 4: weight 0.3 at most, the averages keep ``decay`` of the old.) For
+    training with few images.
+    """
+
+    weight: float = 0.1
+    decay: float = 0.99
+
+    def start(self, game: Game) -> dict[str, Array]:
+        return {name: np.zeros(()) for name in ("real", "fake", "weights")}
+
+    def discriminator(self, turn: Turn) -> Tensor:
+        known = self._averages(turn)
+        on_real, on_fake = turn.real.logits - known["fake"], turn.fake.logits - known["real"]
+        return self.weight * ((on_real * on_real).mean() + (on_fake * on_fake).mean())
+
+    def moved(self, turn: Turn) -> None:
+        if turn.player == DISCRIMINATOR:
+            for name, now in {**_means(turn), "weights": 1.0}.items():
+                memory = turn.memory(self)[name]
+                memory[...] = self.decay * memory + (1 - self.decay) * now
+
+    def _averages(self, turn: Turn) -> dict[str, float]:
+        """α_R and α_F; before the first move, when there are none, the batch's own means."""
+        memory = {name: float(array) for name, array in turn.memory(self).items()}
+        if not memory["weights"]:
+            return _means(turn)
+        return {name: memory[name] / memory["weights"] for name in ("real", "fake")}
+
+
+def _means(turn: Turn) -> dict[str, float]:
+    outputs = {"real": turn.real, "fake": turn.fake}
+    return {name: float(output.logits._array.mean()) for name, output in outputs.items()}
+
+
+@dataclass(frozen=True)
+class Orthogonal(Cure):
+    """weight·Σ‖(WᵀW) ⊙ (1 − I)‖² over a player's weights, each as a matrix (inputs, outputs).
+
+    The columns are pushed to be at right angles, their lengths are left alone (Brock, Donahue and
+    Simonyan, 2019, eq. 3: weight 1e-4, for the generator).
+    """
+
+    weight: float = 1e-4
+    of: str = GENERATOR
+
+    def __post_init__(self) -> None:
+        if self.of not in (GENERATOR, DISCRIMINATOR):
+            raise ValueError(f'of: got {self.of!r}, wanted "generator" or "discriminator"')
+
+    def generator(self, turn: Turn) -> Tensor | None:
+        return self._total(turn.game.generator) if self.of == GENERATOR else None
+
+    def discriminator(self, turn: Turn) -> Tensor | None:
+        return self._total(turn.game.discriminator) if self.of == DISCRIMINATOR else None
+
+    def _total(self, network: Module) -> Tensor:
+        grams = [einsum("ki,kj->ij", w, w) for w in _matrices(network)]
+        off = [1 - array_module(g._array).eye(len(g), dtype=g.dtype) for g in grams]
+        return self.weight * added((g * g * o).sum() for g, o in zip(grams, off, strict=True))
+
+
+def _matrices(network: Module) -> Iterator[Tensor]:
+    for parameter in network.parameters():
+        if parameter.ndim > 1:
+            yield reshape(parameter, (-1, parameter.shape[-1]))
+
+
+def _array(images: Any) -> Array:
+    return images._array if isinstance(images, Tensor) else images
+
+
+def _draw(turn: Turn, kind: str, shape: tuple[int, ...], like: Array) -> Array:
+    """Numbers from the stream of penalties, of the dtype and on the device of ``like``."""
+    drawn = getattr(turn.streams.penalty, kind)(shape, dtype=like.dtype)
+    return to_device(drawn, device_of(like))

@@ -1,0 +1,46 @@
+"""Unrolling: the generator plays against what the discriminator is about to become."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from ..autograd import grad
+from ..tensor import substituted
+from .cures import DISCRIMINATOR, GENERATOR, Cure, Turn, objective
+
+
+@dataclass(frozen=True)
+class Unrolled(Cure):
+    """G's loss is taken against the discriminator after ``steps`` gradient steps of size ``rate``.
+
+    θ⁰ = θ, θᵏ⁺¹ = θᵏ − rate·∂L_D(θᵏ)/∂θᵏ on this batch, and the gradient flows back through all of
+    these steps into the generator (Metz et al., 2017, eq. 4 to 7). D itself then moves as usual.
+    """
+
+    steps: int = 5
+    rate: float = 1e-3
+    needs_own_fakes = True
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or not self.rate > 0:
+            raise ValueError(f"got steps {self.steps} and rate {self.rate}, wanted both positive")
+
+    @contextmanager
+    def judging(self, turn: Turn) -> Iterator[None]:
+        if turn.player != GENERATOR:
+            yield
+            return
+        game = turn.game
+        parameters = game.discriminator.parameters()
+        now = list(parameters)
+        for _ in range(self.steps):
+            with substituted(parameters, now):
+                outputs = (turn.judge(turn.shown[0]), turn.judge(turn.shown[1], generated=True))
+                ahead = replace(turn, player=DISCRIMINATOR, real=outputs[0], fake=outputs[1])
+                loss = objective(ahead)
+                slopes = grad(loss, now, create_graph=True, allow_unused=True)
+            now = [p if g is None else p - self.rate * g for p, g in zip(now, slopes, strict=True)]
+        with substituted(parameters, now):
+            yield

@@ -1,0 +1,304 @@
+"""Labels, class heads and codes: what is told, what is found out, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from games import LATENT, SHAPE, bits, pictures
+from properties import close
+
+import minigan as mg
+from minigan import Tensor, gan, nn
+from minigan.gan import Codes, Game, Labels, Normal, Trainer
+from minigan.random import Stream
+
+RNG = np.random.default_rng(0)
+CLASSES = 3
+
+
+class Told(nn.Module):
+    """A network that takes labels, one-hot beside its flattened input."""
+
+    def __init__(self, network):
+        self.network = network
+
+    def forward(self, x, labels):
+        x = mg.flatten(mg.as_tensor(x))
+        told = np.eye(CLASSES, dtype=x.dtype)[np.asarray(labels)]
+        return self.network(mg.concatenate([x, told], axis=1))
+
+
+def generator():
+    return nn.Sequential(nn.Dense(8), nn.ReLU(), nn.Dense(16), nn.Reshape(*SHAPE), nn.Tanh())
+
+
+def heads(**units):
+    body = nn.Sequential(nn.Flatten(), nn.Dense(6), nn.LeakyReLU(0.2))
+    return gan.Heads(body, **{name: nn.Dense(n) for name, n in units.items()})
+
+
+def conditional(**settings):
+    judge = nn.Sequential(nn.Dense(6), nn.LeakyReLU(0.2), nn.Dense(1))
+    return Game(
+        Told(generator()), Told(judge), "hinge", Normal(LATENT), (-1, 1),
+        conditioning=Labels(CLASSES), **settings,
+    )  # fmt: skip
+
+
+def labelled(count=24):
+    return pictures(count), np.arange(count) % CLASSES
+
+
+# Told
+
+
+def test_a_conditional_game_trains_samples_saves_and_resumes(tmp_path):
+    whole, first, second = (Trainer(conditional(cures=[gan.R1(0.1)]), seed=2) for _ in range(3))
+    for run, steps in ((whole, 4), (first, 2)):
+        run.fit([labelled(8)], steps)
+    first.save(tmp_path / "state.npz")
+    second.load(tmp_path / "state.npz")
+    second.fit([labelled(8)], 2)
+    assert bits(second.state()) == bits(whole.state())
+    path = tmp_path / "generator.npz"
+    gan.save_generator(whole.sampler, whole.game.latent, (-1, 1), path, whole.game.conditioning)
+    loaded = gan.load_generator(path, {"Told": Told})
+    for label in (None, 1, [2] * 70):
+        assert np.array_equal(loaded.sample(70, 5, label), whole.sample(70, 5, label=label))
+
+
+def test_samples_take_turns_through_the_classes_unless_told():
+    run = Trainer(conditional(), seed=1)
+    turns = run.sample(6, seed=3)
+    for label in range(CLASSES):
+        same = run.sample(6, seed=3, label=label)
+        assert np.array_equal(turns[label::CLASSES], same[label::CLASSES])
+        assert not np.array_equal(turns, same)
+
+
+def test_fakes_have_the_labels_of_the_real_images():
+    seen = []
+
+    class Watching(gan.Cure):
+        def moved(self, turn):
+            seen.append((turn.batch.condition.tolist(), turn.draw.condition.tolist()))
+
+    run = Trainer(conditional(cures=[Watching()]))
+    images, labels = labelled(5)
+    run.step((images, labels))
+    assert seen == [(labels.tolist(), labels.tolist())] * 2
+
+
+def test_only_the_generator_is_told_if_so_wished():
+    played = Game(
+        Told(generator()), heads(logits=1, class_logits=CLASSES), "hinge", Normal(LATENT), (-1, 1),
+        cures=[gan.Classification()], conditioning=Labels(CLASSES, discriminator=False),
+    )  # fmt: skip
+    report = Trainer(played).fit([labelled(8)], 3)
+    assert np.isfinite(report[1:]).all()
+
+
+@pytest.mark.parametrize(
+    "labels, message",
+    [
+        (None, "labels: got none, but this game is conditional"),
+        (np.array([0.0] * 8), r"labels: got float64 \(8,\), wanted integers"),
+        (np.array([0, 1, 2, 3] * 2), "labels: got 0 to 3, wanted 0 to 2"),
+        (np.zeros((8, 1), int), r"wanted integers \(N,\)"),
+    ],
+)
+def test_wrong_labels_are_refused(labels, message):
+    run = Trainer(conditional())
+    with pytest.raises(ValueError, match=message):
+        run.step(gan.Batch(pictures(8), labels))
+
+
+def test_labels_are_refused_where_there_are_none():
+    plain = Game(generator(), heads(logits=1), latent=Normal(LATENT))
+    with pytest.raises(ValueError, match="label: got 2, but this generator takes no labels"):
+        Trainer(plain).sample(4, label=2)
+    with pytest.raises(ValueError, match="classes: got 1, wanted at least 2"):
+        Labels(1)
+
+
+# Found out
+
+
+def cross_entropy(logits, labels):
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return float(np.mean([-np.log(p[i, k]) for i, k in enumerate(labels)]))
+
+
+def said(count, **sizes):
+    """An output of random numbers, and the arrays in it."""
+    arrays = {name: RNG.normal(size=(count, n)) for name, n in sizes.items()}
+    tensors = {name: Tensor(a, requires_grad=True) for name, a in arrays.items()}
+    return gan.Output(Tensor(np.zeros((count, 1))), **tensors), arrays
+
+
+def turn(player, real, fake, labels, condition=None, noise=None, latent=None):
+    played = Game(generator(), heads(logits=1), "hinge", latent or Normal(LATENT))
+    batch, draw = gan.Batch(pictures(len(labels)), labels), gan.Draw(noise, condition)
+    return gan.Turn(player, played, batch, draw, None, None, real=real, fake=fake)
+
+
+def test_classification_is_the_cross_entropy_of_real_and_fake_labels():
+    real, r = said(4, class_logits=3)
+    fake, f = said(4, class_logits=3)
+    labels, wanted = np.array([0, 2, 1, 1]), np.array([1, 0, 0, 2])
+    now = turn("discriminator", real, fake, labels, wanted)
+    cure = gan.Classification(real=2.0, fake=0.5, generator_weight=3.0)
+    on_real, on_fake = (cross_entropy(a["class_logits"], b) for a, b in ((r, labels), (f, wanted)))
+    close(cure.discriminator(now), 2 * on_real + 0.5 * on_fake)
+    close(cure.generator(replace(now, player="generator")), 3 * on_fake)
+
+
+def test_images_without_a_label_are_left_out():
+    real, r = said(4, class_logits=3)
+    cure = gan.Classification(fake=0, generator_weight=0)
+    now = turn("discriminator", real, real, np.array([-1, 2, -1, 1]))
+    close(cure.discriminator(now), cross_entropy(r["class_logits"][[1, 3]], [2, 1]))
+    assert cure.generator(now) is None
+    none = replace(now, batch=now.batch._replace(labels=np.full(4, -1)))
+    assert cure.discriminator(none).item() == 0
+
+
+def test_fakes_have_no_class_without_conditioning():
+    played = Game(
+        generator(), heads(logits=1, class_logits=3), latent=Normal(LATENT),
+        cures=[gan.Classification()],
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="Classification: fakes have no class"):
+        Trainer(played)
+
+
+def test_a_discriminator_without_class_logits_says_which_head_is_missing():
+    played = Game(
+        generator(), heads(logits=1), latent=Normal(LATENT),
+        cures=[gan.Classification(1, 0, 0)],
+    )  # fmt: skip
+    with pytest.raises(TypeError, match=r"gives no class logits.*class_logits=nn.Dense"):
+        Trainer(played).step(labelled(8))
+
+
+def test_semi_supervised_learning_with_k_plus_one_classes():
+    played = Game(
+        generator(), heads(class_logits=CLASSES), latent=Normal(LATENT),
+        cures=[gan.Classification(1, 0, 0)],
+    )  # fmt: skip
+    images, labels = labelled(9)
+    report = Trainer(played).fit([(images, np.where(np.arange(9) < 4, labels, -1))], 3)
+    assert np.isfinite(report[1:]).all()
+
+
+def test_the_logit_of_k_classes_is_the_log_of_their_sum():
+    d = heads(class_logits=CLASSES)
+    said = d(pictures(4))
+    close(
+        said.logits,
+        np.log(np.exp(said.class_logits.numpy()).sum(axis=1, keepdims=True)).astype("float32"),
+        1e-6,
+    )
+    assert said.features.shape == (4, 6)
+    with pytest.raises(ValueError, match="Heads: got neither logits nor class_logits"):
+        heads()
+
+
+def test_codes_are_drawn_as_they_say():
+    latent = Codes(4, (3, 2), 2)
+    z = latent.draw(500, Stream(0))
+    assert z.shape == (500, latent.size) == (500, 11)
+    assert abs(z[:, :4].std() - 1) < 0.1
+    for at, classes in ((4, 3), (7, 2)):
+        part = z[:, at : at + classes]
+        assert set(part.ravel()) == {0, 1} and (part.sum(axis=1) == 1).all()
+        assert part.mean(axis=0).min() > 0.8 / classes
+    assert z[:, 9:].min() >= -1 and z[:, 9:].max() < 1 and abs(z[:, 9:].mean()) < 0.1
+    with pytest.raises(ValueError, match="at least 2 classes to a code"):
+        Codes(4, (1,))
+
+
+def test_information_is_the_surprise_at_the_codes_and_reaches_both_players():
+    latent = Codes(2, (3,), 2)
+    fake, f = said(4, codes=5)
+    noise = latent.draw(4, Stream(1)).astype(np.float64)
+    now = turn("generator", None, fake, np.zeros(4, int), None, noise, latent)
+    labels, gap = noise[:, 2:5].argmax(axis=1), f["codes"][:, 3:] - noise[:, 5:]
+    wanted = cross_entropy(f["codes"][:, :3], labels) + 0.5 * 0.1 * (gap**2).sum(axis=1).mean()
+    cure = gan.Information(2.0, 0.1)
+    close(cure.generator(now), 2 * wanted)
+    close(cure.discriminator(now), 2 * wanted)
+    played = Game(generator(), heads(logits=1, codes=5), "hinge", latent, cures=[cure])
+    run = Trainer(played)
+    report = run.fit(pictures(), 3, 8)
+    assert np.isfinite(report[1:]).all()
+    fake = played.judge(played.generate(gan.Draw(latent.draw(4, Stream(2)))))
+    term = cure.generator(replace(now, fake=fake))
+    for g in mg.grad(term, played.generator.parameters()):  # its graph is not cut
+        assert g.numpy().any()
+
+
+def test_information_says_what_it_needs():
+    with pytest.raises(ValueError, match=r"Information: got latent=Normal.*wanted Codes"):
+        Trainer(Game(generator(), heads(logits=1), latent=Normal(3), cures=[gan.Information()]))
+    played = Game(
+        generator(), heads(logits=1, codes=4), "hinge", Codes(2, (3,), 2), cures=[gan.Information()]
+    )
+    with pytest.raises(TypeError, match=r"got codes \(8, 4\).*wanted \(N, 5\)"):
+        Trainer(played).step(pictures(8))
+
+
+# Put together
+
+
+def test_packed_images_are_laid_over_each_other():
+    class Sum(nn.Module):
+        def forward(self, x):
+            return mg.sum(x * np.arange(1.0, 5), axis=(1, 2))
+
+    x = RNG.normal(size=(6, 2, 3, 2))
+    said = gan.Packed(Sum(), 2)(x).numpy()
+    for i in range(3):
+        a, b = (x[2 * i + k].sum(axis=(0, 1)) for k in range(2))
+        close(said[i], np.array([*a, *b]) * np.arange(1.0, 5))
+    with pytest.raises(ValueError, match="Packed: got a batch of 5, wanted a multiple of 2"):
+        gan.Packed(Sum(), 2)(x[:5])
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_a_packed_game_trains_and_saves_its_discriminator(tmp_path, count):
+    judge = nn.Sequential(nn.Flatten(), nn.Dense(6), nn.ReLU(), nn.Dense(1))
+    played = Game(generator(), gan.Packed(judge, count), latent=Normal(LATENT), cures=[gan.R1()])
+    run = Trainer(played)
+    assert np.isfinite(run.fit(pictures(), 3, 8)[1:]).all()
+    nn.save(played.discriminator, tmp_path / "d.npz")
+    again = nn.load(tmp_path / "d.npz", gan.heads.MODULES)
+    assert np.array_equal(
+        again(pictures(8)).numpy(), played.discriminator.eval()(pictures(8)).numpy()
+    )
+
+
+def test_several_discriminators_each_learn():
+    several = gan.Several(heads(logits=1), nn.Sequential(nn.Flatten(), nn.Dense(1)))
+    loss = gan.SeveralDiscriminators(gan.NonSaturating(), 1.0)
+    run = Trainer(Game(generator(), several, loss, Normal(LATENT)))
+    before = run.state()
+    assert np.isfinite(run.fit(pictures(), 2, 8)[1:]).all()
+    after = run.state()
+    for name in (
+        "discriminator.discriminators.0.logits.weight",
+        "discriminator.discriminators.1.1.bias",
+    ):
+        assert not np.array_equal(before[name], after[name])
+
+
+def test_networks_may_share_parameters():
+    shared = nn.Dense(16)
+    g = nn.Sequential(nn.Dense(16), nn.ReLU(), shared, nn.Reshape(*SHAPE), nn.Tanh())
+    d = nn.Sequential(nn.Flatten(), shared, nn.LeakyReLU(0.2), nn.Dense(1))
+    runs = [Trainer(Game(g, d, latent=Normal(LATENT)), seed=0)]
+    runs[0].fit(pictures(), 3, 8)
+    state = runs[0].state()
+    assert np.array_equal(state["generator.2.weight"], state["discriminator.1.weight"])

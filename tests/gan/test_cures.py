@@ -1,0 +1,340 @@
+"""What cures show, choose, remember and write, and that they go together and with a resume."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from games import LATENT, SHAPE, bits, networks, pictures
+from properties import close
+from turns import N, Quadratic, symmetric, turn_of
+
+import minigan as mg
+from minigan import Tensor, gan, nn
+from minigan.errors import NonFiniteError
+from minigan.gan import CURES, Augmentation, Cure, Game, Normal, Trainer
+from minigan.gan.augmentation import warped
+from minigan.gan.cures import Streams
+from minigan.random import Stream
+
+RNG = np.random.default_rng(0)
+
+
+def game(*cures, loss="non_saturating", discriminator=None):
+    generator, plain = networks()
+    return Game(generator, discriminator or plain, loss, Normal(LATENT), cures=cures)
+
+
+# Weights
+
+
+def test_clipped_weights_stay_within_the_limit_and_the_generators_are_left_alone():
+    run = Trainer(game(gan.WeightClipping(0.02)))
+    run.step(pictures(8))
+    assert max(abs(p.numpy()).max() for p in run.game.discriminator.parameters()) == np.float32(
+        0.02
+    )
+    assert max(abs(p.numpy()).max() for p in run.game.generator.parameters()) > 0.1
+    with pytest.raises(ValueError, match="limit: got 0, wanted a positive number"):
+        gan.WeightClipping(0)
+
+
+def test_historical_averaging_keeps_the_mean_of_the_weights_that_were():
+    cure = gan.HistoricalAveraging(0.5)
+    run = Trainer(game(cure), seed=3)
+    history = [run.state()]
+    for _ in range(3):
+        run.step(pictures(8))
+        history.append(run.state())
+    for name in ("generator.0.weight", "discriminator.1.bias"):
+        wanted = np.mean([state[name] for state in history], axis=0)
+        np.testing.assert_allclose(history[-1][f"cure.0.{name}"], wanted, rtol=1e-5, atol=1e-7)
+
+
+def test_historical_averaging_is_the_squared_distance_from_the_mean():
+    cure = gan.HistoricalAveraging(0.5)
+    turn = turn_of("generator", cure)
+    memory = turn.memory(cure)["generator.w"]
+    memory += 0.3
+    close(cure.generator(turn), 0.5 * 0.09 * memory.size)
+
+
+# What is judged
+
+
+def test_flipped_labels_exchange_pairs_for_the_discriminator_alone():
+    cure = gan.LabelFlip(0.5)
+    turn = turn_of("discriminator", cure)
+    drawn = Streams.of(7, 3).penalty.uniform(N) < 0.5
+    assert 0 < drawn.sum() < N
+    seen = cure.judged(turn)
+    real, fake = turn.real.logits.numpy(), turn.fake.logits.numpy()
+    for i, flipped in enumerate(drawn):
+        close(seen.real.logits.numpy()[i], (fake if flipped else real)[i])
+        close(seen.fake.logits.numpy()[i], (real if flipped else fake)[i])
+    other = replace(turn, player="generator")
+    assert cure.judged(other) is other
+
+
+def test_top_k_keeps_the_best_fakes_and_ever_fewer_of_them():
+    cure = gan.TopK(0.4, 0.5)
+    for step, k in ((0, 5), (1, 3), (9, 2)):
+        turn = turn_of("generator", cure, step=step)
+        scores = np.sort(turn.fake.logits.numpy(), axis=0)[::-1]
+        close(cure.judged(turn).fake.logits.numpy(), scores[:k])
+    other = replace(turn, player="discriminator")
+    assert cure.judged(other) is other
+
+
+def test_a_pool_gives_back_older_fakes_each_once():
+    cure = gan.HistoryPool(4)
+    run = Trainer(game(cure))
+    turn = turn_of("discriminator", memories=None)
+    moment = turn.moment._replace(memories=run._memories)
+    seen, shown = [], []
+    for step in range(6):
+        fakes = np.arange(step * 3, step * 3 + 3, dtype=np.float32).reshape(3, 1, 1, 1)
+        images = Tensor(np.broadcast_to(fakes, (3, *SHAPE)).copy())
+        now = replace(turn, images=images, moment=moment._replace(streams=Streams.of(1, step)))
+        shown += cure.fakes(now).numpy()[:, 0, 0, 0].tolist()
+        seen += fakes.ravel().tolist()
+    assert shown[:3] == seen[:3]  # the pool is not full yet
+    assert set(shown) <= set(seen)
+    assert shown != seen and len(set(shown)) > 9
+    kept = run._memories[id(cure)]["images"][:, 0, 0, 0].tolist()
+    # What came in went out or is in the pool; its first four went both ways.
+    assert sorted(shown + kept) == sorted(seen + seen[:4])
+
+
+def test_a_pool_does_not_go_with_labels():
+    conditional = Game(
+        *networks(), latent=Normal(LATENT), cures=[gan.HistoryPool()], conditioning=gan.Labels(3)
+    )
+    with pytest.raises(ValueError, match="older image was made for another label"):
+        gan.HistoryPool().start(conditional)
+
+
+# What is shown
+
+
+@pytest.mark.parametrize("change", [
+    {"flip": True}, {"rotate": 30.0}, {"scale": 0.3}, {"translate": 0.4}, {"cutout": 0.6},
+    {"brightness": 0.5}, {"contrast": 0.5}, {"saturation": 0.5},
+])  # fmt: skip
+def test_a_change_changes_some_images_and_none_with_probability_0(change):
+    x = RNG.normal(size=(20, 6, 6, 3))
+    changes = Augmentation(**change)
+    close(changes(x, Stream(0), probability=0.0), x)
+    changed = changes(x, Stream(0)).numpy()
+    assert changed.shape == x.shape
+    assert np.mean([np.abs(a - b).max() > 1e-3 for a, b in zip(changed, x, strict=True)]) > 0.25
+    half = changes(x, Stream(0), probability=0.5).numpy()
+    assert sum(np.abs(a - b).max() < 1e-12 for a, b in zip(half, x, strict=True)) >= 3
+
+
+def test_flips_are_mirror_images():
+    x = RNG.normal(size=(12, 4, 5, 1))
+    y = Augmentation(flip=True)(x, Stream(1)).numpy()
+    mirrored = [np.abs(b - a[:, ::-1]).max() < 1e-12 for a, b in zip(x, y, strict=True)]
+    same = [np.abs(b - a).max() < 1e-12 for a, b in zip(x, y, strict=True)]
+    assert all(m != s for m, s in zip(mirrored, same, strict=True))
+    assert 0 < sum(mirrored) < 12
+
+
+def matrix(rows):
+    return np.array([rows], float)
+
+
+def test_warping_by_whole_pixels_is_slicing():
+    x = RNG.normal(size=(1, 4, 4, 2))
+    moved = warped(Tensor(x), matrix([[1, 0, 2 / 4], [0, 1, -4 / 4]]), fill=9.0).numpy()
+    wanted = np.full_like(x, 9.0)
+    wanted[:, :3, 2:] = x[:, 1:, :2]
+    close(moved, wanted)
+    turned = warped(Tensor(x), matrix([[0, 1, 0], [-1, 0, 0]]), fill=0.0).numpy()
+    close(turned, np.rot90(x, axes=(1, 2)))
+
+
+def test_warping_between_pixels_is_the_mean_of_neighbours():
+    x = RNG.normal(size=(1, 1, 4, 1))
+    moved = warped(Tensor(x), matrix([[1, 0, 0], [0, 1, 1 / 4]]), fill=2.0).numpy().ravel()
+    row = [*x.ravel(), 2.0]
+    close(moved, np.array([(row[i] + row[i + 1]) / 2 for i in range(4)]))
+
+
+def test_a_cut_out_square_has_its_size_and_the_rest_is_left():
+    x = RNG.normal(size=(8, 6, 4, 1))
+    y = Augmentation(cutout=0.5, fill=7.0)(x, Stream(2)).numpy()
+    for a, b in zip(x, y, strict=True):
+        hole = b == 7.0
+        assert hole.sum() == 3 * 2
+        rows, columns = (np.flatnonzero(hole[..., 0].any(axis=k)) for k in (1, 0))
+        assert np.ptp(rows) == 2 and np.ptp(columns) == 1
+        assert np.array_equal(a[~hole], b[~hole])
+
+
+def test_colours_keep_what_they_should():
+    x = RNG.normal(size=(6, 4, 4, 3))
+    y = Augmentation(brightness=0.5)(x, Stream(3)).numpy() - x
+    close(y, np.broadcast_to(y[:, :1, :1, :1], y.shape))
+    y = Augmentation(contrast=0.5)(x, Stream(3)).numpy()
+    close(y.mean(axis=(1, 2, 3)), x.mean(axis=(1, 2, 3)))
+    ratio = y.std(axis=(1, 2, 3)) / x.std(axis=(1, 2, 3))
+    assert ((ratio > 0.5) & (ratio < 1.5)).all() and np.ptp(ratio) > 0.1
+    y = Augmentation(saturation=0.5)(x, Stream(3)).numpy()
+    close(y.mean(axis=-1), x.mean(axis=-1))
+
+
+@pytest.mark.parametrize("bad", [{"rotate": -1}, {"cutout": 1.5}, {"scale": 1.0}])
+def test_impossible_changes_are_refused(bad):
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        Augmentation(**bad)
+
+
+def test_instance_noise_fades():
+    x = np.zeros((50, *SHAPE))
+    for step, std in ((0, 0.4), (5, 0.2), (10, 0.0), (99, 0.0)):
+        turn = turn_of("discriminator", step=step)
+        seen = np.asarray(mg.as_tensor(gan.InstanceNoise(0.4, 10).show(x, turn)).numpy())
+        assert abs(seen.std() - std) < 0.02
+    assert gan.InstanceNoise(0.4, 10).show(x, turn) is x
+
+
+def test_adaptive_augmentation_follows_the_sign_of_real_scores():
+    cure = gan.AdaptiveAugment(target=0.65, images=50)
+    turn = turn_of("discriminator", cure)
+    memory = turn.memory(cure)["probability"]
+    said = lambda *s: replace(turn, real=gan.Output(Tensor(np.array(s)[:, None])))  # noqa: E731
+    cure.moved(said(1.0, 2, 3, 4, 5))
+    close(memory, 0.1)
+    cure.moved(said(1.0, 2, 3, 4, -5))  # the mean sign is 0.6
+    close(memory, 0.0)
+    cure.moved(said(-1.0, 2, 3, 4, -5))
+    close(memory, 0.0)
+    cure.moved(replace(said(1.0, 2, 3), player="generator"))
+    close(memory, 0.0)
+
+
+def test_consistency_compares_scores_before_and_after_a_change():
+    changes = Augmentation(brightness=1.0)
+    cure = gan.Consistency(2.0, 0.5, changes)
+    turn = turn_of("discriminator", cure)
+    stream = Streams.of(7, 3).augmentation
+    gaps = []
+    for images in turn.shown:
+        array = images.numpy() if isinstance(images, Tensor) else images
+        judge = turn.game.discriminator
+        gaps.append((judge(array).numpy() - judge(changes(array, stream)).numpy()) ** 2)
+    close(cure.discriminator(turn), 2 * gaps[0].mean() + 0.5 * gaps[1].mean())
+
+
+# Unrolling
+
+
+def test_unrolling_differentiates_through_the_discriminators_steps():
+    """D(x) = ψx, data 0, fake θ, Wasserstein: ψᵏ⁺¹ = ψᵏ − ηθ, so L_G = −(ψ − kηθ)θ."""
+
+    class Point(nn.Module):
+        def __init__(self):
+            self.theta = nn.Parameter(np.array(0.7))
+
+        def forward(self, z):
+            return self.theta + np.zeros((len(z), 1, 1, 1))
+
+    class Slope(nn.Module):
+        def __init__(self):
+            self.psi = nn.Parameter(np.array(-0.4))
+
+        def forward(self, x):
+            return mg.reshape(self.psi * x, (-1, 1))
+
+    played = Game(Point(), Slope(), "wasserstein", Normal(1), (-1, 1), [gan.Unrolled(3, 0.1)])
+    run = Trainer(played, optimizers=mg.optim.SGD(0.01), first="generator")
+    played.generator.theta.assign(0.7)
+    run.step(np.zeros((1, 1, 1, 1)))
+    slope = -(-0.4 - 2 * 3 * 0.1 * 0.7)
+    close(played.generator.theta.item(), 0.7 - 0.01 * slope)
+    close(played.discriminator.psi.item(), -0.4 - 0.01 * played.generator.theta.item())
+
+
+# All together
+
+
+ALL = [
+    gan.R1(0.1), gan.R2(0.1), gan.GradientPenalty(), gan.Dragan(), gan.LatentConsistency(),
+    gan.LeCam(), gan.Orthogonal(), gan.WeightClipping(0.5), gan.HistoricalAveraging(0.1),
+    gan.InstanceNoise(0.1, 20), gan.DiffAugment(), gan.AdaptiveAugment(images=100),
+    gan.Consistency(1.0, 1.0), gan.HistoryPool(6), gan.LabelFlip(), gan.TopK(0.5, 0.9),
+    gan.Unrolled(1),
+]  # fmt: skip
+
+
+def test_every_cure_is_here_or_in_the_tests_of_conditioning():
+    assert {type(cure).__name__ for cure in ALL} | {"Classification", "Information"} == set(CURES)
+
+
+def test_all_cures_at_once_resume_with_the_same_bits(tmp_path):
+    whole, first, second = (Trainer(game(*ALL), seed=1) for _ in range(3))
+    whole.fit(pictures(), 6, 8)
+    first.fit(pictures(), 3, 8)
+    first.save(tmp_path / "state.npz")
+    second.load(tmp_path / "state.npz")
+    second.fit(pictures(), 3, 8)
+    assert bits(second.state()) == bits(whole.state())
+    assert any(name.startswith("cure.11.") for name in whole.state())
+
+
+def test_a_state_with_other_cures_is_refused(tmp_path):
+    run = Trainer(game(gan.R1(1.0)))
+    run.save(tmp_path / "state.npz")
+    with pytest.raises(Exception, match=r"cures.*R1\(gamma=1.0\).*R1\(gamma=2.0\)"):
+        Trainer(game(gan.R1(2.0))).load(tmp_path / "state.npz")
+
+
+@pytest.mark.parametrize("cure", [gan.HistoryPool(), gan.Unrolled()])
+def test_what_needs_turns_says_so(cure):
+    with pytest.raises(ValueError, match=f"{type(cure).__name__} needs .* one after the other"):
+        Trainer(game(cure), update="simultaneous")
+
+
+def test_something_else_is_not_a_cure():
+    with pytest.raises(TypeError, match="cures: got 'r1', wanted cures such as R1"):
+        game("r1")
+
+
+def test_memories_go_back_with_a_step_that_failed():
+    class Bad(Cure):
+        def generator(self, turn):
+            return turn.fake.logits.mean() * float("nan")
+
+    run = Trainer(game(gan.LeCam(), gan.HistoricalAveraging(), Bad()))
+    before = bits(run.state())
+    with pytest.raises(NonFiniteError):
+        run.step(pictures(8))
+    assert bits(run.state()) == before
+
+
+@pytest.mark.parametrize("update", ["simultaneous", "alternating"])
+def test_a_users_own_cure_sees_every_move(update):
+    seen = []
+
+    class Watching(Cure):
+        needs_real = True
+
+        def moved(self, turn):
+            seen.append((turn.player, turn.step, turn.real is not None, len(turn.shown[1])))
+
+    run = Trainer(game(Watching()), update=update)
+    run.fit(pictures(), 2, 8)
+    moves = ["generator", "discriminator"] if update == "simultaneous" else [
+        "discriminator", "generator"
+    ]  # fmt: skip
+    assert seen == [(player, step, True, 8) for step in range(2) for player in moves]
+
+
+def test_quadratic_helper_is_what_it_says():
+    a, b = symmetric(), RNG.normal(size=6)
+    x = RNG.normal(size=(2, 2, 3, 1))
+    flat = x.reshape(2, 6)
+    close(Quadratic(a, b)(x).numpy()[:, 0], [0.5 * v @ a @ v + b @ v for v in flat])

@@ -1,0 +1,148 @@
+"""Every penalty against its formula, on a discriminator whose slopes are known."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from properties import close
+from turns import RNG, SHAPE, N, Quadratic, symmetric, turn_of
+
+import minigan as mg
+from minigan import Tensor, gan, nn
+from minigan.gan import Game, Normal, Trainer
+from minigan.gan.cures import Moment, Streams
+from minigan.gan.records import Draw
+
+
+def slopes(turn, x):
+    d = turn.game.discriminator
+    return np.asarray(x).reshape(len(x), -1) @ d.a.numpy() + d.b.numpy()
+
+
+def norms(turn, x):
+    return np.array([np.sqrt(sum(v * v for v in row)) for row in slopes(turn, x)])
+
+
+def test_r1_and_r2_are_half_the_mean_square_slope_of_real_and_of_fake_images():
+    turn = turn_of("discriminator", gan.R1(0.7))
+    close(gan.R1(0.7).discriminator(turn), 0.35 * (norms(turn, turn.batch.images) ** 2).mean())
+    fakes = turn.images.numpy()
+    close(gan.R2(0.7).discriminator(turn), 0.35 * (norms(turn, fakes) ** 2).mean())
+
+
+@pytest.mark.parametrize("one_sided", [False, True])
+def test_gradient_penalty_is_per_sample_between_pairs(one_sided):
+    cure = gan.GradientPenalty(2.0, 3.0, one_sided)
+    turn = turn_of("discriminator", cure)
+    share = Streams.of(7, 3).penalty.uniform((N, 1, 1, 1), dtype="float64")
+    assert len(set(share.ravel().tolist())) == N  # one for each pair, not one for the batch
+    points = share * turn.batch.images + (1 - share) * turn.images.numpy()
+    gaps = norms(turn, points) - 3
+    gaps = np.maximum(gaps, 0) if one_sided else gaps
+    close(cure.discriminator(turn), 2 * (gaps**2).mean())
+
+
+def test_dragan_is_a_gradient_penalty_near_real_images():
+    cure = gan.Dragan(2.0, 0.3)
+    turn = turn_of("discriminator", cure)
+    real = turn.batch.images
+    noise = Streams.of(7, 3).penalty.uniform(real.shape, dtype="float64")
+    gaps = norms(turn, real + 0.3 * real.std() * noise) - 1
+    close(cure.discriminator(turn), 2 * (gaps**2).mean())
+
+
+@pytest.mark.parametrize("cure", [gan.GradientPenalty(2.0), gan.Dragan(2.0), gan.R1(), gan.R2()])
+def test_a_discriminator_without_slope_gives_finite_gradients(cure):
+    flat = Quadratic(np.zeros((6, 6)), np.zeros(6))
+    turn = turn_of("discriminator", cure, discriminator=flat)
+    value = cure.discriminator(turn)
+    assert value.item() == (2.0 if hasattr(cure, "weight") else 0.0)
+    for g in mg.grad(value, flat.parameters(), allow_unused=True):
+        assert g is None or not g.numpy().any()
+
+
+def test_the_gradient_of_a_penalty_is_that_of_its_formula():
+    a, b = symmetric(), RNG.normal(size=6)
+    penalty = gan.GradientPenalty(1.0, 2.0)
+    d = Quadratic(a, b)
+    judge = lambda x: gan.Output(d(x))  # noqa: E731
+    points = RNG.normal(size=(3, *SHAPE))
+    value = penalty.at(judge, points)
+    (on_b,) = mg.grad(value, [d.b])
+    g = points.reshape(3, 6) @ a + b
+    size = np.sqrt((g**2).sum(1, keepdims=True))
+    close(on_b, (2 * (size - 2) * g / size).mean(0))
+
+
+def test_a_penalty_with_batch_norm_in_the_discriminator_warns_by_name():
+    def game(*layers):
+        d = nn.Sequential(nn.Flatten(), nn.Dense(4), *layers, nn.ReLU(), nn.Dense(1))
+        g = nn.Sequential(nn.Dense(4), nn.Reshape(2, 2, 1), nn.Tanh())
+        return Game(g, d, "wasserstein", Normal(2), cures=[gan.GradientPenalty()])
+
+    with pytest.warns(UserWarning, match=r"GradientPenalty: the discriminator's BatchNorm '2'"):
+        Trainer(game(nn.BatchNorm()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Trainer(game(nn.LayerNorm()))
+
+
+def test_latent_consistency_moves_the_noise_and_keeps_the_condition():
+    cure = gan.LatentConsistency(2.0, 3.0, 0.5)
+    turn = turn_of("discriminator", cure)
+    z = turn.draw.noise
+    near = turn.game.generate(
+        Draw(z + 0.5 * Streams.of(7, 3).penalty.normal(z.shape, dtype="float64"))
+    )
+    scores = [turn.game.discriminator(x).numpy() for x in (turn.images, near)]
+    close(cure.discriminator(turn), 2 * ((scores[0] - scores[1]) ** 2).mean())
+    turn = replace(turn, player="generator", moment=Moment(3, Streams.of(7, 3)))
+    gap = turn.images.numpy() - near.numpy()
+    close(cure.generator(turn), -3 * (gap**2).mean())
+
+
+def test_lecam_pulls_scores_towards_the_others_average():
+    cure = gan.LeCam(0.5, 0.9)
+    turn = turn_of("discriminator", cure)
+    real, fake = turn.real.logits.numpy(), turn.fake.logits.numpy()
+    first = 0.5 * (((real - fake.mean()) ** 2).mean() + ((fake - real.mean()) ** 2).mean())
+    close(cure.discriminator(turn), first)
+    cure.moved(turn)
+    close(cure.discriminator(turn), first)  # the average of one batch is that batch's mean
+    memory = turn.memory(cure)
+    memory["real"][...], memory["fake"][...], memory["weights"][...] = 0.3, -0.2, 0.5
+    wanted = 0.5 * (((real + 0.4) ** 2).mean() + ((fake - 0.6) ** 2).mean())
+    close(cure.discriminator(turn), wanted)
+    cure.moved(turn)
+    close(memory["real"], 0.9 * 0.3 + 0.1 * real.mean())
+    cure.moved(replace(turn, player="generator"))
+    close(memory["weights"], 0.9 * 0.5 + 0.1)
+
+
+def test_orthogonal_sums_the_squares_off_the_diagonal_of_every_gram_matrix():
+    turn = turn_of("generator", gan.Orthogonal(0.5))
+    w = turn.game.generator.w.numpy()
+    total = sum((w[:, i] @ w[:, j]) ** 2 for i in range(6) for j in range(6) if i != j)
+    close(gan.Orthogonal(0.5).generator(turn), 0.5 * total)
+    assert gan.Orthogonal(0.5).discriminator(turn) is None
+    with pytest.raises(ValueError, match="of: got 'both'"):
+        gan.Orthogonal(of="both")
+
+
+def test_packed_images_have_one_slope_together():
+    d = gan.Packed(Quadratic(np.eye(12), np.zeros(12)), 2)
+    d.build((None, *SHAPE))
+    x = RNG.normal(size=(4, *SHAPE))
+    (found,) = gan.penalties.slopes(lambda y: gan.Output(d(y)), x)
+    close(found, (x.reshape(2, -1) ** 2).sum(axis=1))
+
+
+def test_several_discriminators_are_penalised_each():
+    several = gan.Several(*[Quadratic(np.zeros((6, 6)), np.full(6, k)) for k in (1.0, 2.0)])
+    x = Tensor(RNG.normal(size=(4, *SHAPE)))
+    found = gan.penalties.slopes(several, x)
+    close(found[0], np.full(4, 6.0))
+    close(found[1], np.full(4, 24.0))

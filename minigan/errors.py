@@ -29,6 +29,10 @@ class NonFiniteError(ArithmeticError):
     """A loss, gradient or parameter turned NaN or infinite."""
 
 
+class HealthWarning(UserWarning):
+    """The doctor found something wrong with a run."""
+
+
 def nearest(name: str, options: Iterable[str]) -> str:
     """What to add to a message about an unknown ``name``: " (did you mean 'tanh'?)", or ""."""
     from difflib import get_close_matches  # slow to import, and seldom used

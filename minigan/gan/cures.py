@@ -42,11 +42,15 @@ class Streams(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """When a move is made: the step, its random numbers, and what each cure remembers."""
+    """When a move is made: the step, its random numbers, and what each cure remembers.
+
+    Where ``squares`` is a dict, the update leaves Σg² there, by player and parameter.
+    """
 
     step: int
     streams: Streams
     memories: Mapping[int, dict[str, Array]] = {}
+    squares: dict[str, dict[str, float]] | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,10 @@ class Cure:
     def start(self, game: Game) -> dict[str, Array]:
         """What it remembers, as first values. Raises ``ValueError`` if the game can't have it."""
         return {}
+
+    def objection(self, game: Game) -> tuple[str, str] | None:
+        """What speaks against it in this game, and what to do instead, if anything does."""
+        return None
 
     def fakes(self, turn: Turn) -> Any:
         """The fakes that the discriminator learns from, in its own move."""

@@ -7,7 +7,6 @@ batch, and has the gradient 0 at 0.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -64,16 +63,15 @@ def _mean(terms: list[Tensor]) -> Tensor:
 class _SlopePenalty(Cure):
     """A penalty on ∇s, which is no sample's own where the discriminator mixes samples."""
 
-    def start(self, game: Game) -> dict[str, Array]:
+    def objection(self, game: Game) -> tuple[str, str] | None:
         mixed = _mixing(game.discriminator)
-        if mixed:
-            warnings.warn(
-                f"{type(self).__name__}: {mixed} makes a score depend on the other images of the "
-                "batch, so its gradient is not one image's: use LayerNorm or no normalisation in "
-                "the discriminator",
-                stacklevel=4,
-            )
-        return {}
+        if not mixed:
+            return None
+        return (
+            f"{type(self).__name__}: {mixed} makes a score depend on the other images of the "
+            "batch, so its gradient is not one image's",
+            "use LayerNorm or no normalisation in the discriminator",
+        )
 
 
 def _mixing(network: Module) -> str:

@@ -48,3 +48,15 @@ class Report(NamedTuple):
     generator_loss: float
     real_score: float
     fake_score: float
+
+
+class Finding(NamedTuple):
+    """What is wrong with a run, in words: a check's name, the step, what was seen, what to try."""
+
+    name: str
+    step: int
+    message: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"step {self.step}: {self.name}: {self.message}; {self.advice}"

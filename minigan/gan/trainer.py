@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from os import PathLike, fspath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..backend import Array, check_device, device_of, to_device
 from ..buffers import Buffers, duplicate
-from ..data import Images, check_range
+from ..data import Images
 from ..errors import NonFiniteError
 from ..files import FileError, load_arrays, save_arrays
 from ..nn import Module, Parameter
@@ -23,9 +23,12 @@ from .cures import Moment, Streams
 from .diagnosis import first_bad
 from .feed import as_batch, feed_of
 from .game import Game
-from .records import Batch, Report
+from .records import Batch, Finding, Report
 from .sampling import sample
 from .update import Players, Scores, alternating, simultaneous
+
+if TYPE_CHECKING:
+    from .doctor import Doctor
 
 FORMAT = "minigan.trainer/1"
 Callback = Callable[[Report], None]
@@ -38,7 +41,8 @@ class Trainer:
     Adam(2e-4, beta1=0.5) (Radford, Metz and Chintala, 2016). ``update`` is "alternating", the
     player named by ``first`` moving first, or "simultaneous". The discriminator makes
     ``discriminator_steps`` moves for each of the generator's. With ``average``, samples come from
-    a moving average of the generator's weights with that decay.
+    a moving average of the generator's weights with that decay. A ``doctor`` watches and warns of
+    what is wrong with the run (``HealthWarning``); ``findings`` has what it found.
 
     Its whole state is a function of the seed, the data and the number of steps: sampling, saving
     and callbacks change no bit of it. Networks that are built already keep the weights they have.
@@ -55,6 +59,7 @@ class Trainer:
         discriminator_steps: int = 1,
         average: float | None = None,
         device: str = "cpu",
+        doctor: bool = True,
     ) -> None:
         if update not in ("alternating", "simultaneous"):
             raise ValueError(f'update: got {update!r}, wanted "alternating" or "simultaneous"')
@@ -88,6 +93,7 @@ class Trainer:
         self._buffers = Buffers()
         self._range_checked = False
         self._image_shape: tuple[int, ...] = ()  # not known yet
+        self.doctor = _doctor(game, self.players) if doctor else None
 
     @property
     def step_count(self) -> int:
@@ -111,10 +117,13 @@ class Trainer:
             )
         records = list(map(self._prepared, map(as_batch, batches)))
         streams = Streams.of(self.seed, self.step_count)
-        moment = Moment(self.step_count, streams, self._memories)
+        signs = None if self.doctor is None else self.doctor.visit(self.step_count)
+        squares = signs.squares if signs else None
+        moment = Moment(self.step_count, streams, self._memories, squares)
+        look = signs.watching() if signs else nullcontext()
         try:
             # A number that overflows is named below; NumPy's warnings would only repeat it.
-            with self._buffers.in_use(), np.errstate(all="ignore"):
+            with self._buffers.in_use(), np.errstate(all="ignore"), look:
                 live = self._live_state()
                 before = {name: duplicate(live[name]) for name in self._at_risk}
                 scores = self._move(records, moment)
@@ -123,6 +132,8 @@ class Trainer:
             self._write({name: before[name] for name in self._statistics})
             culprit = first_bad(self.game, records, Streams.of(self.seed, self.step_count))
             self._write(before)
+            if self.doctor is not None:
+                self.doctor.broke(self.step_count + 1, f"{error}{culprit}")
             raise NonFiniteError(f"step {self.step_count + 1}: {error}{culprit}") from None
         self._buffers.trim()
         if self.average is not None:
@@ -131,13 +142,16 @@ class Trainer:
         self._counters["batches"] += len(batches)
         score = self.game.loss.score
         with no_grad():
-            return Report(
+            report = Report(
                 self.step_count,
                 scores.discriminator_loss.item(),
                 scores.generator_loss.item(),
                 score(scores.real).mean().item(),
                 score(scores.fake).mean().item(),
             )
+        if self.doctor is not None:
+            self.doctor.see(report, signs, scores, records[-1])
+        return report
 
     def _move(self, batches: Sequence[Batch], moment: Moment) -> Scores:
         if self.update == "simultaneous":
@@ -185,6 +199,11 @@ class Trainer:
         return report
 
     @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the doctor found so far."""
+        return () if self.doctor is None else tuple(self.doctor.findings)
+
+    @property
     def image_range(self) -> tuple[float, float]:
         """The range of the generator's images."""
         if self.game.image_range is None:
@@ -211,11 +230,9 @@ class Trainer:
             raise ValueError(f"batch: got no images, an array of shape {images.shape}")
         if batch.labels is not None and len(batch.labels) != len(images):
             raise ValueError(f"batch: got {len(batch.labels)} labels for {len(images)} images")
-        if not self._range_checked and self.game.image_range is not None:
-            message = check_range(to_device(images, "cpu"), *self.game.image_range)
-            if message:
-                warnings.warn(message, stacklevel=3)  # the line that called step()
+        if self.doctor is not None and not self._range_checked:
             self._range_checked = True
+            self.doctor.meet(images)
         condition = batch.condition
         return batch._replace(
             images=to_device(images.astype(self.game.dtype, copy=False), self.device),
@@ -264,6 +281,8 @@ class Trainer:
                 )
         arrays = ((name, np.asarray(state[name])) for name in live)
         self._write({name: to_device(a, device_of(live[name])) for name, a in arrays})
+        if self.doctor is not None:
+            self.doctor.forget()
 
     def save(self, path: str | PathLike[str], notes: Mapping[str, Any] | None = None) -> None:
         """Write the state and the architecture to ``path``, a ``.npz``; see ``load``.
@@ -354,6 +373,12 @@ class Trainer:
             "generator": describe(self.game.generator),
             "discriminator": describe(self.game.discriminator),
         }
+
+
+def _doctor(game: Game, players: Players) -> Doctor:
+    from .doctor import Doctor  # here, so that ``import minigan`` stays quick
+
+    return Doctor(game, players)
 
 
 def _words(value: Any) -> str:

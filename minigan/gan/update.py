@@ -75,8 +75,8 @@ def simultaneous(game: Game, players: Players, batches: Sequence[Batch], moment:
             losses = [objective(turn) for turn in turns]
             # Both gradients are taken before either player moves: first the discriminator's, which
             # has little to keep the graph for, so that the generator's can free it on its way.
-            for_discriminator = _gradients(losses[1], players.discriminator, "discriminator", True)
-            for_generator = _gradients(losses[0], players.generator, "generator")
+            for_discriminator = _gradients(losses[1], players, turns[1], True)
+            for_generator = _gradients(losses[0], players, turns[0])
         players.generator.step(for_generator)
         players.discriminator.step(for_discriminator)
         _moved(*turns)
@@ -93,7 +93,7 @@ def _discriminator_moves(
             real, fake = game.judge_both(*turn.shown, batch.condition)
             turn = replace(turn, real=real, fake=fake)
             loss = objective(turn)
-            gradients = _gradients(loss, players.discriminator, "discriminator")
+            gradients = _gradients(loss, players, turn)
         players.discriminator.step(gradients)
         _moved(turn)
     return loss, turn
@@ -109,7 +109,7 @@ def _generator_moves(game: Game, players: Players, batch: Batch, moment: Moment)
             turn = replace(turn, real=_judged(turn, 0))
         turn = replace(turn, fake=fake)
         loss = objective(turn)
-        gradients = _gradients(loss, players.generator, "generator")
+        gradients = _gradients(loss, players, turn)
     players.generator.step(gradients)
     _moved(turn)
     return loss
@@ -138,16 +138,22 @@ def draw(game: Game, batch: Batch, streams: Streams) -> Draw:
 
 
 def _gradients(
-    loss: Tensor, player: Optimizer, name: str, retain: bool = False
+    loss: Tensor, players: Players, turn: Turn, retain: bool = False
 ) -> list[Tensor | None]:
     """The gradients of the player's own parameters: nothing else is differentiated."""
+    name = turn.player
     if not math.isfinite(loss.item()):
         raise NonFiniteError(f"the {name}'s loss is {loss.item()}")
-    parameters = player.parameters
+    parameters = getattr(players, name).parameters
     found = grad(loss, list(parameters.values()), allow_unused=True, retain_graph=retain)
-    for path, g in zip(parameters, found, strict=True):
-        if g is not None and not math.isfinite(_square(g._array)):
+    squares = {
+        p: 0.0 if g is None else _square(g._array) for p, g in zip(parameters, found, strict=True)
+    }
+    for path, square in squares.items():
+        if not math.isfinite(square):
             raise NonFiniteError(f"the gradient of {name}.{path} is not finite, or too large")
+    if turn.moment.squares is not None:
+        turn.moment.squares[name] = squares
     return list(found)
 
 

@@ -12,8 +12,11 @@ from minigan.errors import NonFiniteError
 from minigan.gan import Game, NonSaturating, Normal, Trainer
 from minigan.optim import SGD
 
-# NumPy warns of what the trainer then reports; only the report is of interest here.
-pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+# NumPy and the doctor warn of what the trainer then reports; only the report is of interest here.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore::minigan.errors.HealthWarning"),
+]
 
 UPDATES = [
     {"update": "alternating"},

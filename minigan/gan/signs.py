@@ -1,0 +1,186 @@
+"""Signs: what the doctor sees of one step, all of it cheap, none of it changing a bit.
+
+The step's own passes are watched, and the sums of squares that it takes anyway are kept, so that
+little is computed for the doctor alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..backend import Array, array_module
+from ..nn import Module, ReLU, training, watch
+from ..nn.context import watcher_in_force
+from ..tensor import Tensor, no_grad
+from .cures import DISCRIMINATOR, GENERATOR
+from .game import Game
+from .losses import Loss
+from .records import Batch, Output, Report
+
+if TYPE_CHECKING:
+    from .update import Players, Scores
+
+PLAYERS = (GENERATOR, DISCRIMINATOR)
+_IMAGES = 32  # of a batch are compared with one another
+_WEIGHTS = 1024  # of each matrix are followed through a step
+
+
+class Signs:
+    """What one step showed.
+
+    ``reports`` are those of the last steps, this one's the last. By player, ``change`` is how far
+    the step moved the matrices of weights over their size, ‖Δw‖/‖w‖, and ``leverage`` has for each
+    matrix ‖g‖·‖w‖: about what the loss would change by if that matrix doubled. ``variety`` is how
+    far fakes are from their nearest neighbours in the batch, over how far real images are.
+    ``fired`` has, for each ReLU, which units did for any image. ``margins`` are by how many
+    standard deviations real images score above held-out ones, where there are any, and above fakes.
+    """
+
+    variety = 1.0
+    margins: tuple[float, float] | None = None
+
+    def __init__(self, game: Game, players: Players) -> None:
+        self.game, self.players = game, players
+        self.squares: dict[str, dict[str, float]] = {}
+        self.fired: dict[str, Array] = {}
+        self._fakes: Array | None = None
+        self._before = self._some_weights()
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Look on while the step is taken."""
+        outer = watcher_in_force.get()
+        fired: dict[int, tuple[Module, Any]] = {}
+
+        def look(module: Module, result: Any) -> None:
+            if outer is not None:
+                outer(module, result)
+            if type(module) is ReLU:
+                array = result._array
+                before = fired.get(id(module), (module, False))[1]
+                fired[id(module)] = (
+                    module,
+                    (array.max(axis=tuple(range(array.ndim - 1))) > 0) | before,
+                )
+            elif module is self.game.generator:
+                self._fakes = result._array
+
+        with watch(look):
+            yield
+        if fired:
+            self.fired = {
+                f"{player}.{path}": fired[id(module)][1]
+                for player in PLAYERS
+                for path, module in getattr(self.game, player).named_modules()
+                if id(module) in fired
+            }
+
+    def complete(
+        self,
+        reports: Sequence[Report],
+        facts: Facts,
+        batch: Batch,
+        held_out: Array | None,
+    ) -> None:
+        """Take in what the step ended with; nothing large is kept."""
+        self.reports, self.facts = reports, facts
+        self.step = reports[-1].step
+        before, now = self._before, self._some_weights()
+        self.change = {player: _relative(now[player], before[player]) for player in PLAYERS}
+        self.leverage = {player: self._leverage(player) for player in self.squares}
+        if self._fakes is not None:
+            self.variety = _variety(self._fakes, batch.images)
+            if held_out is not None and batch.condition is None:
+                self.margins = _margins(self.game, batch.images, held_out, self._fakes)
+        self._fakes, self._before = None, {}
+
+    def _leverage(self, player: str) -> dict[str, float]:
+        squares, parameters = self.squares[player], getattr(self.players, player).parameters
+        return {
+            name: (squares[name] * _square(p._array)) ** 0.5
+            for name, p in parameters.items()
+            if p.ndim > 1
+        }
+
+    def _some_weights(self) -> dict[str, list[Array]]:
+        return {
+            player: [
+                p._array.reshape(-1)[:: -(-p.size // _WEIGHTS)].copy()
+                for p in getattr(self.players, player).parameters.values()
+                if p.ndim > 1
+            ]
+            for player in PLAYERS
+        }
+
+
+class Facts(NamedTuple):
+    """What a loss is like: D's for one that can't tell, and who wants real scores below fakes'."""
+
+    chance: float
+    reversed: dict[str, bool]
+
+    @classmethod
+    def of(cls, loss: Loss, scores: Scores) -> Facts:
+        """Found by giving it made-up scores in the place of these: 0, ½, and ¼ against ¾."""
+
+        def alike(output: Output, score: float) -> Output:
+            xp = array_module(output.logits._array)
+            return output._replace(logits=Tensor(xp.full_like(output.logits._array, score)))
+
+        def judged(player: str, real: float, fake: float) -> float:
+            outputs = alike(scores.real, real), alike(scores.fake, fake)
+            return float(getattr(loss, player)(*outputs).item())
+
+        with no_grad():
+            chance = min(judged(DISCRIMINATOR, x, x) for x in (0.0, 0.5))  # a score, a probability
+            against = judged(DISCRIMINATOR, 0.75, 0.25) > judged(DISCRIMINATOR, 0.25, 0.75)
+            away = judged(GENERATOR, 0.5, 0.75) > judged(GENERATOR, 0.5, 0.25)
+        return cls(chance, {DISCRIMINATOR: against, GENERATOR: away})
+
+
+def _square(array: Array) -> float:
+    flat = array.reshape(-1)
+    return float(array_module(array).vdot(flat, flat))
+
+
+def _length(arrays: Sequence[Array]) -> float:
+    return sum(map(_square, arrays)) ** 0.5
+
+
+def _relative(now: Sequence[Array], before: Sequence[Array]) -> float:
+    """‖now − before‖/‖before‖, 0 where all were 0."""
+    size = _length(before)
+    return _length([a - b for a, b in zip(now, before, strict=True)]) / size if size else 0.0
+
+
+def _variety(fake: Array, real: Array) -> float:
+    ours, theirs = (_nearest(x[:_IMAGES]) for x in (fake, real))
+    return ours / theirs if theirs > 0 else 1.0
+
+
+def _nearest(images: Array) -> float:
+    """The median distance of an image to the nearest other one."""
+    xp = array_module(images)
+    if len(images) < 2:
+        return 0.0
+    x = images.reshape(len(images), -1).astype("float32", copy=False)
+    x = x - x.mean(axis=0)  # or large squares cancel
+    gram = x @ x.T
+    squares = gram.diagonal()
+    distances = squares[:, None] + squares - 2 * gram
+    xp.fill_diagonal(distances, xp.inf)
+    return float(xp.median(distances.min(axis=1)).clip(0)) ** 0.5
+
+
+def _margins(game: Game, real: Array, held_out: Array, fake: Array) -> tuple[float, float]:
+    """E s(x) − E s(held out) and E s(x) − E s(G(z)), in standard deviations within such a group.
+
+    Of the discriminator in evaluation mode.
+    """
+    with no_grad(), training(False):
+        scores = [game.judge(images).logits._array for images in (real, held_out, fake)]
+    known, unknown, made = (float(one.mean()) for one in scores)
+    spread = (sum(float(one.var()) for one in scores) / len(scores)) ** 0.5 or 1.0
+    return (known - unknown) / spread, (known - made) / spread

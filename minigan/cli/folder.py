@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..files import FileError, read_header, write_text
-from ..gan import Report
+from ..gan import Finding, Report
 from ..gan.trainer import FORMAT as TRAINER
 from ..nn.files import FORMAT as MODULE
 from .config import Config, parsed_json, read_config
@@ -28,6 +28,7 @@ _FILES = (
     "samples.png",
     "curves.png",
     "log.jsonl",
+    "findings.jsonl",
 )
 _PICTURES = "step-*.png"
 _TEMPORARY = ".minigan-*.tmp"  # what a kill within files.write_atomically leaves
@@ -51,6 +52,11 @@ class RunFolder:
     def log_file(self) -> Path:
         """A line for each logged step."""
         return self.path / "log.jsonl"
+
+    @property
+    def findings_file(self) -> Path:
+        """A line for each thing that the doctor found."""
+        return self.path / "findings.jsonl"
 
     @property
     def state(self) -> Path:
@@ -179,6 +185,9 @@ class RunFolder:
         if self.log_file.exists():
             kept = [line for line in self.read_log() if line["step"] <= step]
             write_text(self.log_file, "".join(json.dumps(line) + "\n" for line in kept))
+        if self.findings_file.exists():
+            found = [finding._asdict() for finding in self.read_findings() if finding.step <= step]
+            write_text(self.findings_file, "".join(json.dumps(line) + "\n" for line in found))
 
     def picture(self, step: int) -> Path:
         """Where the samples drawn at ``step`` go."""
@@ -189,36 +198,53 @@ class RunFolder:
 
     def log(self, report: Report) -> None:
         """Append one line."""
-        line = json.dumps(report._asdict()) + "\n"
-        with self._appending() as file:
-            file.write(line.encode())
+        self._append(self.log_file, report)
+
+    def note(self, finding: Finding) -> None:
+        """Append one line to what the doctor found."""
+        self._append(self.findings_file, finding)
+
+    def _append(self, path: Path, record: Report | Finding) -> None:
+        with self._appending(path) as file:
+            file.write((json.dumps(record._asdict()) + "\n").encode())
 
     def sync_log(self) -> None:
         """Wait until the log is on the disk: before a state that it must not be behind."""
-        with self._appending() as file:
+        with self._appending(self.log_file) as file:
             os.fsync(file.fileno())
 
     @contextmanager
-    def _appending(self) -> Iterator[IO[bytes]]:
+    def _appending(self, path: Path) -> Iterator[IO[bytes]]:
         try:
-            with open(self.log_file, "ab") as file:
+            with open(path, "ab") as file:
                 yield file
         except OSError as error:
-            reason = f"cannot write {str(self.log_file)!r}: {error.strerror}"
+            reason = f"cannot write {str(path)!r}: {error.strerror}"
             raise OSError(error.errno, reason) from error
 
     def read_log(self) -> list[dict[str, Any]]:
         """The logged steps; a line that a kill cut short is left out."""
-        lines = self.log_file.read_bytes().splitlines() if self.log_file.exists() else []
-        return [line for line in map(_parsed, lines) if line is not None]
+        return [
+            line
+            for line in _lines(self.log_file)
+            if all(type(line.get(k)) in (int, float) for k in Report._fields)
+        ]
+
+    def read_findings(self) -> list[Finding]:
+        """What the doctor found, in the order in which it did."""
+        return [
+            Finding(**line)
+            for line in _lines(self.findings_file)
+            if line.keys() == set(Finding._fields)
+        ]
 
 
-def _parsed(line: bytes) -> dict[str, Any] | None:
-    """The line's object if it is whole and holds numbers."""
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(value, dict) or type(value.get("step")) is not int:
-        return None
-    return value if all(type(value.get(k)) in (int, float) for k in Report._fields) else None
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a file that are whole objects with a step."""
+    for line in path.read_bytes().splitlines() if path.exists() else []:
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict) and type(value.get("step")) is int:
+            yield value

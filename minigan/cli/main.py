@@ -19,9 +19,9 @@ _USER_ERRORS = (ValueError, TypeError, KeyError, OSError, ImportError, MemoryErr
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with these arguments (by default the process's); returns the exit status.
 
-    0 done, 1 the training diverged or a gradient check did not pass, 2 something to mend, 130 and
-    143 stopped by a signal. With the environment variable MINIGAN_TRACEBACK=1 an error shows where
-    it came from.
+    0 done, 1 the training diverged, the doctor found something or a gradient check did not pass, 2
+    something to mend, 130 and 143 stopped by a signal. With the environment variable
+    MINIGAN_TRACEBACK=1 an error shows where it came from.
     """
     _mend_streams()
     try:
@@ -93,6 +93,7 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
     for name, words, add in (
         ("train", "train a recipe, or go on with a run", _train_arguments),
         ("sample", "draw images from a trained generator", _sample_arguments),
+        ("doctor", "say what is wrong with a run, and what to try", _doctor_arguments),
         ("info", "tell what a run or a saved file holds", _info_arguments),
         ("recipes", "list the recipes and their settings", _recipes_arguments),
         ("gradcheck", "check gradients: minigan's own, or your code's", _gradcheck_arguments),
@@ -142,6 +143,15 @@ def _sample_arguments(parser: _Parser) -> None:
     parser.set_defaults(action=_action("sample"))
 
 
+def _doctor_arguments(parser: _Parser) -> None:
+    parser.add_argument("source", metavar="RUN", help="a run's folder")
+    parser.epilog = (
+        "Tells what was found as the run was trained, and what shows in its log and in a few more "
+        "steps that are not kept. Exit status 1 means that there is something."
+    )
+    parser.set_defaults(action=_action("doctor"))
+
+
 def _info_arguments(parser: _Parser) -> None:
     parser.add_argument("source", metavar="RUN_OR_FILE", help="a run's folder, or any .npz of ours")
     parser.set_defaults(action=_action("info"))
@@ -186,10 +196,11 @@ def _action(name: str) -> Callable[[argparse.Namespace], int]:
             from .gradcheck import gradcheck
 
             return gradcheck(asked)
-        from . import inspect, train
+        from . import doctor, inspect, train
 
         functions: dict[str, Callable[[argparse.Namespace], int]] = {
             "train": train.train,
+            "doctor": doctor.doctor,
             "sample": inspect.sample,
             "info": inspect.info,
             "recipes": inspect.recipes,

@@ -7,6 +7,7 @@ import shlex
 import signal
 import sys
 import threading
+import warnings
 from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -17,8 +18,8 @@ import numpy as np
 from .. import nn
 from ..backend import check_device
 from ..data import Images
-from ..errors import NonFiniteError
-from ..gan import Report, Trainer, save_generator
+from ..errors import HealthWarning, NonFiniteError
+from ..gan import Finding, Report, Trainer, save_generator
 from ..gan.losses import BinaryCrossEntropy, Loss
 from .config import Config, fresh, given_options, recipe_named, resumed, with_images
 from .folder import RunFolder
@@ -68,7 +69,7 @@ def train(asked: argparse.Namespace) -> int:
     recipe = recipe_named(config.recipe)
     images = recipe.load_data(config.recipe_settings(), config.data)
     config = with_images(config, images)
-    trainer = _made_trainer(config, images)
+    trainer = made_trainer(config, images)
     _check(trainer, images, config)
     # Bad numbers are found and named by the trainer; NumPy's warnings would only repeat them.
     with folder.locked(), Signals() as signals, np.errstate(all="ignore"):
@@ -83,14 +84,22 @@ def train(asked: argparse.Namespace) -> int:
         return Run(trainer, images, config, folder, signals, asked.quiet).go()
 
 
-def _made_trainer(config: Config, images: Images) -> Trainer:
+def made_trainer(config: Config, images: Images) -> Trainer:
     try:
-        made = recipe_named(config.recipe).make_trainer(
-            config.recipe_settings(), images.shape, config.seed, config.device
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", HealthWarning)  # a run tells its findings itself
+            made = recipe_named(config.recipe).make_trainer(
+                config.recipe_settings(), images.shape, config.seed, config.device
+            )
     except (ValueError, TypeError) as error:  # of a layer, which knows no names of settings
         raise ValueError(f"settings of {config.recipe}: {error}") from error
     return cast(Trainer, made)
+
+
+def held_out(config: Config) -> Images | None:
+    """The images that the recipe learns nothing from, where it has such."""
+    function = getattr(recipe_named(config.recipe), "held_out", None)
+    return function(config.recipe_settings(), config.data) if function else None
 
 
 def _settled(asked: argparse.Namespace) -> tuple[RunFolder, Config]:
@@ -182,6 +191,7 @@ class Run:
         """Train to the last step, or until a signal; returns the exit status."""
         self.folder.write_config(self.config)
         self._announce()
+        self._listen()
         try:
             self._train()
             self._finish()
@@ -190,6 +200,7 @@ class Run:
             print(f"minigan: stopped at step {self.saved_step}; {self._hint()}", file=sys.stderr)
             return 128 + stop.number
         except NonFiniteError as error:
+            self.folder.note(self.trainer.findings[-1])
             raise NonFiniteError(
                 f"{error}; {self.folder.path} keeps the state of step {self.saved_step}"
             ) from None
@@ -202,8 +213,31 @@ class Run:
             self._save()
         with self._progress():
             self.trainer.fit(
-                self.images, steps - done, self.config.batch, callbacks=[self._after_step]
+                self.images,
+                steps - done,
+                self.config.batch,
+                callbacks=[self._after_step],
+                held_out=held_out(self.config),
             )
+
+    def _listen(self) -> None:
+        """Tell and keep what the doctor finds, but for what it found before the run was resumed."""
+        doctor = self.trainer.doctor
+        if doctor is None:
+            return
+        before = self.folder.read_findings()
+        new = [finding for finding in doctor.findings if finding not in before]
+        doctor.findings[:] = before
+        doctor.tell = self._tell
+        for finding in new:
+            doctor.findings.append(finding)
+            self._tell(finding)
+
+    def _tell(self, finding: Finding) -> None:
+        self.folder.note(finding)
+        if self._bar is not None:
+            self._bar.clear()
+        print(f"minigan: {finding}", file=sys.stderr, flush=True)
 
     def _after_step(self, report: Report) -> None:
         step, config = report.step, self.config

@@ -23,7 +23,7 @@ from .losses import (
     SeveralDiscriminators,
     Wasserstein,
 )
-from .records import Batch, Draw, Output, Report
+from .records import Batch, Draw, Finding, Output, Report
 from .sampling import sample
 from .trainer import Trainer
 
@@ -90,6 +90,7 @@ __all__ = [
     "Dragan",
     "Draw",
     "FeatureMatching",
+    "Finding",
     "Game",
     "GradientPenalty",
     "Heads",

@@ -25,7 +25,7 @@ COLLAPSED = 0.15
 """Of the distance between neighbouring real images: fakes are one picture, or a few."""
 VANISHED = 0.01
 """Leverage: all of G's weights would have to double to change its loss by a hundredth."""
-VANISHED_ON_THE_WAY = 1e-3
+VANISHED_ON_THE_WAY = 0.01
 """Of the leverage of G's other layers. In a chain of linear layers and ReLUs all have the same."""
 EXPLODED = 500.0
 """Leverage: a change of the weights by a 500th changes the loss, which is about 1, by 1."""
@@ -61,9 +61,9 @@ def swapped(seen: Sequence[Signs]) -> str:
     if against[DISCRIMINATOR] != against[GENERATOR]:
         odd = "discriminator" if against[DISCRIMINATOR] else "generator"
         return f"the {odd}'s loss is lower where fakes score above real images"
-    wins = _typical_loss(last) < last.facts.chance / 2
-    below = all(r.real_score < r.fake_score for r in last.reports)
-    if _long(last) and wins and below and not against[DISCRIMINATOR]:
+    wins = last.loss < last.facts.chance / 2
+    below = wins and all(r.real_score < r.fake_score for r in last.reports)
+    if _long(last) and below and not against[DISCRIMINATOR]:
         real, fake = last.reports[-1].real_score, last.reports[-1].fake_score
         return (
             f"the discriminator wins by scoring real images ({real:.2g}) below fakes ({fake:.2g})"
@@ -74,16 +74,15 @@ def swapped(seen: Sequence[Signs]) -> str:
 def saturated(seen: Sequence[Signs]) -> str:
     """Whether the discriminator is never wrong; a critic, whose chance is 0, can't be right."""
     last = seen[-1]
-    chance, loss = last.facts.chance, _typical_loss(last)
-    mean_real, mean_fake = (
-        median(getattr(r, name) for r in last.reports) for name in ("real_score", "fake_score")
+    chance = last.facts.chance
+    if not _long(last) or chance <= 0 or last.loss >= SATURATED * chance:
+        return ""
+    if median(r.real_score - r.fake_score for r in last.reports) <= 0:
+        return ""
+    return (
+        f"the discriminator's loss is {max(last.loss, 0):.2g} where guessing gives {chance:.2g}: "
+        "it is sure of every image"
     )
-    if _long(last) and loss < SATURATED * chance and mean_real > mean_fake and chance > 0:
-        return (
-            f"the discriminator's loss is {max(loss, 0):.2g} where guessing gives {chance:.2g}: "
-            "it is sure of every image"
-        )
-    return ""
 
 
 def collapsed(seen: Sequence[Signs]) -> str:
@@ -125,8 +124,8 @@ def too_fast(seen: Sequence[Signs]) -> str:
     RMSprop's average starts from 0, which makes its first step 1/√(1 − ρ) times too long.
     """
     signs = seen[-1]
-    clipped = any(isinstance(cure, WeightClipping) for cure in signs.game.cures)
-    for player, optimizer in zip(PLAYERS, signs.players, strict=True):
+    clipped = any(isinstance(cure, WeightClipping) for cure in signs.subject.game.cures)
+    for player, optimizer in zip(PLAYERS, signs.subject.players, strict=True):
         change = signs.change[player] * (1 - getattr(optimizer, "rho", 0)) ** 0.5
         told = signs.step == 1 and not (clipped and player == DISCRIMINATOR)
         if change > TOO_FAST and told:
@@ -136,7 +135,7 @@ def too_fast(seen: Sequence[Signs]) -> str:
 
 def too_slow(seen: Sequence[Signs]) -> str:
     """Whether the first rounds hardly moved the weights, though there was a gradient."""
-    for player, optimizer in zip(PLAYERS, seen[-1].players, strict=True):
+    for player, optimizer in zip(PLAYERS, seen[-1].subject.players, strict=True):
         change = max(s.change[player] for s in seen)
         pull = min(max(s.leverage[player].values(), default=0) for s in seen)
         if seen[0].step == 1 and change < TOO_SLOW and pull > VANISHED and not optimizer.schedule:
@@ -226,10 +225,6 @@ def odd_settings(
         if isinstance(owner, BatchNorm) and owner.decay < SHORT_MEMORY:
             message = f"{title} has decay={owner.decay:g} and forgets all but the last batches"
             yield "decay", message, "for PyTorch's momentum m pass decay=1 - m"
-
-
-def _typical_loss(signs: Signs) -> float:
-    return median(r.discriminator_loss for r in signs.reports)
 
 
 def _long(signs: Signs) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 import warnings
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ..backend import Array, to_device
 from ..data import check_range
@@ -14,12 +16,12 @@ from ..errors import HealthWarning
 from .checks import CHECKS, REPORTS, odd_settings
 from .game import Game
 from .records import Batch, Finding, Report
-from .signs import PLAYERS, Facts, Signs
+from .signs import PLAYERS, Facts, Signs, Subject
 
 if TYPE_CHECKING:
     from .update import Players, Scores
 
-EVERY = 20
+EVERY = 25
 """Steps from one look at the networks to the next; reports are read at every step."""
 
 
@@ -32,7 +34,7 @@ class Doctor:
     """
 
     def __init__(self, game: Game, players: Players, every: int = EVERY) -> None:
-        self.game, self.players, self.every = game, players, every
+        self.game, self.every, self._subject = game, every, Subject(game, players)
         self.tell: Callable[[Finding], None] = _warn
         self.findings: list[Finding] = []
         self.held_out: Array | None = None
@@ -51,19 +53,29 @@ class Doctor:
         self._reports: deque[Report] = deque(maxlen=REPORTS)
         self._seen: deque[Signs] = deque(maxlen=max(check.rounds for check in CHECKS))
 
+    def hold_out(self, batch: Batch) -> None:
+        """Compare the scores of real images with those of these, which are not learned from."""
+        like = self.game.discriminator.parameters()[0]
+        self.held_out = to_device(batch.images.astype(like.dtype, copy=False), like.device)
+
+    def recall(self, reports: Iterable[Report]) -> None:
+        """Take in reports of steps before, as a log has them."""
+        self._reports.extend(reports)
+
     def visit(self, step: int) -> Signs | None:
         """What to watch the step after ``step`` with, if it is to be looked at."""
         if step and (step + 1) % self.every:
             return None
-        return Signs(self.game, self.players)
+        return Signs(self._subject)
 
     def see(self, report: Report, signs: Signs | None, scores: Scores, batch: Batch) -> None:
         """Take in a step's end, and say what is wrong."""
         self._reports.append(report)
         if signs is None:
             return
-        self._facts = self._facts or Facts.of(self.game.loss, scores)
-        signs.complete(tuple(self._reports), self._facts, batch, self.held_out)
+        with np.errstate(all="ignore"):  # a run may be about to overflow
+            self._facts = self._facts or Facts.of(self.game.loss, scores)
+            signs.complete(tuple(self._reports), self._facts, batch, self.held_out)
         self._seen.append(signs)
         known = {finding.name for finding in self.findings}
         seen = list(self._seen)

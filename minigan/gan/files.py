@@ -68,3 +68,22 @@ def load_generator(
     except (KeyError, TypeError, ValueError):
         raise FileError(f"{path}: holds no generator (its header names no latent)") from None
     return SavedGenerator(load(path, custom), latent, (low, high), conditioning)
+
+
+def in_words(value: Any) -> str:
+    """A setting as its ``repr``, or its class where that would differ every time."""
+    words = repr(value)
+    return type(value).__name__ if " at 0x" in words else words
+
+
+def difference(found: Any, wanted: Any, where: str = "") -> str | None:
+    """The first place where two trees differ, in words; a file's lists may be tuples here."""
+    rows = (list, tuple)
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        pairs = [(key, found.get(key), wanted.get(key)) for key in wanted | found]
+    elif isinstance(found, rows) and isinstance(wanted, rows) and len(found) == len(wanted):
+        pairs = [(str(i), a, b) for i, (a, b) in enumerate(zip(found, wanted, strict=True))]
+    else:
+        return None if found == wanted else f"{where} is {found!r}, wanted {wanted!r}"
+    places = (difference(a, b, f"{where}.{key}" if where else key) for key, a, b in pairs)
+    return next((place for place in places if place), None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..backend import Array, array_module
@@ -27,92 +28,93 @@ _IMAGES = 32  # of a batch are compared with one another
 _WEIGHTS = 1024  # of each matrix are followed through a step
 
 
+class Subject:
+    """Whom the signs are of; what never changes is looked up once."""
+
+    def __init__(self, game: Game, players: Players) -> None:
+        self.game, self.players = game, players
+        self.matrices = {
+            player: {
+                name: p for name, p in getattr(players, player).parameters.items() if p.ndim > 1
+            }
+            for player in PLAYERS
+        }
+        self.units = {
+            id(module): f"{player}.{path}"
+            for player in PLAYERS
+            for path, module in getattr(game, player).named_modules()
+            if type(module) is ReLU
+        }
+
+    def some_weights(self) -> dict[str, list[Array]]:
+        """Copies of some of each matrix, by player."""
+        return {
+            player: [p._array.reshape(-1)[:: -(-p.size // _WEIGHTS)].copy() for p in held.values()]
+            for player, held in self.matrices.items()
+        }
+
+
 class Signs:
     """What one step showed.
 
-    ``reports`` are those of the last steps, this one's the last. By player, ``change`` is how far
-    the step moved the matrices of weights over their size, ‖Δw‖/‖w‖, and ``leverage`` has for each
-    matrix ‖g‖·‖w‖: about what the loss would change by if that matrix doubled. ``variety`` is how
-    far fakes are from their nearest neighbours in the batch, over how far real images are.
-    ``fired`` has, for each ReLU, which units did for any image. ``margins`` are by how many
-    standard deviations real images score above held-out ones, where there are any, and above fakes.
+    ``reports`` are those of the last steps, this one's the last, ``loss`` the median of D's. By
+    player, ``change`` is how far the step moved the matrices of weights over their size,
+    ‖Δw‖/‖w‖, and ``leverage`` has for each matrix ‖g‖·‖w‖: about what the loss would change by if
+    that matrix doubled. ``variety`` is how far fakes are from their nearest neighbours in the
+    batch, over how far real images are. ``fired`` has, for each ReLU, which units did for any
+    image. ``margins`` are by how many standard deviations real images score above held-out ones,
+    where there are any, and above fakes.
     """
 
     variety = 1.0
     margins: tuple[float, float] | None = None
 
-    def __init__(self, game: Game, players: Players) -> None:
-        self.game, self.players = game, players
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
         self.squares: dict[str, dict[str, float]] = {}
         self.fired: dict[str, Array] = {}
         self._fakes: Array | None = None
-        self._before = self._some_weights()
+        self._before = subject.some_weights()
 
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Look on while the step is taken."""
         outer = watcher_in_force.get()
-        fired: dict[int, tuple[Module, Any]] = {}
+        units, generator = self.subject.units, self.subject.game.generator
 
         def look(module: Module, result: Any) -> None:
             if outer is not None:
                 outer(module, result)
-            if type(module) is ReLU:
-                array = result._array
-                before = fired.get(id(module), (module, False))[1]
-                fired[id(module)] = (
-                    module,
-                    (array.max(axis=tuple(range(array.ndim - 1))) > 0) | before,
-                )
-            elif module is self.game.generator:
+            if id(module) in units:
+                array, name = result._array, units[id(module)]
+                fires = array.max(axis=tuple(range(array.ndim - 1))) > 0
+                self.fired[name] = fires | self.fired.get(name, False)
+            elif module is generator:
                 self._fakes = result._array
 
         with watch(look):
             yield
-        if fired:
-            self.fired = {
-                f"{player}.{path}": fired[id(module)][1]
-                for player in PLAYERS
-                for path, module in getattr(self.game, player).named_modules()
-                if id(module) in fired
-            }
 
     def complete(
-        self,
-        reports: Sequence[Report],
-        facts: Facts,
-        batch: Batch,
-        held_out: Array | None,
+        self, reports: Sequence[Report], facts: Facts, batch: Batch, held_out: Array | None
     ) -> None:
         """Take in what the step ended with; nothing large is kept."""
-        self.reports, self.facts = reports, facts
-        self.step = reports[-1].step
-        before, now = self._before, self._some_weights()
-        self.change = {player: _relative(now[player], before[player]) for player in PLAYERS}
-        self.leverage = {player: self._leverage(player) for player in self.squares}
+        self.reports, self.facts, self.step = reports, facts, reports[-1].step
+        self.loss = median(r.discriminator_loss for r in reports)
+        now = self.subject.some_weights()
+        self.change = {p: _relative(now[p], before) for p, before in self._before.items()}
+        self.leverage = {
+            player: {
+                name: (squares[name] * _square(p._array)) ** 0.5
+                for name, p in self.subject.matrices[player].items()
+            }
+            for player, squares in self.squares.items()
+        }
         if self._fakes is not None:
             self.variety = _variety(self._fakes, batch.images)
             if held_out is not None and batch.condition is None:
-                self.margins = _margins(self.game, batch.images, held_out, self._fakes)
+                self.margins = _margins(self.subject.game, batch.images, held_out, self._fakes)
         self._fakes, self._before = None, {}
-
-    def _leverage(self, player: str) -> dict[str, float]:
-        squares, parameters = self.squares[player], getattr(self.players, player).parameters
-        return {
-            name: (squares[name] * _square(p._array)) ** 0.5
-            for name, p in parameters.items()
-            if p.ndim > 1
-        }
-
-    def _some_weights(self) -> dict[str, list[Array]]:
-        return {
-            player: [
-                p._array.reshape(-1)[:: -(-p.size // _WEIGHTS)].copy()
-                for p in getattr(self.players, player).parameters.values()
-                if p.ndim > 1
-            ]
-            for player in PLAYERS
-        }
 
 
 class Facts(NamedTuple):

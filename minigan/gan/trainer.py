@@ -22,6 +22,7 @@ from .conditioning import labels_for
 from .cures import Moment, Streams
 from .diagnosis import first_bad
 from .feed import as_batch, feed_of
+from .files import difference, in_words
 from .game import Game
 from .records import Batch, Finding, Report
 from .sampling import sample
@@ -178,17 +179,21 @@ class Trainer:
         batch: int = 64,
         callbacks: Sequence[Callback] = (),
         progress: Callable[[Iterable[int]], Iterable[int]] | None = None,
+        held_out: Any = None,
     ) -> Report | None:
         """Take ``steps`` further steps on ``data``; returns the last report.
 
         ``data`` is ``Images`` or an array (N, H, W, C), scaled to the generator's range and taken
         in random order, or an iterable of batches, taken as they come. Each callback is given the
         ``Report`` after every step; it may read, sample and save. ``progress`` wraps the range of
-        steps, as ``tqdm.tqdm`` does.
+        steps, as ``tqdm.tqdm`` does. From ``held_out`` images, like ``data``, nothing is learned:
+        by them the doctor sees whether the discriminator knows the others by heart.
         """
         is_set = isinstance(data, (Images, np.ndarray))
         feed = feed_of(data, batch, self.seed, self.image_range if is_set else None)
         self._range_checked |= is_set  # as the feed scales a set of images to the range
+        if held_out is not None and self.doctor is not None:
+            self.doctor.hold_out(feed_of(held_out, min(64, len(held_out)), 0, self.image_range)(0))
         report = None
         counts = range(steps)
         for _ in counts if progress is None else progress(counts):
@@ -305,11 +310,11 @@ class Trainer:
         expected = {name: (a.shape, np.dtype(a.dtype)) for name, a in self._live_state().items()}
         arrays, header = load_arrays(path, format=FORMAT, expected=expected)
         found = header.pop("notes", {})
-        difference = _difference(header, self._header())
+        odd = difference(header, self._header())
         if notes is not None:
-            difference = difference or _difference(found, dict(notes))
-        if difference:
-            raise FileError(f"{fspath(path)!r} is of another run: its {difference}")
+            odd = odd or difference(found, dict(notes))
+        if odd:
+            raise FileError(f"{fspath(path)!r} is of another run: its {odd}")
         self.load_state(arrays)
 
     def _live_state(self) -> dict[str, Array]:
@@ -365,10 +370,10 @@ class Trainer:
             "first": self.first,
             "discriminator_steps": self.discriminator_steps,
             "average": None if self.average is None else self.average.decay,
-            "loss": _words(self.game.loss),
-            "latent": _words(self.game.latent),
-            "conditioning": _words(self.game.conditioning),
-            "cures": [_words(cure) for cure in self.game.cures],
+            "loss": in_words(self.game.loss),
+            "latent": in_words(self.game.latent),
+            "conditioning": in_words(self.game.conditioning),
+            "cures": [in_words(cure) for cure in self.game.cures],
             "optimizers": [player.describe() for player in self.players],
             "generator": describe(self.game.generator),
             "discriminator": describe(self.game.discriminator),
@@ -379,21 +384,3 @@ def _doctor(game: Game, players: Players) -> Doctor:
     from .doctor import Doctor  # here, so that ``import minigan`` stays quick
 
     return Doctor(game, players)
-
-
-def _words(value: Any) -> str:
-    words = repr(value)
-    return type(value).__name__ if " at 0x" in words else words  # an address differs every time
-
-
-def _difference(found: Any, wanted: Any, where: str = "") -> str | None:
-    """The first place where two trees differ, in words; a file's lists may be tuples here."""
-    rows = (list, tuple)
-    if isinstance(found, dict) and isinstance(wanted, dict):
-        pairs = [(key, found.get(key), wanted.get(key)) for key in wanted | found]
-    elif isinstance(found, rows) and isinstance(wanted, rows) and len(found) == len(wanted):
-        pairs = [(str(i), a, b) for i, (a, b) in enumerate(zip(found, wanted, strict=True))]
-    else:
-        return None if found == wanted else f"{where} is {found!r}, wanted {wanted!r}"
-    places = (_difference(a, b, f"{where}.{key}" if where else key) for key, a, b in pairs)
-    return next((place for place in places if place), None)

@@ -43,6 +43,11 @@ def load_data(settings: dict[str, Any], path: str | None) -> Images:
     return digits().split(HELD_OUT, seed=0)[0]
 
 
+def held_out(settings: dict[str, Any], path: str | None) -> Images | None:
+    """Digits that nothing is learned from, where they are those of the package."""
+    return None if path is not None else digits().split(HELD_OUT, seed=0)[1]
+
+
 def networks(
     settings: dict[str, Any], shape: tuple[int, int, int]
 ) -> tuple[Sequential, Sequential]:

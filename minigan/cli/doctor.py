@@ -21,6 +21,8 @@ _LOOKS = 5  # steps in a row, as many as any check wants
 def doctor(asked: argparse.Namespace) -> int:
     """Run ``minigan doctor``; the exit status is 1 if there is something to say."""
     folder = RunFolder(existing(asked.source))
+    if not folder.path.is_dir():
+        raise NotADirectoryError(f"{asked.source!r} is a file, wanted the folder of a run")
     config = folder.read_config()
     found = folder.read_findings()
     if folder.state.exists():

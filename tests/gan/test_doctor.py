@@ -1,0 +1,224 @@
+"""The doctor: it names what is wrong, leaves healthy runs alone, and changes nothing."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from games import bits, networks, pictures, trainer
+from hypothesis import given
+from hypothesis import strategies as st
+
+import minigan as mg
+from benchmarks.doctor import FAULTS, KNOWN, RECIPES, UNKNOWN, Swapped, found
+from minigan import nn, recipes
+from minigan.errors import HealthWarning, NonFiniteError
+from minigan.gan import LOSSES, R1, Game, GradientPenalty, Normal, Output, Trainer
+from minigan.gan.doctor import EVERY
+from minigan.gan.losses import loss_named
+from minigan.gan.signs import Facts, _nearest
+from minigan.gan.update import Scores
+from minigan.optim import SGD, Adam
+
+
+def quiet(run):
+    """The trainer, whose findings are only kept."""
+    run.doctor.tell = lambda finding: None
+    return run
+
+
+# What it finds
+
+
+@pytest.mark.parametrize("seed", [0, 1], ids=["one kind", "another"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_named_with_a_step_and_advice(fault, seed):
+    _, run = found(FAULTS[fault](RECIPES["mlp"](), bool(seed)), seed, 400, fault)
+    (finding,) = [one for one in run.findings if one.name == fault][:1]
+    assert finding.step <= run.step_count + 1
+    assert str(finding).startswith(f"step {finding.step}: {fault}: ")
+    assert finding.message and finding.advice and "\n" not in str(finding)
+
+
+def test_healthy_digits_have_nothing_wrong_with_them():
+    recipe = recipes.RECIPES["digits"]
+    run = recipe.make_trainer({**recipe.SETTINGS, "width": 8}, (8, 8, 1), 0, "cpu")
+    run.fit(KNOWN, 100, 32, held_out=UNKNOWN)  # warnings are errors here
+    assert run.findings == ()
+
+
+def test_memorising_is_seen_by_held_out_images_only():
+    few = mg.data.from_arrays(KNOWN.batch(np.arange(16), -1, 1))
+    run = quiet(RECIPES["conv"]().trainer(1))
+    run.fit(few, 200, 16)
+    assert "memorised data" not in {finding.name for finding in run.findings}
+
+
+def test_the_layer_and_the_setting_are_named():
+    body = nn.Sequential(nn.Dense(6), nn.BatchNorm(eps=0.9, decay=0.1), *networks()[0].layers[1:])
+    with pytest.warns(HealthWarning) as caught:
+        run = Trainer(Game(body, networks()[1], latent=Normal(3)), optimizers=Adam(eps=0.5))
+    told = [str(warning.message) for warning in caught]
+    assert told == [str(finding) for finding in run.findings]
+    assert "generator.1 (BatchNorm) has eps=0.9" in told[0]
+    assert "generator.1 (BatchNorm) has decay=0.1" in told[1]
+    assert "the generator's optimiser (Adam) has eps=0.5" in told[2]
+    assert "the discriminator's optimiser (Adam) has eps=0.5" in told[3]
+    assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_it_tells_each_finding_once_at_the_callers_line():
+    run = trainer(optimizers=SGD(1e3), loss="hinge")
+    with pytest.warns(HealthWarning, match="step 1: learning rate too high: a step") as caught:
+        run.fit(pictures(), 3, 4)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_the_tensor_that_was_not_finite_is_a_finding():
+    run = quiet(trainer())
+    with pytest.raises(NonFiniteError) as caught:
+        run.step(pictures(4) * np.nan)
+    finding = run.findings[-1]
+    assert finding.name == "not finite"
+    assert str(caught.value) == f"step {finding.step}: {finding.message}"
+    assert "the batch of real images is the first" in finding.message
+
+
+def test_without_a_doctor_nothing_is_said():
+    run = trainer(optimizers=SGD(1e3), loss="hinge", doctor=False)
+    run.step(pictures(8, low=0, high=255))  # warnings are errors here
+    assert run.findings == ()
+
+
+# What it costs, and what it leaves alone
+
+
+@pytest.mark.parametrize("update", ["alternating", "simultaneous"])
+@pytest.mark.parametrize("cures", [(), (R1(1.0), GradientPenalty(1.0))], ids=["plain", "cured"])
+@pytest.mark.parametrize("steps", [1, 2])
+def test_it_changes_no_bit(update, cures, steps):
+    def state(doctor):
+        body = nn.Sequential(nn.Dense(6), nn.BatchNorm(), nn.ReLU(), *networks()[0].layers[2:])
+        judge = nn.Sequential(nn.Flatten(), nn.Dense(5), nn.ReLU(), nn.Dropout(0.3), nn.Dense(1))
+        game = Game(body, judge, latent=Normal(3), cures=cures)
+        settings = {"update": update, "discriminator_steps": steps, "average": 0.9}
+        run = Trainer(game, seed=3, optimizers=Adam(0.005), doctor=doctor, **settings)
+        if doctor:
+            quiet(run)
+        reports = []
+        run.fit(pictures(), 2 * EVERY, 5, [reports.append], held_out=pictures(6, seed=1))
+        return bits(run.state()), reports
+
+    assert state(True) == state(False)
+
+
+def test_it_runs_no_network_but_on_held_out_images():
+    class Counted(nn.Sequential):
+        calls = 0
+
+        def forward(self, x):
+            self.calls += 1
+            return super().forward(x)
+
+    def calls(doctor, held_out=None):
+        judge = Counted(*networks()[1].layers)
+        run = Trainer(Game(networks()[0], judge, latent=Normal(3)), doctor=doctor)
+        run.fit(pictures(), 2 * EVERY, 4, held_out=held_out)
+        return judge.calls
+
+    looks = 3  # at the first step, and at two more
+    assert calls(True) == calls(False)
+    assert calls(True, pictures(4)) == calls(False) + 3 * looks
+
+
+def test_it_keeps_no_images():
+    run = trainer()
+    run.fit(pictures(), 1, 4)
+    held = vars(run.doctor._seen[-1])
+    assert held["_fakes"] is None and not held["_before"] and "batch" not in held
+
+
+def test_going_back_to_a_state_starts_its_memory_anew():
+    run = trainer()
+    state = run.state()
+    run.fit(pictures(), 3, 4)
+    run.load_state(state)
+    report = run.fit(pictures(), 1, 4)
+    assert run.doctor._seen[-1].reports == (report,)
+
+
+# What it sees
+
+
+def length(arrays):
+    return sum(float((a.astype("f8") ** 2).sum()) for a in arrays) ** 0.5
+
+
+def test_signs_of_a_step_are_what_they_are_defined_as():
+    body = nn.Sequential(nn.Dense(6), nn.ReLU(), *networks()[0].layers[2:])
+    run = Trainer(Game(body, networks()[1], latent=Normal(3)), optimizers=SGD(0.01))
+    before = run.state()
+    run.fit(pictures(), 1, 5)
+    after, seen = run.state(), run.doctor._seen[-1]
+    for player in ("generator", "discriminator"):
+        names = [n for n in before if n.startswith(player) and before[n].ndim > 1]
+        gaps = [after[n] - before[n] for n in names]
+        relative = length(gaps) / length([before[n] for n in names])
+        assert seen.change[player] == pytest.approx(relative, rel=1e-4)
+        for name, gap in zip(names, gaps, strict=True):  # SGD: Δw = −lr·g, and ‖w‖ is the new one
+            leverage = length([gap]) / 0.01 * length([after[name]])
+            path = name.removeprefix(f"{player}.")
+            assert seen.leverage[player][path] == pytest.approx(leverage, rel=1e-3)
+
+
+def test_units_that_fire_for_some_image_are_not_dead():
+    class Only(nn.Module):
+        """Unit 0 fires always, unit 1 for the image that has the largest, the others never."""
+
+        def forward(self, x):
+            first = x[:, :1]
+            return mg.concatenate([first * 0 + 1, first - mg.max(first) + 1e-3, x * 0 - 1], 1)
+
+    body = nn.Sequential(nn.Dense(4), Only(), nn.ReLU(), *networks()[0].layers[2:])
+    run = Trainer(Game(body, networks()[1], latent=Normal(3)))
+    run.fit(pictures(), 1, 5)
+    (fired,) = run.doctor._seen[-1].fired.values()
+    assert fired.tolist() == [True, True, False, False, False, False]
+
+
+@given(st.integers(0, 99), st.integers(2, 7))
+def test_the_distance_to_the_nearest_is_that_of_a_plain_loop(seed, count):
+    images = np.random.default_rng(seed).normal(5, 1, (count, 2, 3, 1))
+    nearest = [
+        min(np.sqrt(((a - b) ** 2).sum()) for j, b in enumerate(images) if j != i)
+        for i, a in enumerate(images)
+    ]
+    assert _nearest(images) == pytest.approx(np.median(nearest), rel=1e-3)
+
+
+CHANCE = {"minimax": 2 * np.log(2), "non_saturating": 2 * np.log(2), "least_squares": 0.25}
+CHANCE |= {"hinge": 2.0, "wasserstein": 0.0, "relativistic_paired": np.log(2)}
+CHANCE |= {"relativistic_average": 2 * np.log(2), "binary_cross_entropy": 2 * np.log(2)}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_what_guessing_costs_and_who_plays_the_wrong_way(name):
+    column = mg.Tensor(np.zeros((3, 1)))
+    scores = Scores(column, column, Output(column), Output(column))
+    facts = Facts.of(loss_named(name), scores)
+    assert facts.chance == pytest.approx(CHANCE[name], abs=1e-6)
+    assert facts.reversed == {"discriminator": False, "generator": False}
+    assert Facts.of(Swapped(name), scores).reversed["discriminator"]
+
+
+def test_a_critics_score_may_be_low_for_real_images_if_both_players_say_so():
+    class Reversed(Swapped):
+        def generator(self, real, fake):
+            return -self.loss.generator(real, fake)
+
+    run = trainer(loss=Reversed("wasserstein"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run.fit(pictures(), 2, 4)
+    assert run.doctor._facts.reversed == {"discriminator": True, "generator": True}

@@ -1,7 +1,7 @@
 """The doctor's checks: what each looks at, from where on it complains, and what to try then.
 
 Thresholds are numbers with a meaning, far from what healthy runs show (``benchmarks.doctor``
-measures how far); what comes and goes, as much in a game of two does, is not complained of: a
+measures how far); what comes and goes, as much does in a game of two, is not complained of: a
 check must hold for several looks in a row.
 """
 
@@ -33,7 +33,7 @@ TOO_FAST = 0.1
 """Of the weights changed in a step: in ten there is nothing left of what was learned."""
 TOO_SLOW = 1e-4
 """Of the weights changed in a step: it takes 10,000 in one direction to replace them."""
-DEAD = 0.5
+DEAD = 0.75
 """Of a layer's units."""
 BY_HEART = 0.5
 """(E s(x) − E s(held out))/(E s(x) − E s(G(z))), the threshold of Karras et al. (2020)."""
@@ -86,9 +86,9 @@ def saturated(seen: Sequence[Signs]) -> str:
 
 
 def collapsed(seen: Sequence[Signs]) -> str:
-    """Whether fakes are all alike."""
+    """Whether fakes are all alike, as those of a generator that has learned nothing yet may be."""
     variety = max(s.variety for s in seen)
-    if variety >= COLLAPSED:
+    if variety >= COLLAPSED or seen[0].step < REPORTS:
         return ""
     times = "identical" if variety < 1e-3 else f"{1 / variety:.0f} times as alike as real ones"
     return f"the generator's images are {times}"

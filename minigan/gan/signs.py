@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from statistics import median
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ..backend import Array, array_module
 from ..nn import Module, ReLU, training, watch
@@ -19,9 +19,7 @@ from .cures import DISCRIMINATOR, GENERATOR
 from .game import Game
 from .losses import Loss
 from .records import Batch, Output, Report
-
-if TYPE_CHECKING:
-    from .update import Players, Scores
+from .update import Players, Scores, sum_of_squares
 
 PLAYERS = (GENERATOR, DISCRIMINATOR)
 _IMAGES = 32  # of a batch are compared with one another
@@ -105,7 +103,7 @@ class Signs:
         self.change = {p: _relative(now[p], before) for p, before in self._before.items()}
         self.leverage = {
             player: {
-                name: (squares[name] * _square(p._array)) ** 0.5
+                name: (squares[name] * sum_of_squares(p._array)) ** 0.5
                 for name, p in self.subject.matrices[player].items()
             }
             for player, squares in self.squares.items()
@@ -142,13 +140,8 @@ class Facts(NamedTuple):
         return cls(chance, {DISCRIMINATOR: against, GENERATOR: away})
 
 
-def _square(array: Array) -> float:
-    flat = array.reshape(-1)
-    return float(array_module(array).vdot(flat, flat))
-
-
 def _length(arrays: Sequence[Array]) -> float:
-    return sum(map(_square, arrays)) ** 0.5
+    return sum(map(sum_of_squares, arrays)) ** 0.5
 
 
 def _relative(now: Sequence[Array], before: Sequence[Array]) -> float:

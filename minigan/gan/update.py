@@ -147,7 +147,8 @@ def _gradients(
     parameters = getattr(players, name).parameters
     found = grad(loss, list(parameters.values()), allow_unused=True, retain_graph=retain)
     squares = {
-        p: 0.0 if g is None else _square(g._array) for p, g in zip(parameters, found, strict=True)
+        p: 0.0 if g is None else sum_of_squares(g._array)
+        for p, g in zip(parameters, found, strict=True)
     }
     for path, square in squares.items():
         if not math.isfinite(square):
@@ -157,8 +158,8 @@ def _gradients(
     return list(found)
 
 
-def _square(array: Array) -> float:
-    """Σg², which optimisers keep elements of: not finite if g isn't, or is about to explode."""
+def sum_of_squares(array: Array) -> float:
+    """Σx², which optimisers keep elements of: not finite if x isn't, or is about to explode."""
     flat = array.reshape(-1)
     flat = flat.astype("float32") if flat.dtype == "float16" else flat
     return float(array_module(array).vdot(flat, flat))

@@ -1,6 +1,6 @@
 """Does the doctor name what is wrong with a run, and leave healthy ones alone?
 
-    python -m benchmarks.doctor [--seeds 5-14] [--only NAME …] [--steps 400] [--json FILE]
+    python -m benchmarks.doctor [--seeds 5-14] [--only NAME …] [--steps 600] [--json FILE]
 
 Plants each of thirteen faults in small games on the digits in the package and prints, for each
 fault and recipe, in how many runs the doctor named it; then runs the recipes as they should be and
@@ -346,7 +346,7 @@ def main() -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--seeds", default="5-14", metavar="FIRST-LAST")
     parser.add_argument("--only", nargs="*", default=[], metavar="FAULT", help="or healthy")
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--json", metavar="FILE")
     asked = parser.parse_args()
     first, last = map(int, asked.seeds.split("-"))

@@ -312,6 +312,7 @@ CASES: dict[str, Any] = {
     "minimum": binary("any", "any"),
     "multiply": binary("any", "any"),
     "negative": unary(),
+    "norm": reductions(),
     "normalize": normalized(),
     "pad": paddings(),
     "pixel_shuffle": shuffles(),

@@ -65,8 +65,8 @@ def _virtual_batch(rng: Rng) -> Case:
     norm = nn.VirtualBatchNorm(eps=eps, **F64)
     first = nn.Dense(whole(rng, 1, 3), use_bias=False, **F64)
     module = nn.VirtualBatch(nn.Sequential(first, norm), size)
-    sides = [whole(rng, 1, 3)] * pick(rng, [0, 1, 2])
-    x = values(rng, (whole(rng, 2, 4), *sides, 3))
+    sides = [whole(rng, 1, 3)] * pick(rng, [0, 1, 1])
+    x = values(rng, (whole(rng, 3, 5), *sides, whole(rng, 3, 4)))
     return layer_case(rng, module, x, {"size": size, "eps": eps})
 
 
@@ -198,7 +198,7 @@ def _residual(rng: Rng) -> Case:
     if kind == "plain":
         kept = nn.Conv2D(x.shape[3], (2, 1), padding="same", **F64)
         return layer_case(rng, nn.Residual(nn.Sequential(nn.Tanh(), kept)), x, {"kind": kind})
-    classes = 2
+    classes = whole(rng, 2, 3)
     norm = nn.ConditionalBatchNorm(classes, **F64) if kind == "conditional" else nn.BatchNorm(**F64)
     up, last = nn.UpSampling2D((2, 1)), nn.Conv2D(channels, (1, 2), padding="same", **F64)
     block = nn.Residual(

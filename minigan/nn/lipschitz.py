@@ -22,11 +22,12 @@ class SpectralNorm(Module):
     The layer is a Dense, an Embedding or a convolution. W is taken as a matrix (rest, outputs):
     all axes but the one of the outputs put together, which is the last, and for Conv2DTranspose
     (kh, kw, outputs, inputs) the last but one. Its singular vectors are found by power iteration
-    (algorithm 1), ``iterations`` steps in each forward pass in training and none in evaluation:
+    (algorithm 1), a few steps when it is built, ``iterations`` in each forward pass in training
+    and none in evaluation (so a weight that is written from outside is followed in training):
 
         v ← W·u / ‖W·u‖      u ← Wᵀ·v / ‖Wᵀ·v‖      σ = vᵀ·W·u
 
-    They are kept with the parameters, not trained, and are constants to differentiation:
+    u and v are kept with the parameters, not trained, and are constants to differentiation:
     ∂σ/∂W = v·uᵀ. The layer's own weight stays as it is, and each pass makes an array of its own
     of W/σ. A weight of zero is left alone.
     """
@@ -93,7 +94,7 @@ def _unit(x: Array) -> Array:
 
 class GradientNormalized(Module):
     """D̂(x) = D(x)/(‖∇ₓD(x)‖ + |D(x)|), sample by sample, so that ‖∇ₓD̂‖ ≤ 1 for a D of pieces
-    that are linear (Wu et al., 2021, eq. 10 with ζ = |D|).
+    that are linear (Wu et al., 2021, with ζ = |D|).
 
     ``discriminator`` gives one logit a sample, (N,) or (N, 1), and no sample may change another's
     (no batch norm): the gradient is taken of their sum. It is taken under ``no_grad`` too, and

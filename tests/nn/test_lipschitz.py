@@ -121,6 +121,16 @@ def test_the_vectors_are_state_that_is_not_trained():
     close(np.linalg.norm(module.u.numpy()), 1, 1e-6)
 
 
+def test_only_the_directions_of_the_vectors_count():
+    """A moving average of vectors is shorter than they are."""
+    module = nn.SpectralNorm(nn.Dense(3, dtype="float64")).build((None, 4), seed=0).eval()
+    x = values(0, (2, 4))
+    expected = module(x).numpy()
+    module.u.assign(0.5 * module.u.numpy())
+    module.v.assign(0.3 * module.v.numpy())
+    close(module(x).numpy(), expected)
+
+
 def test_a_new_layer_is_near_its_norm_before_it_was_trained():
     module = nn.SpectralNorm(nn.Dense(30, dtype="float64")).build((None, 20), seed=0).eval()
     normalised = module(np.eye(20)).numpy() - module.layer.bias.numpy()
@@ -260,7 +270,7 @@ def test_each_logit_is_divided_by_its_own_slope_and_size():
 
 
 def test_a_network_of_linear_pieces_has_a_slope_of_at_most_one():
-    """‖∇D̂‖ = (‖∇D‖/(‖∇D‖ + |D|))² then (Wu et al., 2021, theorem 3)."""
+    """‖∇D̂‖ = (‖∇D‖/(‖∇D‖ + |D|))² then (Wu et al., 2021)."""
     module = nn.GradientNormalized(critic(nn.ReLU)).build((None, 3), seed=0)
     x = mg.Tensor(10 * values(0, (50, 3)), requires_grad=True)
     y = module(x)

@@ -40,6 +40,12 @@ class Classifier(NamedTuple):
         """What results say about where their features are from."""
         return f"classifier of {self.data} ({self.accuracy:.2%})"
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(H, W, C) of the images that it takes."""
+        (found,) = self.network._shapes or ((),)
+        return tuple(size or 0 for size in found[1:])
+
     def probabilities(self, images: Array) -> Array:
         """Class probabilities (N, classes)."""
         return self._through(lambda x: softmax(self.network(x)), images)
@@ -89,8 +95,7 @@ def train_classifier(
                 order = Stream(seed, "classifier data", epoch).permutation(len(real))
             chosen = order[slot * batch : (slot + 1) * batch]
             stream = Stream(seed, "classifier", step)
-            shift = stream.integers(3, 2) - 1
-            images = np.roll(real.batch(chosen), tuple(int(s) for s in shift), (1, 2))
+            images = _moved(real.batch(chosen), stream)
             with use(stream):
                 scores = log_softmax(network(images))
             loss = -scores[np.arange(batch), labels[chosen]].mean()
@@ -98,6 +103,15 @@ def train_classifier(
     network.eval()
     guesses = Classifier(network, 0.0, "").probabilities(held_out.batch(slice(None))).argmax(1)
     return Classifier(network, float((guesses == wanted).mean()), real.source or "images")
+
+
+def _moved(images: Array, stream: Stream) -> Array:
+    """Each image moved by −1, 0 or 1 pixel along both axes; its edge is repeated."""
+    count, height, width = images.shape[:3]
+    wide = np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)], "edge")
+    windows = np.lib.stride_tricks.sliding_window_view(wide, (height, width), (1, 2))
+    top, left = stream.integers(3, (2, count))
+    return np.ascontiguousarray(np.moveaxis(windows[np.arange(count), top, left], 1, -1))
 
 
 def _network(width: int, classes: int) -> nn.Sequential:

@@ -56,7 +56,7 @@ class Metric(NamedTuple):
 
     function: Callable[..., Any]
     sees: Sees
-    protocol: str
+    protocol: str  # with {parts} for how many a mean is over
     better: Literal["higher", "lower", "as real"]
     field: str | None = None
     """Which of several figures that the function returns together."""
@@ -117,21 +117,21 @@ def _patches(*, real: Array, fake: Array) -> Estimate:
 
 
 METRICS: dict[str, Metric] = {
-    "classifier_score": Metric(_score, "probabilities", "parts of 1,000 or more", "higher"),
+    "classifier_score": Metric(_score, "probabilities", "parts: {parts}", "higher"),
     "classes": Metric(_modes, "probabilities", "top class", "higher", "captured"),
     "class_kl": Metric(_modes, "probabilities", "top class, nats", "lower", "reverse_kl"),
     "frechet_distance": Metric(frechet_distance, "features", "squared", "lower"),
-    "kernel_distance": Metric(_kernel, "features", "cubic, blocks of 1,000 or more", "lower"),
+    "kernel_distance": Metric(_kernel, "features", "cubic kernel, blocks: {parts}", "lower"),
     "precision": Metric(neighbours, "features", "k = 5", "higher", "precision"),
     "recall": Metric(neighbours, "features", "k = 5", "higher", "recall"),
     "density": Metric(neighbours, "features", "k = 5", "higher", "density"),
     "coverage": Metric(neighbours, "features", "k = 5", "higher", "coverage"),
     "nearest_distance": Metric(nearest_distance, "features", "median", "as real"),
-    "sliced_wasserstein": Metric(sliced_wasserstein, "features", "512 directions", "lower"),
+    "sliced_wasserstein": Metric(sliced_wasserstein, "features", "directions: {parts}", "lower"),
     "patch_wasserstein": Metric(
-        _patches, "images", "x1000, 16 patches of 7x7 an image, 512 directions", "lower"
+        _patches, "images", "x1000, 16 patches of 7x7 an image, scales: {parts}", "lower"
     ),
-    "ms_ssim": Metric(_similarity, "images", "1,000 pairs", "lower"),
+    "ms_ssim": Metric(_similarity, "images", "pairs: {parts}", "lower"),
 }
 """Every metric that ``evaluate`` knows, by name."""
 
@@ -181,7 +181,7 @@ def evaluate(
                 real_samples=(len(pairs[1][0]), len(pairs[1][1])),
                 split="halves of real" if held_out is None else "real, held out",
                 source="images" if metric.sees == "images" else source.name,
-                protocol=metric.protocol,
+                protocol=metric.protocol.format(parts=value.parts),
                 better=metric.better,
             )
         )

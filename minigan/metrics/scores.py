@@ -49,7 +49,8 @@ def classification_accuracy(
 
     The classification accuracy score of Ravuri and Vinyals (2019): it falls with poor images,
     wrong labels and missing variety alike. ``fake`` has the labels that its images were made for;
-    training images in its place give the value to compare with.
+    training images in its place give the value to compare with. With minigan's own classifier
+    ``train`` is ``lambda images: train_classifier(images, real).probabilities``.
     """
     for name, images in (("real", real), ("fake", fake)):
         if images.labels is None:

@@ -97,3 +97,13 @@ def test_bad_labels_are_named(labels, words):
 def test_points_of_other_dimensions_are_named():
     with pytest.raises(ValueError, match=r"points: got shape \(4, 3\), wanted \(N, 2\)"):
         mixture_modes(np.zeros((4, 3)), ring())
+
+
+def test_a_mixture_of_nothing_is_named():
+    for make, words in (
+        (lambda: ring(0), "modes: got 0"),
+        (lambda: grid(0), "side: got 0"),
+        (lambda: ring(std=0.0), "std: got 0.0, wanted a number above 0"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            make()

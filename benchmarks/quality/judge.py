@@ -69,7 +69,7 @@ class Judge:
 def digits_judge() -> Judge:
     """A judge of the digits in the package."""
     real, held_out = digits().split(RECIPES["digits"].HELD_OUT, seed=0)
-    return Judge(real, held_out, width=64, steps=1500, least_accuracy=0.97)
+    return Judge(real, held_out, width=64, steps=2500, least_accuracy=0.97)
 
 
 def mnist_judge(folder: str) -> Judge:

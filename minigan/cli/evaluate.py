@@ -33,7 +33,7 @@ class _Kind(NamedTuple):
     steps: int
 
 
-_KINDS = {"digits": _Kind(64, 2000), "mnist": _Kind(32, 4000)}
+_KINDS = {"digits": _Kind(64, 2500), "mnist": _Kind(32, 4000)}
 
 
 def train_classifier(asked: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ from ..files import FileError
 from ..ops import log_softmax, softmax
 from ..random import Stream, use
 from ..tensor import no_grad
-from .checks import Array
+from .checks import Array, whole
 
 _AT_A_TIME = 500
 _TAIL = 2  # layers after the features: dropout and the dense layer to the classes
@@ -75,43 +75,48 @@ def train_classifier(
     """Learn the labels of ``real`` and measure the share that is right of ``held_out``'s.
 
     Two convolutions of ``width`` and twice as many channels, each with pooling, and two dense
-    layers with dropout; Adam, its rate falling as half a cosine from 2e-3; images moved by up to a
-    pixel each way. ``progress`` wraps the steps, as ``tqdm.tqdm`` does.
+    layers with dropout; Adam, its rate falling as half a cosine from 2e-3; a batch is rolled by
+    up to a pixel each way. ``progress`` wraps the steps, as ``tqdm.tqdm`` does.
     """
     labels, wanted = _labels("real", real), _labels("held_out", held_out)
     if real.shape != held_out.shape:
         raise ValueError(f"held_out: got images of {held_out.shape}, wanted {real.shape} as real's")
-    if not 1 <= batch <= len(real):
-        raise ValueError(f"batch: got {batch}, wanted 1 to {len(real)}, the number of images")
+    whole("width", width)
+    whole("steps", steps)
+    whole("batch", batch, 1, len(real))
     network = _network(width, 1 + int(max(labels.max(), wanted.max()))).build(
         (None, *real.shape), seed=seed
     )
-    adam = optim.Adam(optim.Cosine(2e-3, steps)).bind(network)
-    slots, order = len(real) // batch, np.empty(0, np.int64)
     with Buffers().in_use():
-        for step in range(steps) if progress is None else progress(range(steps)):
-            epoch, slot = divmod(step, slots)
-            if slot == 0:
-                order = Stream(seed, "classifier data", epoch).permutation(len(real))
-            chosen = order[slot * batch : (slot + 1) * batch]
-            stream = Stream(seed, "classifier", step)
-            images = _moved(real.batch(chosen), stream)
-            with use(stream):
-                scores = log_softmax(network(images))
-            loss = -scores[np.arange(batch), labels[chosen]].mean()
-            adam.step(grad(loss, network.parameters()))
+        _learn(network, real, labels, steps, batch, seed, progress)
     network.eval()
     guesses = Classifier(network, 0.0, "").probabilities(held_out.batch(slice(None))).argmax(1)
     return Classifier(network, float((guesses == wanted).mean()), real.source or "images")
 
 
-def _moved(images: Array, stream: Stream) -> Array:
-    """Each image moved by −1, 0 or 1 pixel along both axes; its edge is repeated."""
-    count, height, width = images.shape[:3]
-    wide = np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)], "edge")
-    windows = np.lib.stride_tricks.sliding_window_view(wide, (height, width), (1, 2))
-    top, left = stream.integers(3, (2, count))
-    return np.ascontiguousarray(np.moveaxis(windows[np.arange(count), top, left], 1, -1))
+def _learn(
+    network: nn.Module,
+    real: Images,
+    labels: Array,
+    steps: int,
+    batch: int,
+    seed: int,
+    progress: Progress | None,
+) -> None:
+    adam = optim.Adam(optim.Cosine(2e-3, steps)).bind(network)
+    slots, order = len(real) // batch, np.empty(0, np.int64)
+    for step in range(steps) if progress is None else progress(range(steps)):
+        epoch, slot = divmod(step, slots)
+        if slot == 0:
+            order = Stream(seed, "classifier data", epoch).permutation(len(real))
+        chosen = order[slot * batch : (slot + 1) * batch]
+        stream = Stream(seed, "classifier", step)
+        shift = stream.integers(3, 2) - 1
+        images = np.roll(real.batch(chosen), tuple(int(s) for s in shift), (1, 2))
+        with use(stream):
+            scores = log_softmax(network(images))
+        loss = -scores[np.arange(batch), labels[chosen]].mean()
+        adam.step(grad(loss, network.parameters()))
 
 
 def _network(width: int, classes: int) -> nn.Sequential:

@@ -158,6 +158,7 @@ def evaluate(
         seed: of the halves.
     """
     names = _names(metrics, source)
+    split = "halves of real" if held_out is None else "real, held out"
     views = {
         sees: _view(_function(source, sees), real, fake, held_out, seed)
         for sees in dict.fromkeys(METRICS[name].sees for name in names)
@@ -170,21 +171,15 @@ def evaluate(
         if metric.function not in figures:
             figures[metric.function] = [metric.function(real=a, fake=b) for a, b in pairs]
         value, real_value = (_estimate(found, metric.field) for found in figures[metric.function])
+        samples, real_samples = ((len(a), len(b)) for a, b in pairs)
+        origin = "images" if metric.sees == "images" else source.name
+        protocol = metric.protocol.format(parts=value.parts)
         results.append(
             Result(
-                metric=name,
-                value=value.value,
-                real_value=real_value.value,
-                error=value.error,
-                parts=value.parts,
-                samples=(len(pairs[0][0]), len(pairs[0][1])),
-                real_samples=(len(pairs[1][0]), len(pairs[1][1])),
-                split="halves of real" if held_out is None else "real, held out",
-                source="images" if metric.sees == "images" else source.name,
-                protocol=metric.protocol.format(parts=value.parts),
-                better=metric.better,
+                name, value.value, real_value.value, value.error, value.parts, samples,
+                real_samples, split, origin, protocol, metric.better,
             )
-        )
+        )  # fmt: skip
     return results
 
 

@@ -188,7 +188,7 @@ def test_errors_of_every_kind_are_one_line(
     def failing(source: object) -> None:
         raise error
 
-    monkeypatch.setattr("minigan.cli.inspect._existing", failing)
+    monkeypatch.setattr("minigan.cli.inspect.existing", failing)
     result = command("info", "x")
     assert result.status == status
     assert result.err.startswith(f"minigan: {line}")
@@ -201,7 +201,7 @@ def test_a_bug_of_ours_keeps_its_traceback(
     def failing(source: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("minigan.cli.inspect._existing", failing)
+    monkeypatch.setattr("minigan.cli.inspect.existing", failing)
     with pytest.raises(ZeroDivisionError):
         command("info", "x")
 
@@ -213,7 +213,7 @@ def test_help_and_version(command: Command) -> None:
     assert "MINIGAN_TRACEBACK=1" in bare.out
     assert command("--help").out == bare.out
     assert command("--version").out == "minigan 0.1.0\n"
-    for name in ("train", "sample", "info", "recipes"):
+    for name in ("train", "sample", "evaluate", "train-classifier", "info", "recipes"):
         shown = command(name, "--help")
         assert shown.status == 0
         assert f"usage: minigan {name}" in shown.out

@@ -20,7 +20,7 @@ import math
 import sys
 from typing import NamedTuple
 
-COMMANDS = ("metrics", "digits", "judge")
+COMMANDS = ("dirac", "metrics", "digits", "judge")
 """Each a module of this package."""
 
 
@@ -34,6 +34,7 @@ class Figure(NamedTuple):
         published: what a paper or another program reports, in its words.
         protocol: how it was got: samples, split, feature source, seeds.
         error: the standard error of ``value`` where it is a mean.
+        digits: how many are shown.
     """
 
     name: str
@@ -43,6 +44,10 @@ class Figure(NamedTuple):
     published: str = ""
     protocol: str = ""
     error: float | None = None
+    digits: int = 4
+
+    def _text(self, number: float) -> str:
+        return f"{number:.{self.digits}g}"
 
     @property
     def passed(self) -> bool:
@@ -54,13 +59,13 @@ class Figure(NamedTuple):
     def wanted(self) -> str:
         """The bounds in words."""
         if self.least > -math.inf and self.most < math.inf:
-            return f"{self.least:.4g} to {self.most:.4g}"
+            return f"{self._text(self.least)} to {self._text(self.most)}"
         if self.least > -math.inf:
-            return f"at least {self.least:.4g}"
-        return f"at most {self.most:.4g}" if self.most < math.inf else ""
+            return f"at least {self._text(self.least)}"
+        return f"at most {self._text(self.most)}" if self.most < math.inf else ""
 
     def __str__(self) -> str:
-        parts = [f"{self.name}: {self.value:.4g}"]
+        parts = [f"{self.name}: {self._text(self.value)}"]
         parts += [f"± {self.error:.2g}"] if self.error is not None else []
         notes = [f"published {self.published}"] if self.published else []
         notes += [f"wanted {self.wanted}"] if self.wanted else []

@@ -7,74 +7,23 @@ import pytest
 from games import LATENT, SHAPE, pictures, trainer
 
 import minigan as mg
+from benchmarks.quality import dirac
 from minigan import nn
 from minigan.gan import (
-    R1,
     Game,
-    GradientPenalty,
     NonSaturating,
     Normal,
     Trainer,
-    WeightClipping,
 )
 from minigan.nn import Parameter
 from minigan.optim import SGD, Adam
 from minigan.random import Stream
 
-# DiracGAN (Mescheder et al., 2018): D(x) = ψx, real data at 0, the generator makes θ.
 
-
-class Point(nn.Module):
-    def __init__(self):
-        self.theta = Parameter(np.zeros(()))
-
-    def forward(self, z):
-        return self.theta + np.zeros((len(z), 1, 1, 1))
-
-
-class Slope(nn.Module):
-    def __init__(self):
-        self.psi = Parameter(np.zeros(()))
-
-    def forward(self, x):
-        return mg.reshape(self.psi * x, (-1, 1))
-
-
-ORBITS = {
-    ("minimax", "simultaneous"): 3.096948667,
-    ("minimax", "alternating"): 1.421018869,
-    ("non_saturating", "simultaneous"): 0.6402070812,
-    ("non_saturating", "alternating"): 0.2839234171,
-    ("wasserstein", "simultaneous", WeightClipping(1.0)): 1.002152041,
-    ("wasserstein", "alternating", WeightClipping(1.0)): 1.024118867,
-    # Their term is λ/2·(‖∇D‖ − 1)² with λ = 0.7.
-    ("wasserstein", "simultaneous", GradientPenalty(0.35)): 1.801793193,
-    ("wasserstein", "alternating", GradientPenalty(0.35)): 1.221066631,
-    ("minimax", "simultaneous", R1(0.3)): 2.642656291e-6,
-    ("minimax", "alternating", R1(0.3)): 2.300912821e-7,
-    ("minimax", "simultaneous", R1(1.0)): 9.5287e-22,
-    ("minimax", "alternating", R1(1.0)): 7.4812e-17,
-    ("non_saturating", "simultaneous", R1(0.3)): 2.211960429e-6,
-    ("non_saturating", "alternating", R1(0.3)): 1.499419430e-7,
-}
-
-
-@pytest.mark.parametrize("setting", ORBITS)
+@pytest.mark.parametrize("setting", dirac.RADII)
 def test_dirac_gan_ends_at_its_known_radius(setting):
-    loss, update, *cures = setting
-    game = Game(Point(), Slope(), loss, Normal(1), cures=cures)
-    run = Trainer(game, optimizers=SGD(0.2), update=update, first="generator")
-    game.generator.theta.assign(1.0)
-    game.discriminator.psi.assign(-1.0)
-    for _ in range(500):
-        run.step(np.zeros((1, 1, 1, 1)))
-    radius = np.hypot(game.generator.theta.item(), game.discriminator.psi.item())
-    wanted = ORBITS[setting]
-    if wanted > 1e-15:
-        assert abs(radius / wanted - 1) < 1e-6
-    else:  # below rounding: of the printed figure only the size can be asked
-        assert 0.1 < radius / wanted < 10
-    assert game.generator.theta.dtype == np.float64
+    least, most = dirac.bounds(dirac.RADII[setting])
+    assert least <= dirac.radius(*setting) <= most
 
 
 # A second implementation: two perceptrons, gradients by hand, plain gradient steps.

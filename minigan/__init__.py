@@ -12,7 +12,7 @@ The package is a tower; a module imports only from those below it:
 
     cli                       the command ``minigan``
     recipes · testing.registry    named end-to-end runs; how to check every public function
-    gan · metrics             losses, the game, the trainer; how good samples are (imported apart)
+    gan · metrics             losses, cures, the game, the trainer; how good samples are
     optim                     optimisers, schedules, averaging
     nn · data · testing       layers; images; the gradient checker
     ops                       the differentiable functions

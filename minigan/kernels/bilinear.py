@@ -33,6 +33,7 @@ from typing import Any, NamedTuple
 
 from ..backend import Array, array_module
 from ..buffers import empty, zeros
+from .blocks import each_part
 from .convolution import blocks
 from .windows import Window
 
@@ -385,15 +386,19 @@ def is_whole(sides: tuple[Side, Side]) -> bool:
 
 def _pieces(x: Array, sides: tuple[Side, Side]) -> Array:
     """The tiles of x (N, H, W, C): (positions of a tile, tiles·N·phases·C), zero off the map."""
-    (down, across), turned = sides, x.transpose(1, 2, 0, 3)
+    down, across = sides
     if is_whole(sides):
-        return turned.reshape(down.span * across.span, len(x) * x.shape[3])
-    pieces = empty(array_module(x), _shape(sides, turned), x.dtype)
-    for inside, on_map in _places(sides):
-        part = turned[on_map]
-        if part.shape[:2] != pieces.shape[:2]:  # this one reaches over the edge
-            pieces[:, :, inside[2], inside[3], :, inside[5], inside[6]] = 0
-        pieces[inside] = part
+        return x.transpose(1, 2, 0, 3).reshape(down.span * across.span, len(x) * x.shape[3])
+    pieces = empty(array_module(x), _shape(sides, len(x), x.shape[3]), x.dtype)
+
+    def gather(pieces: Array, x: Array) -> None:
+        for inside, on_map in _places(sides):
+            part = x[on_map]
+            if part.shape[1:3] != pieces.shape[1:3]:  # this one reaches over the edge
+                pieces[(slice(None),) * 3 + inside[3:]] = 0
+            pieces[inside] = part
+
+    each_part(gather, _by_image(pieces), x)
     return pieces.reshape(down.span * across.span, pieces[0, 0].size)
 
 
@@ -409,17 +414,27 @@ def _assemble(matrix: Array, products: Array, sides: tuple[Side, Side], into: Ar
         array_module(into).matmul(matrix, _rows(products), out=out)
         return
     for images, columns in _few(n, len(matrix), products, sides):
-        _put(matrix @ _rows(products[:, columns]), sides, turned[:, :, images])
+        part = _rows(products[:, columns])
+        out = empty(array_module(into), (len(matrix), part.shape[1]), part.dtype)
+        _put(array_module(into).matmul(matrix, part, out=out), sides, into[images])
 
 
-def _put(flat: Array, sides: tuple[Side, Side], turned: Array) -> None:
-    pieces = flat.reshape(_shape(sides, turned))
+def _put(flat: Array, sides: tuple[Side, Side], into: Array) -> None:
     apart = is_partition(sides)
-    for inside, on_map in _places(sides):
-        if apart:
-            turned[on_map] = pieces[inside]
-        else:
-            turned[on_map] += pieces[inside]
+
+    def scatter(pieces: Array, into: Array) -> None:
+        for inside, on_map in _places(sides):
+            if apart:
+                into[on_map] = pieces[inside]
+            else:
+                into[on_map] += pieces[inside]
+
+    each_part(scatter, _by_image(flat.reshape(_shape(sides, len(into), into.shape[3]))), into)
+
+
+def _by_image(pieces: Array) -> Array:
+    """What ``_shape`` is of, images first."""
+    return pieces.transpose(4, 0, 1, 2, 3, 5, 6, 7)
 
 
 def _few(
@@ -432,17 +447,18 @@ def _few(
     return ((slice(i, i + step), slice(i, i + step)) for i in range(0, n, step))
 
 
-def _shape(sides: tuple[Side, Side], turned: Array) -> tuple[int, ...]:
-    (down, across), (n, c) = sides, turned.shape[2:]
+def _shape(sides: tuple[Side, Side], n: int, c: int) -> tuple[int, ...]:
+    down, across = sides
     tiles, phases = (down.tiles, across.tiles), (down.phases, across.phases)
     return (down.span, across.span, *tiles, n, *phases, c)
 
 
 def _places(sides: tuple[Side, Side]) -> Iterator[tuple[Any, Any]]:
-    """Where the parts of a map are in ``_shape``, and on the map."""
+    """Where the parts of maps are in pieces and on the maps, images first."""
+    every = slice(None)
     for a, b in product(sides[0].places, sides[1].places):
-        inside = (a.inside, b.inside, a.tile, b.tile, slice(None), a.phase, b.phase)
-        yield inside, (a.on_map, b.on_map)
+        inside = (every, a.inside, b.inside, a.tile, b.tile, a.phase, b.phase)
+        yield inside, (every, a.on_map, b.on_map)
 
 
 # Weights in phases

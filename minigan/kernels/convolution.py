@@ -21,6 +21,7 @@ from collections.abc import Iterator
 
 from ..backend import Array, array_module
 from ..buffers import empty, zeros
+from .blocks import each_part
 from .windows import Pair, Window, padded, scatter, view
 
 COLUMNS_AT_A_TIME = 1 << 22  # elements of the columns, about 16 MB in float32
@@ -72,7 +73,7 @@ def _columns(x: Array, window: Window) -> Array:
     windows = view(padded(x, window), window)
     n, down, across, kh, kw, c = windows.shape
     columns = empty(array_module(x), windows.shape, x.dtype)
-    columns[...] = windows
+    each_part(array_module(x).copyto, columns, windows)
     return columns.reshape(n * down * across, kh * kw * c)
 
 

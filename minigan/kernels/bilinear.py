@@ -130,14 +130,14 @@ def axis_of(window: Window, axis: int, size: int, outputs: int, first: int, span
     )
 
 
-class Transform(NamedTuple):
-    """U, V or Z: matrix·pieces as (R, n, channels), or (R, channels, n) if it is ``turned``.
+class Weights(NamedTuple):
+    """U = G·taps as (R, C, O), or (R, O, C) if it is ``turned``.
 
     ``part`` makes what is wanted of it, or takes it from the ``whole`` where that is kept.
     """
 
     matrix: Array
-    pieces: Array
+    taps: Array
     channels: int
     turned: bool = False
     whole: Array | None = None  # not turned
@@ -145,17 +145,15 @@ class Transform(NamedTuple):
     @property
     def shape(self) -> tuple[int, int, int]:
         """Of all of it."""
-        r, n, c = len(self.matrix), self.pieces.shape[1] // self.channels, self.channels
-        return (r, c, n) if self.turned else (r, n, c)
+        r, c, o = len(self.matrix), self.taps.shape[1] // self.channels, self.channels
+        return (r, o, c) if self.turned else (r, c, o)
 
     def part(self, r: slice) -> Array:
         """The part of those r."""
         if self.whole is not None:
             found = self.whole[r]
         else:
-            matrix, n = self.matrix[r], self.pieces.shape[1] // self.channels
-            found = _buffer((len(matrix), n, self.channels), matrix)
-            array_module(matrix).matmul(matrix, self.pieces, out=_rows(found))
+            found = _transformed(self.matrix[r], self.taps, self.channels)
         return found.transpose(0, 2, 1) if self.turned else found
 
 
@@ -175,13 +173,13 @@ def weights_unchanged() -> Iterator[None]:
         _kept.reset(token)
 
 
-def _of_weights(w: Array, outs: slice, g: Array, scheme: Scheme, turned: bool = False) -> Transform:
+def _of_weights(w: Array, outs: slice, g: Array, scheme: Scheme, turned: bool = False) -> Weights:
     """U of the weights of one group, a view of w."""
     kept, key = _kept.get(), (id(w), outs.start, id(scheme))
     if kept is not None and key in kept:
         made, *_ = kept[key]
         return made._replace(turned=turned)
-    made = Transform(g, _taps(w[..., outs], scheme), outs.stop - outs.start)
+    made = Weights(g, _taps(w[..., outs], scheme), outs.stop - outs.start)
     if kept is not None and math.prod(made.shape) <= TRANSFORMED_AT_A_TIME:
         made = made._replace(whole=made.part(slice(None)))
         kept[key] = made, w, scheme  # alive, so that no id is used again
@@ -199,7 +197,7 @@ def convolve(x: Array, w: Array, scheme: Scheme, groups: int) -> Array:
         u = _of_weights(w, outs, g, scheme)
         for images in _chunks(len(x), u.shape, scheme):
             pieces = _pieces(x[images, :, :, ins], scheme.inputs)
-            z = _multiplied(Transform(b, pieces, u.shape[1]), u)
+            z = _multiplied(_transformed(b, pieces, u.shape[1]), u)
             _assemble(a, z, scheme.outputs, result[images, :, :, outs])
     return result
 
@@ -212,7 +210,7 @@ def input_gradient(y: Array, w: Array, scheme: Scheme, groups: int) -> Array:
         u = _of_weights(w, outs, g, scheme, turned=True)
         for images in _chunks(len(y), u.shape, scheme):
             pieces = _pieces(y[images, :, :, outs], scheme.outputs)
-            v = _multiplied(Transform(a.T, pieces, u.channels), u)
+            v = _multiplied(_transformed(a.T, pieces, u.channels), u)
             _assemble(b.T, v, scheme.inputs, result[images, :, :, ins])
     return result
 
@@ -221,13 +219,14 @@ def weight_gradient(x: Array, y: Array, scheme: Scheme, groups: int) -> Array:
     """W' = Gᵀ[(B·x)ᵀ·(Aᵀ·y)]."""
     a, b, _ = _matrices(array_module(x), scheme)
     gradient = WeightGradient(x, x.shape[3] // groups, y.shape[3], scheme)
+    o = y.shape[3] // groups
     for ins, outs in blocks(x.shape[3], y.shape[3], groups):
-        total = gradient.zeros(y.shape[3] // groups)
+        total = gradient.zeros(o)
         for images in _chunks(len(x), gradient.products(total), scheme):
-            v = Transform(b, _pieces(x[images, :, :, ins], scheme.inputs), gradient.channels)
-            z = Transform(a.T, _pieces(y[images, :, :, outs], scheme.outputs), y.shape[3] // groups)
-            for part in _parts(v, z):
-                gradient.add(total, part, v.part(part), z.part(part))
+            v = _transformed(b, _pieces(x[images, :, :, ins], scheme.inputs), gradient.channels)
+            z = _transformed(a.T, _pieces(y[images, :, :, outs], scheme.outputs), o)
+            for part in _parts(v, o):
+                gradient.add(total, part, v[part], z[part])
         gradient.put(total, outs)
     return gradient.result
 
@@ -247,13 +246,12 @@ def convolve_gradients(
         u = _of_weights(w, outs, g, scheme, turned=True)
         total = gradient.zeros(u.channels)
         for images in _chunks(len(x), u.shape, scheme):
-            z = Transform(a.T, _pieces(y[images, :, :, outs], scheme.outputs), u.channels)
-            v = Transform(b, _pieces(x[images, :, :, ins], scheme.inputs), gradient.channels)
+            z = _transformed(a.T, _pieces(y[images, :, :, outs], scheme.outputs), u.channels)
+            v = _transformed(b, _pieces(x[images, :, :, ins], scheme.inputs), gradient.channels)
             products = _buffer(v.shape, b)
-            for part in _parts(v, z, weights=2):
-                z_part = z.part(part)
-                array_module(x).matmul(z_part, u.part(part), out=products[part])
-                gradient.add(total, part, v.part(part), z_part)
+            for part in _parts(z, v.shape[2], weights=2):
+                array_module(x).matmul(z[part], u.part(part), out=products[part])
+                gradient.add(total, part, v[part], z[part])
             _assemble(b.T, products, scheme.inputs, result[images, :, :, ins])
         gradient.put(total, outs)
     return result, gradient.result
@@ -270,13 +268,12 @@ def input_gradient_gradients(
         u = _of_weights(w, outs, g, scheme)
         total = gradient.zeros(u.channels)
         for images in _chunks(len(x), u.shape, scheme):
-            v = Transform(b, _pieces(x[images, :, :, ins], scheme.inputs), gradient.channels)
-            z = Transform(a.T, _pieces(y[images, :, :, outs], scheme.outputs), u.channels)
+            v = _transformed(b, _pieces(x[images, :, :, ins], scheme.inputs), gradient.channels)
+            z = _transformed(a.T, _pieces(y[images, :, :, outs], scheme.outputs), u.channels)
             products = _buffer(z.shape, b)
-            for part in _parts(v, z, weights=2):
-                v_part = v.part(part)
-                array_module(x).matmul(v_part, u.part(part), out=products[part])
-                gradient.add(total, part, v_part, z.part(part))
+            for part in _parts(v, z.shape[2], weights=2):
+                array_module(x).matmul(v[part], u.part(part), out=products[part])
+                gradient.add(total, part, v[part], z[part])
             _assemble(a, products, scheme.outputs, result[images, :, :, outs])
         gradient.put(total, outs)
     return result, gradient.result
@@ -332,22 +329,27 @@ def _chunks(n: int, weights: tuple[int, int, int], scheme: Scheme) -> Iterator[s
     return (slice(start, start + step) for start in range(0, max(n, 1), step))
 
 
-def _multiplied(left: Transform, right: Transform) -> Array:
-    """left_r·right_r for each r."""
-    (r, n, _), m = left.shape, right.shape[2]
-    result = _buffer((r, n, m), left.matrix)
-    for part in _parts(left, right):
-        array_module(result).matmul(left.part(part), right.part(part), out=result[part])
+def _transformed(matrix: Array, pieces: Array, channels: int) -> Array:
+    """matrix·pieces as (R, n, channels)."""
+    result = _buffer((len(matrix), pieces.shape[1] // channels, channels), matrix)
+    array_module(matrix).matmul(matrix, pieces, out=_rows(result))
     return result
 
 
-def _parts(left: Transform, right: Transform, weights: int = 1) -> Iterator[slice]:
-    """A few r at a time, so that both and their product stay in the cache.
+def _multiplied(left: Array, u: Weights) -> Array:
+    """left_r·u_r for each r."""
+    result = _buffer((*left.shape[:2], u.shape[2]), left)
+    for part in _parts(left, u.shape[2]):
+        array_module(result).matmul(left[part], u.part(part), out=result[part])
+    return result
 
-    The product may be over what both have in the middle, as that of Vᵀ and Z, which is as large as
-    the weights' transform; ``weights`` says how many of that size there are.
+
+def _parts(left: Array, m: int, weights: int = 1) -> Iterator[slice]:
+    """A few r at a time, so that left_r (n, k), u_r (k, m) and their product stay in the cache.
+
+    ``weights`` says how many there are of u's size: there may be its gradient as well.
     """
-    (r, n, k), m = left.shape, right.shape[2]
+    r, n, k = left.shape
     step = -(-r // max(1, round(r * (n * k + weights * k * m + n * m) / TRANSFORMED_AT_A_TIME)))
     return (slice(start, start + step) for start in range(0, r, step))
 

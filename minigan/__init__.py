@@ -20,7 +20,7 @@ The package is a tower; a module imports only from those below it:
     primitives · tape · tensor    differentiable operations, and what is recorded of them
     settings                  what holds in a block: mg.config
     kernels · random          arrays in, arrays out
-    buffers                   memory that goes round
+    buffers · workers         memory that goes round; several cores for one large array
     backend · files · errors
 """
 

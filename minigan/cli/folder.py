@@ -187,9 +187,9 @@ class RunFolder:
 
     # The log
 
-    def log(self, report: Report) -> None:
-        """Append one line."""
-        line = json.dumps(report._asdict()) + "\n"
+    def log(self, report: Report, **more: Any) -> None:
+        """Append one line: the report, and whatever more is known of that step."""
+        line = json.dumps(report._asdict() | more) + "\n"
         with self._appending() as file:
             file.write(line.encode())
 

@@ -27,7 +27,7 @@ _MOST = 8 << 30  # bytes of images that sample makes at once
 
 def sample(asked: argparse.Namespace) -> int:
     """Run ``minigan sample``."""
-    source = _existing(asked.source)
+    source = existing(asked.source)
     if source.is_dir():
         source = source / "generator.npz"
     target = Path(asked.output) if asked.output else source.parent / f"sample-seed{asked.seed}.png"
@@ -81,7 +81,7 @@ def _write_npy(file: BinaryIO, array: np.ndarray) -> None:
 
 def info(asked: argparse.Namespace) -> int:
     """Run ``minigan info``."""
-    source = _existing(asked.source)
+    source = existing(asked.source)
     print("\n".join(_of_run(RunFolder(source)) if source.is_dir() else _of_file(source)))
     return 0
 
@@ -172,7 +172,8 @@ def _table(values: Mapping[str, Any]) -> list[str]:
     return [f"    {key:<{width}}  {shown(value)}" for key, value in values.items()]
 
 
-def _existing(text: str) -> Path:
+def existing(text: str) -> Path:
+    """The file or the run's folder that was named, or an error that says what is there."""
     path = Path(text)
     if not path.exists():
         raise FileNotFoundError(f"there is no file or folder {text!r}")

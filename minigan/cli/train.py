@@ -69,7 +69,7 @@ def train(asked: argparse.Namespace) -> int:
     recipe = recipe_named(config.recipe)
     images = recipe.load_data(config.recipe_settings(), config.data)
     config = with_images(config, images)
-    trainer = _made_trainer(config, images)
+    trainer = made_trainer(config, images)
     _check(trainer, images, config)
     # Bad numbers are found and named by the trainer; NumPy's warnings would only repeat them.
     with folder.locked(), Signals() as signals, np.errstate(all="ignore"):
@@ -84,7 +84,8 @@ def train(asked: argparse.Namespace) -> int:
         return Run(trainer, images, config, folder, signals, asked.quiet).go()
 
 
-def _made_trainer(config: Config, images: Images) -> Trainer:
+def made_trainer(config: Config, images: Images) -> Trainer:
+    """The recipe's trainer, before its first step. Raises ``ValueError``, naming the recipe."""
     try:
         made = recipe_named(config.recipe).make_trainer(
             config.recipe_settings(), images.shape, config.seed, config.device

@@ -14,7 +14,7 @@ import numpy as np
 from ..autograd import grad
 from ..backend import Array, array_module, to_device
 from ..errors import NonFiniteError
-from ..nn import Conv1D, Conv2D, Conv2DTranspose, Module, training, watch
+from ..nn import Conv1D, Conv2D, Conv2DTranspose, Module, Sequential, Sigmoid, training, watch
 from ..random import Stream
 from ..tensor import Tensor, no_grad
 from .conditioning import Codes
@@ -69,13 +69,20 @@ def saliency(
 
     Where the gradient is positive a larger pixel would make D take the image for more real
     (Simonyan, Vedaldi and Zisserman, 2014, section 3). ``discriminator`` is a module or
-    ``Game.judge``, and D(x) what it gives, mostly logits. No image's depends on another's, so that
-    one pass back gives all.
+    ``Game.judge``, and D(x) its raw score: of a Sigmoid at its end the input, as the slope of a
+    probability near 0 or 1 vanishes. No image's score depends on another image, so that one pass
+    back gives all.
     """
     x = Tensor(images, requires_grad=True)
-    with training(False):
+    seen: list[tuple[Module, Any]] = []
+    with training(False), watch(lambda module, result: seen.append((module, result))):
         judged = discriminator(x, *_rows(condition))
     scores = judged.logits if isinstance(judged, Output) else judged
+    ends = {id(m[-1]) for m, _ in seen if isinstance(m, Sequential) and len(m) > 1}
+    for (_, before), (module, result) in zip(seen, seen[1:], strict=False):
+        if isinstance(module, Sigmoid) and id(module) in ends and result is scores:
+            scores = before
+            break
     (slope,) = grad(scores.sum(), [x])
     return scores.numpy(), slope.numpy()
 
@@ -110,7 +117,7 @@ def interpolate(latent: Latent, start: np.ndarray, end: np.ndarray, count: int) 
     shares = np.linspace(0, 1, count)
     t = np.reshape(shares, (-1, *[1] * np.ndim(start)))
     straight = ((1 - t) * start + t * end).astype(start.dtype)
-    normal = _normal_part(latent)
+    normal = normal_part(latent)
     curved = slerp(start[..., :normal], end[..., :normal], shares)
     return np.concatenate([curved, straight[..., normal:]], axis=-1)
 
@@ -126,8 +133,8 @@ def traverse(latent: Latent, noise: np.ndarray, directions: np.ndarray, count: i
     flat = away - (directions @ away)[:, None] * directions
     values = np.linspace(-1, 1, count)[:, None] * (directions**2 @ reach)[:, None, None]
     walks = centre + flat[:, None] + values * directions[:, None]
-    bound = np.where(np.arange(latent.size) < _normal_part(latent), np.inf, reach)
-    return np.clip(walks, centre - bound, centre + bound).astype(noise.dtype)
+    limit = np.where(np.arange(latent.size) < normal_part(latent), np.inf, reach)
+    return np.clip(walks, centre - limit, centre + limit).astype(noise.dtype)
 
 
 def span(latent: Latent) -> tuple[np.ndarray, np.ndarray]:
@@ -141,7 +148,7 @@ def span(latent: Latent) -> tuple[np.ndarray, np.ndarray]:
     return centre, reach
 
 
-def _normal_part(latent: Latent) -> int:
+def normal_part(latent: Latent) -> int:
     """How many of the noise's numbers, its first, are normal."""
     if isinstance(latent, Codes):
         return latent.noise

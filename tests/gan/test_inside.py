@@ -77,6 +77,20 @@ def test_saliency_of_a_game_and_of_heads():
     np.testing.assert_allclose(found, np.stack([weight, weight]), rtol=1e-12)
 
 
+def test_saliency_of_a_probability_is_that_of_its_logit():
+    logits = convolutional()[1]
+    layers = list(logits)
+    images = 100 * rng().normal(size=(2, 4, 4, 1))  # so far out that probabilities don't move
+    for probabilities in (
+        nn.Sequential(*layers, nn.Sigmoid()),
+        nn.Sequential(logits, nn.Sigmoid()),
+        nn.Sequential(nn.Sequential(*layers, nn.Sigmoid())),
+    ):
+        found = inside.saliency(probabilities, images)
+        for got, wanted in zip(found, inside.saliency(logits, images), strict=True):
+            np.testing.assert_array_equal(got, wanted)
+
+
 def test_looking_changes_nothing():
     generator, discriminator = convolutional()
     for network in (generator, discriminator):

@@ -29,7 +29,7 @@ _FILTERS = 48  # of a layer, where each is a picture of its own
 _SEEN = 2  # real and generated images that activations are shown of
 _AXES = 12  # numbers of noise that are walked along one by one; of more, the best directions
 _DIRECTIONS = 10
-_AVERAGED = 4  # noise vectors that a direction's effect is measured at
+_AVERAGED = 2  # noise vectors that a direction's effect is measured at
 _PAIRS = 6
 
 
@@ -149,26 +149,25 @@ def draw_filters(run: Run, path: Path) -> None:
 def _first_weights(
     network: Callable[..., Any], inputs: Sequence[np.ndarray]
 ) -> Iterator[tuple[Module, np.ndarray]]:
-    """The first dense layer and the first convolution with weights as (h, w, inputs, outputs)."""
-    dense: Dense | None = None
-    drawn: set[type] = set()
-    shape = inputs[0].shape[1:]
+    """The weights (h, w, inputs, outputs) of the first convolution and of dense layers before it.
+
+    Only those dense layers count that take the image itself, or make one for a Reshape.
+    """
+    shape, dense = inputs[0].shape[1:], None
     kinds = (Dense, Reshape, Conv2D, Conv2DTranspose)
     for module, result in inside.activations(network, *inputs, kinds=kinds):
+        made = result.shape[1:]
         if isinstance(module, Dense):
+            weight = module.weight.numpy()
+            if dense is None and len(shape) == 3 and len(weight) == np.prod(shape):
+                yield module, weight.reshape(*shape, -1)
             dense = module
-            if Dense not in drawn and len(shape) == 3 and dense.weight.shape[0] == np.prod(shape):
-                drawn.add(Dense)
-                yield dense, dense.weight.numpy().reshape(*shape, -1)
-        elif isinstance(module, Reshape):
-            made = result.shape[1:]
-            if Dense not in drawn and dense and len(made) == 3 and dense.units == np.prod(made):
-                drawn.add(Dense)
-                yield dense, np.moveaxis(dense.weight.numpy().reshape(-1, *made), 0, 2)
-        elif isinstance(module, (Conv2D, Conv2DTranspose)) and Conv2D not in drawn:
-            drawn.add(Conv2D)
+        elif isinstance(module, (Conv2D, Conv2DTranspose)):
             weight = module.weight.numpy()
             yield module, weight.swapaxes(2, 3) if isinstance(module, Conv2DTranspose) else weight
+            return
+        elif dense is not None and len(made) == 3 and dense.units == np.prod(made):
+            yield dense, np.moveaxis(dense.weight.numpy().reshape(-1, *made), 0, 2)
 
 
 def _filters(caption: str, weight: np.ndarray) -> Block:
@@ -189,7 +188,7 @@ def _filters(caption: str, weight: np.ndarray) -> Block:
     tiles = signed(shown[..., 0], scale) if is_grey else levels(shown, (-scale, scale))
     starts = range(0, len(shown), columns)
     return Block(
-        words if is_grey else words + ", zero in mid-grey",
+        words if is_grey else f"{words}, −{scale:.2g} to {scale:.2g}",
         [tiles[i : i + columns] for i in starts],
         [f"{i} to {min(i + columns, len(shown)) - 1}" for i in starts],
         scale=scale if is_grey else None,
@@ -265,9 +264,7 @@ def draw_saliency(run: Run, path: Path) -> None:
     for name, (scores, slope) in found.items():
         each = scores.mean(axis=1).repeat(len(slope) // len(scores))
         tiles = [run.tiles(parts[name][0]), signed(slope.sum(-1), scale)]
-        words = (
-            f"{name}, with D(x) above; a brighter pixel raises it where red, lowers it where blue"
-        )
+        words = f"{name}; D(x), a raw score, rises with a pixel where red, and falls where blue"
         scored = [_number(f"{score:+.2f}") for score in each]
         blocks.append(Block(words, tiles, ["x", "∂D/∂x"], scored, scale))
     save_sheet(f"{run.title}: what the discriminator minds", blocks, path)

@@ -47,25 +47,29 @@ def signed(values: np.ndarray, scale: float) -> np.ndarray:
 
 def across(height: int, width: int, least: int = 4, most: int = 12) -> int:
     """How many tiles of that many pixels go beside each other on a sheet."""
-    wide = _sized(np.empty((height, width, 3), np.uint8)).shape[1]
+    wide = _sized(np.empty((height, width, 3), np.uint8), _SIDE).shape[1]
     return min(most, max(least, WIDTH // (wide + _GAP)))
 
 
-def _sized(tile: np.ndarray) -> np.ndarray:
-    """The tile with each pixel repeated; or, of a large one, with squares of pixels averaged."""
+def _sized(tile: np.ndarray, side: int) -> np.ndarray:
+    """The tile as large as fits into ``side`` pixels, each of its own repeated.
+
+    Of one that is very large, squares of pixels are averaged.
+    """
     height, width, _ = tile.shape
     if max(height, width) > _MOST:
         k = -(-max(height, width) // _MOST)
         rows, columns = height // k, width // k
         squares = tile[: rows * k, : columns * k].reshape(rows, k, columns, k, 3)
         return np.rint(squares.mean(axis=(1, 3))).astype(np.uint8)
-    factor = max(1, _SIDE // max(height, width))
+    factor = max(1, side // max(height, width))
     return tile.repeat(factor, 0).repeat(factor, 1)
 
 
 def mosaic(tiles: Rows) -> tuple[np.ndarray, int, int]:
     """All tiles on one page, uint8 (H, W, 3), and the height and width of a cell of it."""
-    rows = [[_sized(tile) for tile in row] for row in tiles]
+    side = max(max(_sized(tile, _SIDE).shape) for row in tiles for tile in row)
+    rows = [[_sized(tile, side) for tile in row] for row in tiles]
     height = max(tile.shape[0] for row in rows for tile in row) + _GAP
     width = max(tile.shape[1] for row in rows for tile in row) + _GAP
     longest = max(map(len, rows))

@@ -188,7 +188,7 @@ def test_errors_of_every_kind_are_one_line(
     def failing(source: object) -> None:
         raise error
 
-    monkeypatch.setattr("minigan.cli.inspect._existing", failing)
+    monkeypatch.setattr("minigan.cli.inspect.existing", failing)
     result = command("info", "x")
     assert result.status == status
     assert result.err.startswith(f"minigan: {line}")
@@ -201,7 +201,7 @@ def test_a_bug_of_ours_keeps_its_traceback(
     def failing(source: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("minigan.cli.inspect._existing", failing)
+    monkeypatch.setattr("minigan.cli.inspect.existing", failing)
     with pytest.raises(ZeroDivisionError):
         command("info", "x")
 

@@ -43,7 +43,7 @@ def explain(asked: argparse.Namespace) -> int:
     source = existing(asked.run)
     if not source.is_dir():
         raise NotADirectoryError(f"{asked.run!r} is a file, wanted the folder of a run")
-    run = Run(RunFolder(source), asked.data)
+    run = Trained(RunFolder(source), asked.data)
     out = RunFolder(Path(asked.out) if asked.out else source / "explain")
     out.make()
     for name, draw in zip(EXPLAINED, _PICTURES, strict=True):
@@ -56,7 +56,7 @@ def explain(asked: argparse.Namespace) -> int:
     return 0
 
 
-class Run:
+class Trained:
     """A run as its state left it, and the images and noise that its pictures are of."""
 
     def __init__(self, folder: RunFolder, data: str | None = None) -> None:
@@ -129,7 +129,7 @@ def _coloured(tiles: np.ndarray) -> np.ndarray:
 # Filters
 
 
-def draw_filters(run: Run, path: Path) -> None:
+def draw_filters(run: Trained, path: Path) -> None:
     """The weights of each network's first convolution, and of dense layers that make images."""
     blocks = []
     networks = {"generator": run.generator, "discriminator": run.game.discriminator}
@@ -205,7 +205,7 @@ def _largest(values: np.ndarray, axis: int, count: int) -> np.ndarray:
 # Activations and saliency
 
 
-def draw_generator(run: Run, path: Path) -> None:
+def draw_generator(run: Trained, path: Path) -> None:
     """The maps of each of the generator's convolutions, for a few samples."""
     count = min(2 * _SEEN, run.count)
     labels = run.labels(count)
@@ -217,7 +217,7 @@ def draw_generator(run: Run, path: Path) -> None:
     save_sheet(f"{run.title}: the generator's maps", blocks, path)
 
 
-def draw_discriminator(run: Run, path: Path) -> None:
+def draw_discriminator(run: Trained, path: Path) -> None:
     """The maps of each of the discriminator's convolutions, for real and generated images."""
     count = _SEEN * run.pack
     parts = run.real, run.fake
@@ -254,7 +254,7 @@ def _maps(
     return blocks
 
 
-def draw_saliency(run: Run, path: Path) -> None:
+def draw_saliency(run: Trained, path: Path) -> None:
     """Real and generated images, each over the discriminator's gradient at it."""
     parts = {"real images": run.real, "samples": run.fake}
     found = {name: inside.saliency(run.game.judge, *part) for name, part in parts.items()}
@@ -273,7 +273,7 @@ def draw_saliency(run: Run, path: Path) -> None:
 # Noise
 
 
-def draw_interpolation(run: Run, path: Path) -> None:
+def draw_interpolation(run: Trained, path: Path) -> None:
     """Ways from sample to sample."""
     latent, steps = run.game.latent, _odd(run.count)
     ends = run.noise[: 2 * _PAIRS : 2], run.noise[1 : 2 * _PAIRS : 2]
@@ -290,7 +290,7 @@ def draw_interpolation(run: Run, path: Path) -> None:
     save_sheet(title, [Block(words, tiles, rows, columns)], path)
 
 
-def draw_walk(run: Run, path: Path) -> None:
+def draw_walk(run: Trained, path: Path) -> None:
     """The first sample, with its noise changed along one direction at a time."""
     latent = run.game.latent
     metric = inside.metric(run.generator, run.noise[:_AVERAGED], run.labels(_AVERAGED))
@@ -306,8 +306,20 @@ def draw_walk(run: Run, path: Path) -> None:
         at = [_number(f"{t:.3g}") for t in np.linspace(-reach[0], reach[0], steps)]
     words = "sample 1, its noise moved along one direction to this distance from the middle;"
     words += " beside each, ‖∂x/∂z‖"
-    title = f"{run.title}: walks through the noise"
-    save_sheet(title, [Block(words, tiles, rows, at)], path)
+    blocks = [Block(words, tiles, rows, at), *_classes(run)]
+    save_sheet(f"{run.title}: walks through the noise", blocks, path)
+
+
+def _classes(run: Trained) -> list[Block]:
+    """The same noise in one class after the other, in a game with classes."""
+    if run.game.conditioning is None:
+        return []
+    count = min(run.count, run.game.conditioning.classes)
+    noise = np.repeat(run.noise[:_PAIRS, None], count, axis=1)
+    images = run.generate(noise, np.tile(run.labels(count), len(noise)))
+    names = [f"noise {i + 1}" for i in range(len(noise))]
+    at = [f"class {k}" for k in range(count)]
+    return [Block("the same noise in every class", run.tiles(images), names, at)]
 
 
 def _ways(latent: Any, metric: np.ndarray) -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -337,7 +349,7 @@ def _odd(count: int) -> int:
 # Training
 
 
-def draw_training(run: Run, path: Path) -> None:
+def draw_training(run: Trained, path: Path) -> None:
     """How large gradients and weights were."""
     log = run.folder.read_log()
     if not log:
@@ -345,7 +357,7 @@ def draw_training(run: Run, path: Path) -> None:
     save_norms(log, f"{run.title}: gradients and weights", path)
 
 
-def draw_film(run: Run, path: Path) -> None:
+def draw_film(run: Trained, path: Path) -> None:
     """The pictures that training drew, one after the other."""
     pictures = run.folder.pictures()
     if not pictures:
@@ -353,7 +365,7 @@ def draw_film(run: Run, path: Path) -> None:
     save_film([(f"step {step:,}", source) for step, source in pictures], path)
 
 
-_PICTURES: tuple[Callable[[Run, Path], None], ...] = (
+_PICTURES: tuple[Callable[[Trained, Path], None], ...] = (
     draw_filters,
     draw_generator,
     draw_discriminator,

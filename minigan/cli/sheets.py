@@ -150,7 +150,8 @@ def save_film(pictures: Sequence[tuple[str, Path]], path: Path) -> None:
     frames: list[Image.Image] = []
     for words, source in pictures:
         with Image.open(source) as opened:
-            picture = opened.reduce(-(-opened.width // _FILM))
+            drawn = opened if opened.mode == "L" else opened.convert("RGB")
+            picture = drawn.reduce(-(-opened.width // _FILM))
             frame = Image.new(picture.mode, (picture.width, picture.height + 28), "white")
             frame.paste(picture, (0, 28))
         ImageDraw.Draw(frame).text((6, 5), words, fill="black", font=font)

@@ -1,7 +1,7 @@
 """Looking inside trained networks: what layers answer, what D minds, where noise leads.
 
 Networks run in evaluation mode and nothing in them changes. Whatever takes ``condition`` hands it
-on to the network as its second input. Results are NumPy arrays.
+on to the network as its second input. Noise and results are NumPy arrays, wherever the network is.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import grad
-from ..backend import Array, array_module, to_device
+from ..backend import to_device
 from ..errors import NonFiniteError
 from ..nn import Conv1D, Conv2D, Conv2DTranspose, Module, Sequential, Sigmoid, training, watch
 from ..random import Stream
@@ -27,18 +27,19 @@ _COLUMNS = 16  # of a Jacobian at a time: each is a sample with a graph behind i
 _REACH = 2.5  # standard deviations: 99 % of normal noise is within
 
 
-def noise_of(generator: Module, latent: Latent, count: int, seed: int = 0) -> Array:
+def noise_of(generator: Module, latent: Latent, count: int, seed: int = 0) -> np.ndarray:
     """The noise (count, size), at most 64 vectors, of the images that ``sample`` draws first."""
-    return noise_for(generator, latent, AT_A_TIME, Stream(seed, "sampling", 0))[:count]
+    noise = noise_for(generator, latent, AT_A_TIME, Stream(seed, "sampling", 0))
+    return np.asarray(to_device(noise, "cpu"))[:count]
 
 
-def generate(generator: Module, noise: Array, condition: Any = None) -> np.ndarray:
+def generate(generator: Module, noise: np.ndarray, condition: Any = None) -> np.ndarray:
     """The images (N, H, W, C) that a generator makes of noise (N, size)."""
     made = []
     with no_grad(), training(False):
         for start in range(0, len(noise), AT_A_TIME):
-            part = slice(start, start + AT_A_TIME)
-            made.append(generator(noise[part], *_rows(condition, part)).numpy())
+            rows = [array[start : start + AT_A_TIME] for array in (noise, *_given(condition))]
+            made.append(generator(*_beside(generator, *rows)).numpy())
     return np.concatenate(made)
 
 
@@ -63,9 +64,9 @@ def activations(
 
 
 def saliency(
-    discriminator: Callable[..., Any], images: Array, condition: Any = None
+    discriminator: Callable[..., Any], images: np.ndarray, condition: Any = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """D(x), (N, outputs), and ∂ΣD(x)/∂x, (N, H, W, C), for each of the images (N, H, W, C).
+    """D(x), (N, outputs), and ∂ΣD(x)/∂x, (N, H, W, C), for images (N, H, W, C) on D's device.
 
     Where the gradient is positive a larger pixel would make D take the image for more real
     (Simonyan, Vedaldi and Zisserman, 2014, section 3). ``discriminator`` is a module or
@@ -76,7 +77,7 @@ def saliency(
     x = Tensor(images, requires_grad=True)
     seen: list[tuple[Module, Any]] = []
     with training(False), watch(lambda module, result: seen.append((module, result))):
-        judged = discriminator(x, *_rows(condition))
+        judged = discriminator(x, *_given(condition))
     scores = judged.logits if isinstance(judged, Output) else judged
     ends = {id(m[-1]) for m, _ in seen if isinstance(m, Sequential) and len(m) > 1}
     for (_, before), (module, result) in zip(seen, seen[1:], strict=False):
@@ -158,29 +159,30 @@ def normal_part(latent: Latent) -> int:
 # What the noise does to the image
 
 
-def jacobian(generator: Module, noise: Array, condition: Any = None) -> np.ndarray:
+def jacobian(generator: Module, noise: np.ndarray, condition: Any = None) -> np.ndarray:
     """∂G/∂z at one noise vector (size,): (H, W, C, size), exactly. ``condition`` has one row.
 
     Jᵀu, the gradient of ⟨G(z), u⟩, is linear in u, whatever u is; so the gradient of ⟨Jᵀu, v⟩ with
     respect to u is J·v, a column of J for each unit vector v: two passes back and none forward
     for each. The batch holds the same z for many v.
     """
-    xp, size = array_module(noise), len(noise)
-    basis = xp.eye(size, dtype=noise.dtype)
+    basis = np.eye(len(noise), dtype=noise.dtype)
     columns = []
-    for start in range(0, size, _COLUMNS):
-        v = basis[start : start + _COLUMNS]
-        z = Tensor(xp.repeat(noise[None], len(v), axis=0), requires_grad=True)
+    for start in range(0, len(noise), _COLUMNS):
+        rows = basis[start : start + _COLUMNS]
+        alike = [np.repeat(a, len(rows), axis=0) for a in (noise[None], *_given(condition))]
+        v, z, *told = _beside(generator, rows, *alike)
+        z = Tensor(z, requires_grad=True)
         with training(False):
-            images = generator(z, *(np.repeat(c, len(v), axis=0) for c in _rows(condition)))
-        u = Tensor(xp.zeros_like(images._array), requires_grad=True)
+            images = generator(z, *told)
+        u = Tensor(0 * images.detach(), requires_grad=True)
         (pulled,) = grad(images, [z], u, create_graph=True)
         (pushed,) = grad(pulled, [u], v)
         columns.append(pushed.numpy())
     return np.moveaxis(np.concatenate(columns), 0, -1)
 
 
-def metric(generator: Module, noise: Array, condition: Any = None) -> np.ndarray:
+def metric(generator: Module, noise: np.ndarray, condition: Any = None) -> np.ndarray:
     """The mean of JᵀJ over noise vectors (N, size): (size, size), in float64.
 
     ‖G(z + d) − G(z)‖² ≈ dᵀJᵀJd: it measures steps in noise by the change of the image (Shao, Kumar
@@ -188,8 +190,7 @@ def metric(generator: Module, noise: Array, condition: Any = None) -> np.ndarray
     """
     total = np.zeros((noise.shape[1], noise.shape[1]))
     for i in range(len(noise)):
-        part = slice(i, i + 1)
-        rows = jacobian(generator, noise[i], *_rows(condition, part))
+        rows = jacobian(generator, noise[i], *[c[i : i + 1] for c in _given(condition)])
         flat = rows.reshape(-1, rows.shape[-1]).astype(np.float64)
         total += flat.T @ flat / len(noise)
     return total
@@ -231,6 +232,12 @@ def singular_values(network: Module) -> dict[str, float]:
     return found
 
 
-def _rows(condition: Any, part: slice = slice(None)) -> list[Any]:
-    """Those rows of a condition as further arguments: none if there is no condition."""
-    return [] if condition is None else [condition[part]]
+def _given(condition: Any) -> list[Any]:
+    """A condition as further arguments: none if there is no condition."""
+    return [] if condition is None else [condition]
+
+
+def _beside(network: Module, *arrays: np.ndarray) -> list[Any]:
+    """The arrays on the network's device."""
+    device = next((p.device for p in network.parameters()), "cpu")
+    return [to_device(array, device) for array in arrays]

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import minigan as mg
-from minigan import data, nn
+from minigan import data, gan, nn
 from minigan.cli import explain, main
 from minigan.cli.folder import EXPLAINED, RunFolder
 from minigan.cli.pictures import norms
@@ -235,12 +235,16 @@ def test_other_games(command: Command, monkeypatch: pytest.MonkeyPatch, kind: st
     )
     assert command("train", kind, "--out", "r", "--quiet").status == 0
     assert command("explain", "r").status == 0
-    (walk,), (ways,) = drawn["walk.png"], drawn["interpolation.png"]
+    (walk, *classes), (ways,) = drawn["walk.png"], drawn["interpolation.png"]
     real = drawn["saliency.png"][0]
     assert len(real.columns) == len(real.tiles[0])
     if kind == "conditional":
         assert [row.partition("class ")[2] for row in ways.rows] == list("012345")
         assert len(walk.rows) == 10
+        made = gan.load_generator("r/generator.npz", {"Beside": Beside}).sample(1, label=0)
+        first = np.rint((made[0] + 1) / 2 * 255).repeat(3, axis=2)
+        np.testing.assert_allclose(classes[0].tiles[0][0], first, atol=1)
+        assert list(classes[0].columns) == [f"class {k}" for k in range(10)]
     elif kind == "packed":
         assert len(real.columns) == 10
         assert len(set(real.columns)) == 2  # two packs of five images, with a score each

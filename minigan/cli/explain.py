@@ -264,10 +264,11 @@ def draw_saliency(run: Trained, path: Path) -> None:
     for name, (scores, slope) in found.items():
         each = scores.mean(axis=1).repeat(len(slope) // len(scores))
         tiles = [run.tiles(parts[name][0]), signed(slope.sum(-1), scale)]
-        words = f"{name}; D(x), a raw score, rises with a pixel where red, and falls where blue"
+        words = f"{name}: a brighter pixel raises D(x), above, where red; lowers it where blue"
         scored = [_number(f"{score:+.2f}") for score in each]
         blocks.append(Block(words, tiles, ["x", "∂D/∂x"], scored, scale))
-    save_sheet(f"{run.title}: what the discriminator minds", blocks, path)
+    title = f"{run.title}: gradient of D's score by the image, to its 99th percentile"
+    save_sheet(title, blocks, path)
 
 
 # Noise
@@ -351,9 +352,9 @@ def _odd(count: int) -> int:
 
 def draw_training(run: Trained, path: Path) -> None:
     """How large gradients and weights were."""
-    log = run.folder.read_log()
+    log = [line for line in run.folder.read_log() if "generator_gradient" in line]
     if not log:
-        raise Nothing("the log is empty")
+        raise Nothing("the log has no gradients")
     save_norms(log, f"{run.title}: gradients and weights", path)
 
 

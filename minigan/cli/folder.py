@@ -42,6 +42,7 @@ _FILES = (
     "log.jsonl",
     *(f"explain/{name}" for name in EXPLAINED),
 )
+_ALWAYS = Report._fields[:5]  # what logs have had from the first
 _PICTURES = "step-*.png"
 _TEMPORARY = ".minigan-*.tmp"  # what a kill within files.write_atomically leaves
 
@@ -241,4 +242,6 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(value, dict) or type(value.get("step")) is not int:
         return None
-    return value if all(type(value.get(k)) in (int, float) for k in Report._fields) else None
+    if not all(name in value for name in _ALWAYS):
+        return None
+    return value if all(type(value.get(k, 0)) in (int, float) for k in Report._fields) else None

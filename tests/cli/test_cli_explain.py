@@ -162,6 +162,16 @@ def test_the_log_has_the_singular_values_of_the_weights(finished: Path) -> None:
     assert values["discriminator.0.weight"] == pytest.approx(largest, rel=1e-12)
 
 
+def test_logs_from_before_gradients_were_logged(command: Command, copied: Path) -> None:
+    log = RunFolder(copied).read_log()
+    before = [{k: v for k, v in line.items() if "gradient" not in k} for line in log]
+    (copied / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in before))
+    assert RunFolder(copied).read_log() == before
+    result = command("explain", copied)
+    assert result.status == 0
+    assert "no training.png: the log has no gradients" in result.err
+
+
 def test_elsewhere_and_with_data_that_moved(
     command: Command, finished: Path, tmp_path: Path
 ) -> None:

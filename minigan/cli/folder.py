@@ -10,7 +10,7 @@ import errno
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +20,18 @@ from ..gan.trainer import FORMAT as TRAINER
 from ..nn.files import FORMAT as MODULE
 from .config import Config, parsed_json, read_config
 
+EXPLAINED = (
+    "filters.png",
+    "generator-maps.png",
+    "discriminator-maps.png",
+    "saliency.png",
+    "interpolation.png",
+    "walk.png",
+    "training.png",
+    "training.gif",
+)
+"""What ``minigan explain`` makes, by default in the run's folder ``explain``."""
+
 # In the order of removal: without its state a run starts afresh, whatever else is there.
 _FILES = (
     "state.npz",
@@ -28,7 +40,9 @@ _FILES = (
     "samples.png",
     "curves.png",
     "log.jsonl",
+    *(f"explain/{name}" for name in EXPLAINED),
 )
+_ALWAYS = Report._fields[:5]  # what logs have had from the first
 _PICTURES = "step-*.png"
 _TEMPORARY = ".minigan-*.tmp"  # what a kill within files.write_atomically leaves
 
@@ -126,13 +140,13 @@ class RunFolder:
     def owns(self, path: Path) -> bool:
         """Whether ``path`` is a file that a run here makes, or within its samples."""
         place, own = path.resolve(), self.path.resolve()
-        is_made = place.parent == own and place.name in (*_FILES, self.config.name)
+        is_made = place in [own / name for name in (*_FILES, self.config.name)]
         return self.config.exists() and (is_made or place.parent == own / "samples")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Make the folder, and keep other processes' runs out of it within the block."""
-        self._make()
+        self.make()
         try:
             import fcntl
         except ImportError:  # not on Windows
@@ -150,7 +164,8 @@ class RunFolder:
         finally:
             os.close(handle)  # and with it the lock, as when the process is killed
 
-    def _make(self) -> None:
+    def make(self) -> None:
+        """Make the folder if it is not there. Raises ``OSError``, naming it, if that can't be."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -162,20 +177,20 @@ class RunFolder:
     def clear(self) -> None:
         """Remove what a run made, and only that; its config is left to be replaced."""
         for name in _FILES:
-            (self.path / name).unlink(missing_ok=True)
+            with suppress(FileNotFoundError, NotADirectoryError):  # someone's file "explain"
+                (self.path / name).unlink()
         self.cut(-1)
 
     def cut(self, step: int) -> None:
         """Remove what belongs to later steps than ``step``, and what a kill left half-written."""
-        samples = self.path / "samples"
-        for picture in samples.glob(_PICTURES):
-            number = picture.stem.removeprefix("step-")
-            if number.isdigit() and int(number) > step:
+        for drawn, picture in self.pictures():
+            if drawn > step:
                 picture.unlink()
-        for temporary in (*self.path.glob(_TEMPORARY), *samples.glob(_TEMPORARY)):
-            temporary.unlink(missing_ok=True)
-        if samples.is_dir() and not any(samples.iterdir()):
-            samples.rmdir()
+        for folder in (self.path, self.path / "samples", self.path / "explain"):
+            for temporary in folder.glob(_TEMPORARY):
+                temporary.unlink(missing_ok=True)
+            if folder != self.path and folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
         if self.log_file.exists():
             kept = [line for line in self.read_log() if line["step"] <= step]
             write_text(self.log_file, "".join(json.dumps(line) + "\n" for line in kept))
@@ -185,11 +200,17 @@ class RunFolder:
         (self.path / "samples").mkdir(exist_ok=True)
         return self.path / "samples" / f"step-{step:06d}.png"
 
+    def pictures(self) -> list[tuple[int, Path]]:
+        """The samples drawn in training, by step."""
+        found = (self.path / "samples").glob(_PICTURES)
+        named = [(picture.stem.removeprefix("step-"), picture) for picture in found]
+        return sorted((int(number), picture) for number, picture in named if number.isdigit())
+
     # The log
 
-    def log(self, report: Report) -> None:
-        """Append one line."""
-        line = json.dumps(report._asdict()) + "\n"
+    def log(self, report: Report, **more: Any) -> None:
+        """Append one line: the report, and whatever more is known of that step."""
+        line = json.dumps(report._asdict() | more) + "\n"
         with self._appending() as file:
             file.write(line.encode())
 
@@ -221,4 +242,6 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(value, dict) or type(value.get("step")) is not int:
         return None
-    return value if all(type(value.get(k)) in (int, float) for k in Report._fields) else None
+    if not all(name in value for name in _ALWAYS):
+        return None
+    return value if all(type(value.get(k, 0)) in (int, float) for k in Report._fields) else None

@@ -96,6 +96,7 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
         ("evaluate", "measure how good a run's samples are", _evaluate_arguments),
         ("train-classifier", "train what evaluate sees through", _train_classifier_arguments),
         ("info", "tell what a run or a saved file holds", _info_arguments),
+        ("explain", "draw what a run's networks have learnt, and how", _explain_arguments),
         ("recipes", "list the recipes and their settings", _recipes_arguments),
         ("gradcheck", "check gradients: minigan's own, or your code's", _gradcheck_arguments),
     ):
@@ -184,6 +185,14 @@ def _info_arguments(parser: _Parser) -> None:
     parser.set_defaults(action=_action("info"))
 
 
+def _explain_arguments(parser: _Parser) -> None:
+    add = parser.add_argument
+    add("run", metavar="RUN", help="a run's folder")
+    add("--out", type=path, metavar="DIR", help="where the pictures go (RUN/explain)")
+    add("--data", type=path, metavar="PATH", help="where its data are now, if they have moved")
+    parser.set_defaults(action=_action("explain"))
+
+
 def _recipes_arguments(parser: _Parser) -> None:
     parser.add_argument("name", nargs="?", metavar="NAME", help="show this recipe's settings")
     parser.set_defaults(action=_action("recipes"))
@@ -227,12 +236,13 @@ def _action(name: str) -> Callable[[argparse.Namespace], int]:
             from .evaluate import evaluate, train_classifier
 
             return (evaluate if name == "evaluate" else train_classifier)(asked)
-        from . import inspect, train
+        from . import explain, inspect, train
 
         functions: dict[str, Callable[[argparse.Namespace], int]] = {
             "train": train.train,
             "sample": inspect.sample,
             "info": inspect.info,
+            "explain": explain.explain,
             "recipes": inspect.recipes,
         }
         return functions[name](asked)

@@ -133,10 +133,12 @@ class Trainer:
         with no_grad():
             return Report(
                 self.step_count,
-                scores.discriminator_loss.item(),
-                scores.generator_loss.item(),
+                scores.discriminator.loss.item(),
+                scores.generator.loss.item(),
                 score(scores.real).mean().item(),
                 score(scores.fake).mean().item(),
+                scores.discriminator.gradient,
+                scores.generator.gradient,
             )
 
     def _move(self, batches: Sequence[Batch], moment: Moment) -> Scores:

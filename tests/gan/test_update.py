@@ -148,20 +148,25 @@ def test_steps_are_those_of_a_second_implementation(update, first, moves):
         assert np.abs(state[name] - start[name]).max() > 1e-3
 
 
-def test_the_report_is_of_the_losses_and_scores_before_each_move():
-    run = trainer(dtype="float64", update="simultaneous")
+def test_the_report_is_of_the_losses_scores_and_gradients_before_each_move():
+    clipping = SGD(0.1, clip_norm=1e-3)
+    run = trainer(dtype="float64", update="simultaneous", optimizers=clipping)
     hand = ByHand(run.state(), (0, 0))
     x = pictures(5).astype(np.float64)
     report = run.step(x)
     hand.begin()
-    fake = hand.judge(hand.generate(5)[2])[1]
+    drawn = hand.generate(5)
+    fake = hand.judge(drawn[2])[1]
     real = hand.judge(x.reshape(5, -1))[1]
+    slopes = hand.discriminator_gradient(x.reshape(5, -1), drawn[2]), hand.generator_gradient(drawn)
     assert report.step == 1
     for got, expected in [
         (report.discriminator_loss, np.log1p(np.exp(-real)).mean() + np.log1p(np.exp(fake)).mean()),
         (report.generator_loss, np.log1p(np.exp(-fake)).mean()),
         (report.real_score, sigma(real).mean()),
         (report.fake_score, sigma(fake).mean()),
+        (report.discriminator_gradient, np.sqrt(sum(np.sum(g**2) for g in slopes[0]))),
+        (report.generator_gradient, np.sqrt(sum(np.sum(g**2) for g in slopes[1]))),
     ]:
         assert abs(got - expected) < 1e-12
 

@@ -103,15 +103,37 @@ def evaluate(asked: argparse.Namespace) -> int:
     held_out = _held_out(config, real, asked.data or config.data)
     source = _source(asked, config, real, names)
     count = asked.count or min(_MOST, len(real if held_out is None else held_out))
+    fake = _fakes(saved, count, asked.seed)
     results = metrics.evaluate(
-        real=_some(real, count),
-        fake=_fakes(saved, count, asked.seed),
-        held_out=None if held_out is None else _some(held_out, count),
+        real=_some(real, count).batch(slice(None)),
+        fake=fake,
+        held_out=None if held_out is None else _some(held_out, count).batch(slice(None)),
         source=source,
         metrics=names or _possible(source),
     )
+    if not names and saved.conditioning is not None and source.probabilities is not None:
+        labels = saved.conditioning.chosen(None, count)
+        others = _some(real if held_out is None else held_out, count)
+        results.append(_asked(source, fake, labels, others))
     print(_as_json(results) if asked.json else "\n".join(_table(results)))
     return 0
+
+
+def _asked(source: Source, fake: Any, labels: Any, real: Images) -> Result:
+    """The share of samples, and of real images, that are taken for what they should be."""
+    value = _share(source, fake, labels)
+    real_value = _share(source, real.batch(slice(None)), real.labels)
+    samples, real_samples = (len(fake), len(fake)), (len(real), len(real))
+    return Result(
+        "asked_class", value, real_value, math.nan, 1, samples, real_samples, "real, held out",
+        source.name, "top class", "higher",
+    )  # fmt: skip
+
+
+def _share(source: Source, images: Any, labels: Any) -> float:
+    if labels is None or source.probabilities is None:
+        return math.nan
+    return float((source.probabilities(images).argmax(1) == labels).mean())
 
 
 def _known(text: str | None) -> list[str]:
@@ -128,9 +150,9 @@ def _possible(source: Source) -> list[str]:
     return [n for n, metric in METRICS.items() if classes or metric.sees != "probabilities"]
 
 
-def _some(images: Images, count: int) -> Any:
-    """Up to ``count`` images in [−1, 1], drawn at random but always the same."""
-    return images.batch(Stream(0, "evaluation").permutation(len(images))[:count])
+def _some(images: Images, count: int) -> Images:
+    """Up to ``count`` images, drawn at random but always the same."""
+    return images.take(Stream(0, "evaluation").permutation(len(images))[:count])
 
 
 def _fakes(saved: SavedGenerator, count: int, seed: int) -> Any:

@@ -14,7 +14,8 @@ import pytest
 from minigan import metrics
 from minigan.cli import evaluate as module
 from minigan.cli import main
-from minigan.data import digits
+from minigan.data import digits, mnist
+from minigan.gan import load_generator
 
 Command = Callable[..., Any]
 
@@ -176,3 +177,25 @@ def test_a_classifier_of_other_images_is_refused(
     result = command("evaluate", copied, "--classifier", "mnist-classifier.npz")
     assert result.status == 2
     assert "(28, 28, 1)" in result.err and "(8, 8, 1)" in result.err
+
+
+def test_a_conditional_run_is_asked_for_every_class(
+    command: Command, tmp_path: Path, mnist_folder: Path
+) -> None:
+    run, judge = tmp_path / "run", tmp_path / "judge.npz"
+    done = command(
+        "train", "conditional", "--steps", 2, "--batch", 8, "--set", "width=0.05", "--data",
+        mnist_folder, "--out", run, "--quiet",
+    )  # fmt: skip
+    assert done.status == 0
+    command("train-classifier", "mnist", "--data", mnist_folder, "--out", judge, "--quiet")
+    result = command("evaluate", run, "--classifier", judge, "--json", "--quiet")
+    last = json.loads(result.out)[-1]
+    assert last["metric"] == "asked_class"
+    saved = metrics.load_classifier(judge)
+    images = mnist(mnist_folder, "test").batch(slice(None))
+    right = saved.probabilities(images).argmax(axis=1) == mnist(mnist_folder, "test").labels
+    assert last["real_value"] == right.mean()
+    made = load_generator(run / "generator.npz").sample(40)
+    share = (saved.probabilities(made).argmax(axis=1) == np.arange(40) % 10).mean()
+    assert last["value"] == share

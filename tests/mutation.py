@@ -27,22 +27,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
-from mutation.judging import (  # noqa: E402 - after the number of threads is set
-    EQUIVALENT,
-    INVALID,
-    KILLED,
-    SURVIVED,
-    Bench,
-    Verdict,
-    all_tests,
-    own_tests,
-)
+from mutation.judging import EQUIVALENT, INVALID, KILLED, SURVIVED, Bench, Verdict  # noqa: E402
 from mutation.mutators import Mutant, mutants  # noqa: E402
 from mutation.regions import Survey  # noqa: E402
 from mutation.scope import Scope  # noqa: E402
@@ -53,7 +45,7 @@ COPIED = ("minigan", "tests", "examples", "pyproject.toml", "setup.cfg", "README
 LEAST_KILLED = 0.98  # of those that are not equivalent
 MOST_EQUIVALENT = 0.05  # of all
 
-_at_work: tuple[Bench, list[Mutant], int]
+_at_work: Callable[[Any], Any]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -124,61 +116,51 @@ def _chosen(survey: Survey, options: argparse.Namespace) -> list[Mutant]:
 def _run(bench: Bench, chosen: list[Mutant], options: argparse.Namespace) -> int:
     start = time.perf_counter()
     try:
-        _measure(bench, chosen, options)
+        bench.measure(options.seeds, partial(_parallel, options.jobs))
     except RuntimeError as error:
         print(error, file=sys.stderr)
         return 2
     print(f"without a change everything passes ({time.perf_counter() - start:.0f} s)", flush=True)
-    verdicts: list[Verdict] = []
-    indices = range(len(chosen))
-    for verdict in _parallel(_judge, indices, (bench, chosen, 0), options.jobs):
-        mutant = chosen[len(verdicts)]
-        verdicts.append(verdict)
-        if verdict.outcome in (SURVIVED, EQUIVALENT):
-            print(f"{verdict.outcome}: {_line(mutant)}", flush=True)
-        if len(verdicts) % 100 == 0 or len(verdicts) == len(chosen):
-            spent = time.perf_counter() - start
-            print(f"{len(verdicts)} of {len(chosen)} mutants, {spent:.0f} s", flush=True)
+    verdicts: dict[int, Verdict] = {}
+
+    def judge(some: list[int]) -> None:
+        """Those numbers, in that order."""
+        judged = _parallel(options.jobs, lambda i: bench.judge(chosen[i]), some)
+        for i, verdict in zip(some, judged, strict=True):
+            verdicts[i] = verdict
+            if verdict.outcome in (SURVIVED, EQUIVALENT):
+                print(f"{verdict.outcome}: {_line(chosen[i])}", flush=True)
+            if len(verdicts) % 100 == 0 or len(verdicts) == len(chosen):
+                spent = time.perf_counter() - start
+                print(f"{len(verdicts)} of {len(chosen)} mutants, {spent:.0f} s", flush=True)
+
+    anew = [i for i, mutant in enumerate(chosen) if bench.ran_at_import(mutant)]
+    judge(anew)
+    bench.import_once(lambda: judge(sorted(set(range(len(chosen))) - set(anew))))
+    found = [verdicts[i] for i in range(len(chosen))]
     seconds = time.perf_counter() - start
     if options.json:
-        options.json.write_text(json.dumps(_record(chosen, verdicts, seconds), indent=1))
-    return _report(chosen, verdicts, seconds)
+        options.json.write_text(json.dumps(_record(chosen, found, seconds), indent=1))
+    return _report(chosen, found, seconds)
 
 
-def _measure(bench: Bench, chosen: list[Mutant], options: argparse.Namespace) -> None:
-    """Run everything without a change first: what fails then would kill every mutant."""
-    files = sorted({f for m in chosen for f in own_tests(bench.root, m.path)})
-    files = list(dict.fromkeys([*files, *all_tests(bench.root)]))
-    state = (bench, chosen, options.seeds)
-    for found in _parallel(_baseline, ["", *files], state, options.jobs):
-        if isinstance(found, tuple):
-            bench.seconds[found[0]] = found[1]
-        else:
-            bench.draws = found
+def _parallel(jobs: int, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
+    """The function's values in the order of the items, from forks that share what it refers to.
 
-
-def _parallel(
-    function: Callable[[Any], Any], items: Iterable[Any], state: tuple[Any, ...], jobs: int
-) -> Iterator[Any]:
-    """The function's values in the order of the items, from forks that share ``state``."""
+    Neighbours go to one process, which knows from the one what is likely to kill the other.
+    """
     context = multiprocessing.get_context("fork")
-    with context.Pool(jobs, _share, (state,)) as pool:
-        yield from pool.imap(function, items)
+    with context.Pool(jobs, _share, (function,)) as pool:
+        yield from pool.imap(_work, items, chunksize=8)
 
 
-def _share(state: Any) -> None:
+def _share(function: Callable[[Any], Any]) -> None:
     global _at_work
-    _at_work = state
+    _at_work = function
 
 
-def _baseline(file: str) -> Any:
-    bench, _, seeds = _at_work
-    return bench.measure_tests(file) if file else bench.measure_draws(seeds)
-
-
-def _judge(index: int) -> Verdict:
-    bench, chosen, _ = _at_work
-    return bench.judge(chosen[index])
+def _work(item: Any) -> Any:
+    return _at_work(item)
 
 
 # Telling

@@ -1,0 +1,186 @@
+"""The checks that may kill a mutant: the registry's cases and the tests, to be run one by one.
+
+They are imported and collected once, in a session of pytest that is then forked for each mutant.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import hypothesis
+import pytest
+
+from .forking import limit
+
+TESTS = ("tests/test_autograd.py", "tests/test_tensor.py", "tests/ops", "tests/kernels")
+"""All tests of backward code, but not those of layers, games and programs."""
+
+OPTIONS = [
+    *("-qq", "-s", "--no-header", "--no-summary", "-p", "no:cacheprovider"),
+    "--hypothesis-profile=mutation",
+    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # hypothesis is imported already
+]
+
+hypothesis.settings.register_profile(
+    "mutation",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),  # a failure need not be small
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
+
+Lines = dict[str, frozenset[int]]
+"""Lines of functions that ran, by file."""
+
+
+class Check(NamedTuple):
+    """A test, or a case of the registry (an entry's name and a seed): what it costs, and reaches."""
+
+    name: str
+    case: tuple[str, int] | None
+    seconds: float = 0.0
+    lines: Lines = {}
+
+    @property
+    def file(self) -> str:
+        """Where the test stands."""
+        return self.name.partition("::")[0]
+
+
+def draw(entry: str, seed: int) -> Check:
+    return Check(f"registry: {entry}, seed {seed}", (entry, seed))
+
+
+class Stage:
+    """A plugin of pytest's that has the tests collected, but does something else than run them."""
+
+    def __init__(self, act: Callable[[Stage], Any]) -> None:
+        self.act = act
+        self.items: dict[str, Any] = {}
+        self.failed = ""
+        self.value: Any = None
+
+    def pytest_collectreport(self, report: Any) -> None:
+        self._note(report)
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        self._note(report)
+
+    def _note(self, report: Any) -> None:
+        if report.failed:
+            self.failed = self.failed or report.nodeid
+
+    def pytest_runtestloop(self, session: Any) -> bool:
+        self.items = {item.nodeid: item for item in session.items}
+        if not self.failed:
+            self.value = self.act(self)
+        return True
+
+    def checks(self, seeds: int) -> list[Check]:
+        """All there are, with so many cases of each entry."""
+        from minigan.testing.registry import ENTRIES
+
+        draws = [draw(entry, seed) for entry in sorted(ENTRIES) for seed in range(seeds)]
+        return draws + [Check(name, None) for name in self.items]
+
+    def passes(self, check: Check) -> bool:
+        """Run one check."""
+        if check.case is not None:
+            from minigan.testing import registry
+
+            return registry.check(*check.case, order=2).status == "passed"
+        item, self.failed = self.items[check.name], ""
+        item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
+        return not self.failed
+
+    def first_failure(self, checks: list[Check]) -> str:
+        """Run checks until one fails, each for ten times as long as it took, or two seconds."""
+        for check in checks:
+            limit(2 + 10 * check.seconds)
+            if not self.passes(check):
+                return check.name
+        return ""
+
+
+def on_stage(root: Path, act: Callable[[Stage], Any]) -> Any:
+    """Import the registry, collect the tests, and return what ``act`` returns.
+
+    Raises RuntimeError if that cannot be done.
+    """
+    os.chdir(root)
+    from minigan.testing import registry  # noqa: F401
+
+    stage = Stage(act)
+    code = pytest.main([*OPTIONS, *TESTS], plugins=[stage])
+    if stage.failed and not stage.items or code not in (0, 5):
+        raise RuntimeError(f"collecting the tests: {stage.failed or f'pytest ended with {code}'}")
+    return stage.value
+
+
+class Tracer:
+    """Collects the lines that run of given functions: of each file, the lines they stand on."""
+
+    def __init__(self, root: Path, spans: dict[str, set[int]]) -> None:
+        self.spans = {str(root / path): lines for path, lines in spans.items()}
+        self.paths = {str(root / path): path for path in spans}
+        self.found: dict[Any, set[int]] = {}  # by code
+        self.wanted: dict[Any, set[int]] = {}
+
+    def __enter__(self) -> Tracer:
+        threading.settrace(self._call)
+        sys.settrace(self._call)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(None)
+        threading.settrace(None)
+
+    @property
+    def lines(self) -> Lines:
+        every: dict[str, frozenset[int]] = {}
+        for code, found in self.found.items():
+            path = self.paths[code.co_filename]
+            every[path] = every.get(path, frozenset()) | found
+        return every
+
+    def _call(self, frame: Any, event: str, argument: Any) -> Any:
+        code = frame.f_code
+        if code not in self.found:
+            spans = self.spans.get(code.co_filename, set())
+            if code.co_firstlineno not in spans or code.co_name == "<module>":
+                return None
+            self.found[code] = set()
+            self.wanted[code] = {line for _, _, line in code.co_lines() if line}
+        return self._line if self.found[code] != self.wanted[code] else None
+
+    def _line(self, frame: Any, event: str, argument: Any) -> Any:
+        self.found[frame.f_code].add(frame.f_lineno)
+        return self._line
+
+
+def measured(stage: Stage, check: Check, tracer: Tracer) -> Check | None:
+    """The check with what it reaches, in a process that cached nothing, and costs; None if it fails.
+
+    What it finds while it is traced does not count: that changes its time and its references.
+    """
+    with tracer:
+        stage.passes(check)
+    start = time.process_time()
+    passed = stage.passes(check)
+    seconds = time.process_time() - start
+    return check._replace(seconds=seconds, lines=tracer.lines) if passed else None
+
+
+def settle() -> None:
+    """Leave what there is alone from now on, so that forks share it and collect no garbage in it."""
+    gc.collect()
+    gc.freeze()

@@ -7,8 +7,8 @@
 
 A mutant is one changed expression. It is *killed* when a check of the registry or a test fails
 or takes many times as long; *equivalent*, if it gives the same bits on 1,000 random inputs; else
-it *survived*, and is listed. One that can't be imported is *invalid*, and not counted. The files of
-the package are not touched: the changed module is compiled from its tree, in a process of its own.
+it *survived*, and is listed. The files of the package are not touched: the changed function is
+compiled from its tree, and put in place in a process of its own.
 
 The exit status is 0 if at least 98 % of the mutants that are not equivalent were killed, and at
 most 5 % are equivalent; 1 if not; 2 if the tests fail without any change.
@@ -34,7 +34,14 @@ from typing import Any
 
 os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
-from mutation.judging import EQUIVALENT, INVALID, KILLED, SURVIVED, Bench, Verdict  # noqa: E402
+from mutation.judging import (  # noqa: E402
+    EQUIVALENT,
+    KILLED,
+    SURVIVED,
+    Bench,
+    Verdict,
+    with_bench,
+)
 from mutation.mutators import Mutant, mutants  # noqa: E402
 from mutation.regions import Survey  # noqa: E402
 from mutation.scope import Scope  # noqa: E402
@@ -60,7 +67,11 @@ def main(arguments: list[str] | None = None) -> int:
             for mutant in chosen:
                 print(_line(mutant))
             return 0
-        return _run(Bench(root, survey), chosen, options)
+        try:
+            return int(with_bench(root, survey, lambda bench: _run(bench, chosen, options)))
+        except RuntimeError as error:
+            print(error, file=sys.stderr)
+            return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -115,33 +126,21 @@ def _chosen(survey: Survey, options: argparse.Namespace) -> list[Mutant]:
 
 def _run(bench: Bench, chosen: list[Mutant], options: argparse.Namespace) -> int:
     start = time.perf_counter()
-    try:
-        bench.measure(options.seeds, partial(_parallel, options.jobs))
-    except RuntimeError as error:
-        print(error, file=sys.stderr)
-        return 2
+    bench.measure(options.seeds, partial(_parallel, options.jobs))
     print(f"without a change everything passes ({time.perf_counter() - start:.0f} s)", flush=True)
-    verdicts: dict[int, Verdict] = {}
-
-    def judge(some: list[int]) -> None:
-        """Those numbers, in that order."""
-        judged = _parallel(options.jobs, lambda i: bench.judge(chosen[i]), some)
-        for i, verdict in zip(some, judged, strict=True):
-            verdicts[i] = verdict
-            if verdict.outcome in (SURVIVED, EQUIVALENT):
-                print(f"{verdict.outcome}: {_line(chosen[i])}", flush=True)
-            if len(verdicts) % 100 == 0 or len(verdicts) == len(chosen):
-                spent = time.perf_counter() - start
-                print(f"{len(verdicts)} of {len(chosen)} mutants, {spent:.0f} s", flush=True)
-
-    anew = [i for i, mutant in enumerate(chosen) if bench.ran_at_import(mutant)]
-    judge(anew)
-    bench.import_once(lambda: judge(sorted(set(range(len(chosen))) - set(anew))))
-    found = [verdicts[i] for i in range(len(chosen))]
+    verdicts: list[Verdict] = []
+    for verdict in _parallel(options.jobs, lambda i: bench.judge(chosen[i]), range(len(chosen))):
+        mutant = chosen[len(verdicts)]
+        verdicts.append(verdict)
+        if verdict.outcome in (SURVIVED, EQUIVALENT):
+            print(f"{verdict.outcome}: {_line(mutant)}", flush=True)
+        if len(verdicts) % 100 == 0 or len(verdicts) == len(chosen):
+            spent = time.perf_counter() - start
+            print(f"{len(verdicts)} of {len(chosen)} mutants, {spent:.0f} s", flush=True)
     seconds = time.perf_counter() - start
     if options.json:
-        options.json.write_text(json.dumps(_record(chosen, found, seconds), indent=1))
-    return _report(chosen, found, seconds)
+        options.json.write_text(json.dumps(_record(chosen, verdicts, seconds), indent=1))
+    return _report(chosen, verdicts, seconds)
 
 
 def _parallel(jobs: int, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
@@ -213,8 +212,7 @@ def _shares(verdicts: list[Verdict]) -> tuple[float, float]:
     """The share killed of those that are not equivalent, and the equivalent share of all."""
     counts = Counter(verdict.outcome for verdict in verdicts)
     decided = counts[KILLED] + counts[SURVIVED]
-    valid = decided + counts[EQUIVALENT]
-    return counts[KILLED] / max(1, decided), counts[EQUIVALENT] / max(1, valid)
+    return counts[KILLED] / max(1, decided), counts[EQUIVALENT] / max(1, len(verdicts))
 
 
 def _report(chosen: list[Mutant], verdicts: list[Verdict], seconds: float) -> int:
@@ -222,7 +220,7 @@ def _report(chosen: list[Mutant], verdicts: list[Verdict], seconds: float) -> in
     kinds: dict[str, Counter[str]] = {}
     for mutant, verdict in zip(chosen, verdicts, strict=True):
         kinds.setdefault(mutant.kind, Counter())[verdict.outcome] += 1
-    outcomes = (KILLED, SURVIVED, EQUIVALENT, INVALID)
+    outcomes = (KILLED, SURVIVED, EQUIVALENT)
     print(f"\n{'kind':22}" + "".join(f"{outcome:>12}" for outcome in outcomes))
     for kind, counts in sorted(kinds.items()):
         print(f"{kind:22}" + "".join(f"{counts[outcome]:12}" for outcome in outcomes))

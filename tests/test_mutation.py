@@ -180,16 +180,15 @@ JUDGING = """
 import sys
 from pathlib import Path
 from mutation import bits, checking
-from mutation.judging import Bench
+from mutation.judging import with_bench
 from mutation.mutators import mutants
 from mutation.regions import Survey
 
-root, anew, *asked = Path(sys.argv[1]), *sys.argv[2:]
+root, *asked = Path(sys.argv[1]), *sys.argv[2:]
 bits.INPUTS, checking.TESTS = 20, ("tests/kernels/test_windows.py",)
 survey = Survey(root)
-before = {path: module.tree for path, module in survey.modules.items()}
 
-def judge():
+def judge(bench):
     for name, kind, killer in (each.split("; ") for each in asked):
         found = [m for r in survey.regions if r.name == name for m in mutants(r) if m.kind == kind]
         case, lines = checking.draw(killer, 0), {found[0].path: frozenset(found[0].lines)}
@@ -198,8 +197,7 @@ def judge():
         verdict = bench.judge(found[0])
         print(verdict.outcome, verdict.reason, sep=": ")
 
-bench = Bench(root, survey)
-judge() if anew == "anew" else bench.import_once(judge)
+with_bench(root, survey, judge)
 """
 SEEN = {
     "gradient of tanh; wrong sign; tanh": "killed: registry: tanh, seed 0",
@@ -228,12 +226,7 @@ def run(program: str, *arguments: str) -> list[str]:
 
 
 def test_a_planted_error_fails_a_check_and_changes_bits():
-    assert run(JUDGING, str(ROOT), "in place", *SEEN) == list(SEEN.values())
-
-
-def test_the_same_is_seen_where_the_package_is_imported_anew():
-    few = list(SEEN)[2:5]
-    assert run(JUDGING, str(ROOT), "anew", *few) == [SEEN[each] for each in few]
+    assert run(JUDGING, str(ROOT), *SEEN) == list(SEEN.values())
 
 
 def test_a_tree_is_as_it_was_after_each_change(survey):

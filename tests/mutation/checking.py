@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +18,7 @@ import hypothesis
 import pytest
 
 from .forking import limit
+from .regions import Survey
 
 TESTS = ("tests/test_autograd.py", "tests/test_tensor.py", "tests/ops", "tests/kernels")
 """All tests of backward code, but not those of layers, games and programs."""
@@ -38,12 +38,14 @@ hypothesis.settings.register_profile(
     suppress_health_check=list(hypothesis.HealthCheck),
 )
 
+ENOUGH = 5000
+
 Lines = dict[str, frozenset[int]]
 """Lines of functions that ran, by file."""
 
 
 class Check(NamedTuple):
-    """A test, or a case of the registry (an entry's name and a seed): what it costs, and reaches."""
+    """A test, or a case of the registry (an entry's name and a seed): its cost, and its reach."""
 
     name: str
     case: tuple[str, int] | None
@@ -68,6 +70,7 @@ class Stage:
         self.items: dict[str, Any] = {}
         self.failed = ""
         self.value: Any = None
+        self.error: BaseException | None = None
 
     def pytest_collectreport(self, report: Any) -> None:
         self._note(report)
@@ -81,8 +84,10 @@ class Stage:
 
     def pytest_runtestloop(self, session: Any) -> bool:
         self.items = {item.nodeid: item for item in session.items}
-        if not self.failed:
+        try:
             self.value = self.act(self)
+        except BaseException as error:  # which pytest would tell, not raise
+            self.error = error
         return True
 
     def checks(self, seeds: int) -> list[Check]:
@@ -121,19 +126,26 @@ def on_stage(root: Path, act: Callable[[Stage], Any]) -> Any:
 
     stage = Stage(act)
     code = pytest.main([*OPTIONS, *TESTS], plugins=[stage])
-    if stage.failed and not stage.items or code not in (0, 5):
+    if stage.error is not None:
+        raise stage.error
+    if not stage.items:
         raise RuntimeError(f"collecting the tests: {stage.failed or f'pytest ended with {code}'}")
     return stage.value
 
 
 class Tracer:
-    """Collects the lines that run of given functions: of each file, the lines they stand on."""
+    """Collects the lines of backward code that run.
 
-    def __init__(self, root: Path, spans: dict[str, set[int]]) -> None:
-        self.spans = {str(root / path): lines for path, lines in spans.items()}
-        self.paths = {str(root / path): path for path in spans}
+    Of a function that runs often, only the first ``ENOUGH`` lines are looked at.
+    """
+
+    def __init__(self, root: Path, survey: Survey) -> None:
+        self.paths = {str(root / region.path): region.path for region in survey.regions}
+        self.spans: dict[str, set[int]] = {file: set() for file in self.paths}
+        for region in survey.regions:
+            self.spans[str(root / region.path)].update(region.span)
         self.found: dict[Any, set[int]] = {}  # by code
-        self.wanted: dict[Any, set[int]] = {}
+        self.left: dict[Any, int] = {}  # so many may still be looked at
 
     def __enter__(self) -> Tracer:
         threading.settrace(self._call)
@@ -158,19 +170,19 @@ class Tracer:
             spans = self.spans.get(code.co_filename, set())
             if code.co_firstlineno not in spans or code.co_name == "<module>":
                 return None
-            self.found[code] = set()
-            self.wanted[code] = {line for _, _, line in code.co_lines() if line}
-        return self._line if self.found[code] != self.wanted[code] else None
+            self.found[code], self.left[code] = set(), ENOUGH
+        return self._line(frame, event, argument)
 
     def _line(self, frame: Any, event: str, argument: Any) -> Any:
         self.found[frame.f_code].add(frame.f_lineno)
-        return self._line
+        self.left[frame.f_code] -= 1
+        return self._line if self.left[frame.f_code] > 0 else None
 
 
 def measured(stage: Stage, check: Check, tracer: Tracer) -> Check | None:
-    """The check with what it reaches, in a process that cached nothing, and costs; None if it fails.
+    """The check with what it reaches and costs, in a process that cached nothing; None if it fails.
 
-    What it finds while it is traced does not count: that changes its time and its references.
+    It runs twice: to be traced changes its time, and what refers to what.
     """
     with tracer:
         stage.passes(check)
@@ -181,6 +193,6 @@ def measured(stage: Stage, check: Check, tracer: Tracer) -> Check | None:
 
 
 def settle() -> None:
-    """Leave what there is alone from now on, so that forks share it and collect no garbage in it."""
+    """Look for no garbage in what there is now, so that forks share it."""
     gc.collect()
     gc.freeze()

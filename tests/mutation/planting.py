@@ -1,11 +1,8 @@
-"""Changing one module of the package, its file left as it is: in functions that are there already,
-or when the module is imported.
+"""Changing functions of the package, their files left as they are.
 
 The modules with backward code are compiled from their trees, and their code is kept. A change is
 one within a function, so the module is compiled again with it, and the function that is there is
-given the new code: whoever holds it, a primitive or a test, then calls the changed one. That needs
-no import. But what ran while the package was imported ran without the change, so a function that
-did is changed before.
+given the new code: whoever holds it, a primitive or a test, then calls the changed one.
 """
 
 from __future__ import annotations
@@ -75,7 +72,7 @@ class Planter(importlib.abc.MetaPathFinder):
         return importlib.util.spec_from_file_location(fullname, where, loader=loader)
 
     def find_functions(self) -> None:
-        """After the imports: note the functions there are, so that their code can be changed."""
+        """Note the functions there are after the imports, so that their code can be changed."""
         codes = {id(code) for module in self.codes.values() for code in _codes(module)}
         for function in gc.get_objects():
             if type(function) is FunctionType and id(function.__code__) in codes:
@@ -116,10 +113,9 @@ class _Loader(importlib.machinery.SourceFileLoader):
 
     def get_code(self, fullname: str) -> CodeType:
         path = self.planter.paths[fullname]
-        if path not in self.planter.codes:
-            tree = self.planter.trees[path]
-            self.planter.codes[path] = compile(tree, self.path, "exec", dont_inherit=True)
-        return self.planter.codes[path]
+        code = compile(self.planter.trees[path], self.path, "exec", dont_inherit=True)
+        self.planter.codes[path] = code
+        return code
 
     def exec_module(self, module: ModuleType) -> None:
         setattr(module, HELPERS, Helpers)

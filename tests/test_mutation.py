@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from mutation.checking import Tracer
 from mutation.mutators import mutants
 from mutation.planting import Helpers, Planter
 from mutation.regions import Region, Survey
@@ -239,6 +240,17 @@ def test_a_tree_is_as_it_was_after_each_change(survey):
         for mutant in mutants(found):
             planter.changed(mutant)
             assert ast.unparse(tree) == before
+
+
+def test_the_lines_that_a_check_reaches_are_seen(survey):
+    spans = {r.name: {*r.span} for r in survey.regions if r.path == "minigan/ops/activation.py"}
+    with Tracer(ROOT, survey) as tracer:
+        mg.tanh(mg.Tensor([0.5], requires_grad=True)).backward()
+    seen = tracer.lines["minigan/ops/activation.py"]
+    assert seen & spans["gradient of tanh"] and not seen & spans["_gelu_gradient"]
+    assert "minigan/ops/pooling.py" not in tracer.lines
+    body = {n.lineno for r in survey.regions if r.name == "backward" for n in r.node.body[2:]}
+    assert body <= tracer.lines["minigan/autograd.py"]
 
 
 # Processes

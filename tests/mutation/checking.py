@@ -39,6 +39,7 @@ hypothesis.settings.register_profile(
 )
 
 ENOUGH = 5000
+"""So many lines of a function are looked at in a check: of a loop, the first rounds."""
 
 Lines = dict[str, frozenset[int]]
 """Lines of functions that ran, by file."""
@@ -136,16 +137,17 @@ def on_stage(root: Path, act: Callable[[Stage], Any]) -> Any:
 class Tracer:
     """Collects the lines of backward code that run.
 
-    Of a function that runs often, only the first ``ENOUGH`` lines are looked at.
+    Of a function that runs often, only the first ``ENOUGH`` are looked at, and later where it
+    starts.
     """
 
     def __init__(self, root: Path, survey: Survey) -> None:
         self.paths = {str(root / region.path): region.path for region in survey.regions}
+        self.found: dict[str, set[int]] = {file: set() for file in self.paths}
         self.spans: dict[str, set[int]] = {file: set() for file in self.paths}
         for region in survey.regions:
             self.spans[str(root / region.path)].update(region.span)
-        self.found: dict[Any, set[int]] = {}  # by code
-        self.left: dict[Any, int] = {}  # so many may still be looked at
+        self.left: dict[tuple[str, int], int] = {}  # by file and line of a function
 
     def __enter__(self) -> Tracer:
         threading.settrace(self._call)
@@ -158,25 +160,18 @@ class Tracer:
 
     @property
     def lines(self) -> Lines:
-        every: dict[str, frozenset[int]] = {}
-        for code, found in self.found.items():
-            path = self.paths[code.co_filename]
-            every[path] = every.get(path, frozenset()) | found
-        return every
+        return {self.paths[file]: frozenset(found) for file, found in self.found.items() if found}
 
     def _call(self, frame: Any, event: str, argument: Any) -> Any:
         code = frame.f_code
-        if code not in self.found:
-            spans = self.spans.get(code.co_filename, set())
-            if code.co_firstlineno not in spans or code.co_name == "<module>":
-                return None
-            self.found[code], self.left[code] = set(), ENOUGH
-        return self._line(frame, event, argument)
+        backward = code.co_firstlineno in self.spans.get(code.co_filename, ())
+        return self._line(frame, event, argument) if backward else None
 
     def _line(self, frame: Any, event: str, argument: Any) -> Any:
-        self.found[frame.f_code].add(frame.f_lineno)
-        self.left[frame.f_code] -= 1
-        return self._line if self.left[frame.f_code] > 0 else None
+        place = frame.f_code.co_filename, frame.f_code.co_firstlineno
+        self.found[place[0]].add(frame.f_lineno)
+        self.left[place] = self.left.get(place, ENOUGH) - 1
+        return self._line if self.left[place] > 0 else None
 
 
 def measured(stage: Stage, check: Check, tracer: Tracer) -> Check | None:

@@ -56,10 +56,10 @@ class Bench:
 
     def measure(self, seeds: int, parallel: Parallel) -> None:
         """Run every check, and note what it costs and reaches. Raises if one fails."""
-        self.checks = list(parallel(self._measured, self.stage.checks(seeds)))
+        tracer = Tracer(self.root, self.survey)  # of which each fork has its own
+        self.checks = list(parallel(partial(self._measured, tracer), self.stage.checks(seeds)))
 
-    def _measured(self, check: Check) -> Check:
-        tracer = Tracer(self.root, self.survey)
+    def _measured(self, tracer: Tracer, check: Check) -> Check:
         found = forked(partial(measured, self.stage, check, tracer), HOUR)
         if found.error or found.value is None:
             raise RuntimeError(f"{check.name} fails without a change. {found.error}")

@@ -34,7 +34,7 @@ from typing import Any
 
 os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
-from mutation.judging import (  # noqa: E402
+from mutation.judging import (  # noqa: E402 - after the number of threads is set
     EQUIVALENT,
     KILLED,
     SURVIVED,

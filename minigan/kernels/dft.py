@@ -176,11 +176,9 @@ def _matrices(down: Way, across: Way) -> tuple[Array, Array, Array]:
     def waves(counts: Pair, first: Pair = (0, 0)) -> Array:
         """e(k·n) for every k and n, from ``first`` on: (ks, n)."""
         n = np.indices(counts).reshape(2, -1) + np.reshape(first, (2, 1))
-        rows, columns = (
-            np.exp(2j * np.pi * np.arange(length) / length)[np.outer(k, m) % length]
-            for length, k, m in zip(lengths, np.transpose(ks), n, strict=True)
-        )
-        return rows * columns
+        roots = [np.exp(2j * np.pi * np.arange(length) / length) for length in lengths]
+        each = zip(roots, lengths, np.transpose(ks), n, strict=True)
+        return math.prod(e[np.outer(k, m) % length] for e, length, k, m in each)
 
     x = waves((down.span, across.span), (down.first, across.first)).conj()
     w = waves((down.steps, across.steps))

@@ -894,10 +894,12 @@ def test_a_joint_function_returns_one_gradient_per_operand():
     check_gradients(product, [A, B], order=2)
 
 
-def test_a_joint_function_may_leave_an_operand_out():
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_a_joint_function_may_leave_an_operand_out(create_graph):
     product = primitive(lambda a, b: a * b, lambda g, b: [g * b, None])
     a, b = tracked(A), tracked(B)
-    g, nothing = mg.grad(product(a, b).sum(), [a, b], allow_unused=True)
+    y = product(a, b).sum()
+    g, nothing = mg.grad(y, [a, b], create_graph=create_graph, allow_unused=True)
     assert np.array_equal(g.numpy(), B) and nothing is None
 
 
@@ -1167,6 +1169,13 @@ def test_a_zero_gradient_may_be_plain():
     np.testing.assert_allclose(second_order(stop)[0].numpy(), 6 * A)
 
 
+def test_a_plain_gradient_that_is_zero_in_places_is_not_allowed():
+    square = primitive(lambda x: x * x, lambda g, x: 2 * x._array * g._array, name="square")
+    x = tracked([0.0, 1.0])
+    with pytest.raises(NotTwiceDifferentiableError, match="'square': the gradient of 'x'"):
+        mg.grad(square(x).sum(), x, create_graph=True)
+
+
 def test_values_may_be_looked_at_again_after_a_backward():
     x = tracked(A)
     (g,) = mg.grad((x**3).sum(), x, create_graph=True)
@@ -1227,6 +1236,15 @@ def test_a_twin_of_one_tensor_used_twice():
     (h,) = mg.grad((g * B).sum(), x)
     assert np.array_equal(g.numpy(), 2 * A) and np.array_equal(h.numpy(), 2 * B)
     check_gradients(product, [A, B], order=2)
+
+
+def test_a_twin_may_leave_an_operand_out():
+    twice = primitive(
+        lambda a, b: 2 * a, lambda g: (2 * g.numpy(), None), composed=lambda a, b: 2 * a
+    )
+    a, b = tracked(A), tracked(B)
+    g, nothing = mg.grad(twice(a, b).sum(), [a, b], create_graph=True, allow_unused=True)
+    assert np.array_equal(g.numpy(), [2, 2, 2]) and nothing is None
 
 
 def test_a_twin_notices_stale_operands():

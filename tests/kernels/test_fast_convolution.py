@@ -173,9 +173,9 @@ def test_the_longest_transform_is_one_of_the_ways():
 def test_the_work_of_tiles_is_counted_for_the_channels_of_all_phases(monkeypatch):
     counted = set()
     monkeypatch.setattr(dft, "_work", lambda down, across, c, o: counted.add((c, o)) or 1)
-    where = Window((5, 2), (2, 3), (1, 1), ((0, 0), (0, 0)))  # 2 phases down, 2 of 3 across
+    where = Window((5, 2), (3, 4), (1, 1), ((0, 0), (0, 0)))  # 3 phases down, 2 of 4 across
     dft.scheme.__wrapped__(where, (11, 11), 7, 5, np.dtype("float64"))
-    assert counted == {(2 * 2 * 7, 5)}
+    assert counted == {(3 * 2 * 7, 5)}
 
 
 @examples(60)

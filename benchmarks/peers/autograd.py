@@ -20,7 +20,7 @@ from autograd.tracer import getval
 
 from .. import networks as n
 from ..workloads import Workload
-from . import functional
+from . import play
 from .eager import EagerPackage, Grid
 from .functional import Array
 
@@ -34,11 +34,11 @@ def set_threads(count: int) -> None:
 
 
 def variants(workload: Workload) -> list[str]:
-    return functional.ways(workload)
+    return play.ways(workload)
 
 
 def build(workload: Workload, weights: tuple[n.Weights, n.Weights], variant: str) -> Any:
-    return functional.Runner(Package(), workload, weights, variant)
+    return play.Runner(Package(), workload, weights, variant)
 
 
 @primitive

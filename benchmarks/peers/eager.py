@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -65,11 +66,13 @@ class EagerPackage(Package):
     def random(self, state: State) -> Random:
         return self.draws
 
+    @abstractmethod
     def unfold(self, maps: Array, grid: Grid) -> Array:
-        raise TypeError(f"{type(self).__name__} does not define unfold()")
+        """``grid.unfold``."""
 
+    @abstractmethod
     def fold(self, windows: Array, grid: Grid) -> Array:
-        raise TypeError(f"{type(self).__name__} does not define fold()")
+        """``grid.fold``, its adjoint."""
 
     def conv(self, x: Array, weight: Array, stride: int) -> Array:
         taps, filters = weight.shape[0], weight.shape[3]

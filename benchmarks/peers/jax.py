@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import networks as n
 from ..workloads import Workload
-from . import functional
+from . import functional, play
 from .functional import Array, State
 
 MAPS = ("NHWC", "HWIO", "NHWC")
@@ -32,11 +32,11 @@ def set_threads(count: int) -> None:
 
 
 def variants(workload: Workload) -> list[str]:
-    return functional.ways(workload)
+    return play.ways(workload)
 
 
 def build(workload: Workload, weights: tuple[n.Weights, n.Weights], variant: str) -> Any:
-    return functional.Runner(Package(), workload, weights, variant)
+    return play.Runner(Package(), workload, weights, variant)
 
 
 class Random:
@@ -55,9 +55,7 @@ class Random:
 
 
 def convolve(x: Array, weight: Array, stride: int) -> Array:
-    return jax.lax.conv_general_dilated(
-        x, weight, (stride, stride), "SAME", dimension_numbers=MAPS
-    )
+    return jax.lax.conv_general_dilated(x, weight, (stride, stride), "SAME", dimension_numbers=MAPS)
 
 
 @jax.custom_vjp

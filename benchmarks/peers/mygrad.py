@@ -21,7 +21,7 @@ from mygrad.operation_base import Operation
 
 from .. import networks as n
 from ..workloads import Workload
-from . import functional
+from . import play
 from .eager import EagerPackage, Grid
 from .functional import EPS, Array
 
@@ -37,11 +37,11 @@ def set_threads(count: int) -> None:
 
 
 def variants(workload: Workload) -> list[str]:
-    return functional.ways(workload, second_order=False)
+    return play.ways(workload, second_order=False)
 
 
 def build(workload: Workload, weights: tuple[n.Weights, n.Weights], variant: str) -> Any:
-    return functional.Runner(Package(), workload, weights, variant)
+    return play.Runner(Package(), workload, weights, variant)
 
 
 class Unfold(Operation):

@@ -16,7 +16,7 @@ from tinygrad import Tensor, TinyJit
 
 from .. import networks as n
 from ..workloads import Workload
-from . import functional
+from . import functional, play
 from .functional import Array, Same, State
 
 
@@ -29,11 +29,11 @@ def set_threads(count: int) -> None:
 
 
 def variants(workload: Workload) -> list[str]:
-    return functional.ways(workload)
+    return play.ways(workload)
 
 
 def build(workload: Workload, weights: tuple[n.Weights, n.Weights], variant: str) -> Any:
-    return functional.Runner(Package(), workload, weights, variant)
+    return play.Runner(Package(), workload, weights, variant)
 
 
 class Functions:
@@ -72,7 +72,7 @@ class Package(functional.Package):
         return Random
 
     def compiled(self, step: Callable[..., Any]) -> Callable[..., Any]:
-        """The state's tensors are written into, so the compiled step is of batch and draws alone."""
+        """The step writes into the state's tensors; its own arguments are the batch and draws."""
         held: dict[str, Any] = {}
 
         def written(*tensors: Tensor) -> Any:

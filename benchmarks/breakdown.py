@@ -1,13 +1,15 @@
-"""Where the time of a DCGAN-28 step goes, and how far each part is from what it takes at least.
+"""Where the time of a DCGAN-28 step goes, and how far each part is from its floor, on one thread.
 
-    python -m benchmarks.breakdown [--batch 128] [--rounds 20] [--json FILE]
+    OPENBLAS_NUM_THREADS=1 python -m benchmarks.breakdown [--batch 128] [--rounds 20] [--json FILE]
 
 Each layer is timed alone at the step's shapes, on the maps that reach it, laid out in memory as
 there, in buffers like the trainer's, and called as often as in a step: the generator once each way;
 the discriminator forward for real and for fake images, backward for its own loss on both, and to
 its input alone for the generator's loss. *Rest* is what the whole step takes on top: the losses,
-checks and report of the trainer, and what layers do to each other's caches. All times are the
-least of some rounds, as others on the machine only ever add to them.
+checks and report of the trainer, and what layers do to each other's caches.
+
+Times are the least of some rounds, in processor time (which is that of all threads, if there are
+more): others on a busy machine have little part in that.
 
 A part's floor is the larger of
 
@@ -15,8 +17,6 @@ A part's floor is the larger of
   with an addition, at the rate of the product of two 512 × 512 matrices;
 - the bytes that it must read and write, at the rate at which an array as large as these is copied:
   a part that finds its arrays in a cache, as that copy does, is compared with a cache's rate.
-
-Run it with the threads and variables of BLAS that training has: it is not a process of its own.
 """
 
 from __future__ import annotations
@@ -82,9 +82,9 @@ def least(work: Callable[[], Any], times: int = 100) -> float:
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.perf_counter()
+    start = time.process_time()
     found = work()
-    return time.perf_counter() - start, found
+    return time.process_time() - start, found
 
 
 def floor(multiplications: int, touched: int) -> tuple[float, str]:

@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--list", action="store_true", help="list the mutants and stop")
     parser.add_argument("--sample", type=_positive, metavar="N", help="N of them, always the same")
     parser.add_argument(
-        "--seeds", type=_positive, default=4, metavar="N", help="cases of each entry (4)"
+        "--seeds", type=_positive, default=2, metavar="N", help="cases of each entry (2)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was found")
     return parser

@@ -649,6 +649,7 @@ def stale(make, **options):
 
 
 returned = primitive(lambda x: x, lambda g, out: g * out, name="returned")
+first = primitive(lambda *xs: xs[0], lambda g, out: [g * out, None], name="first")
 flattened = primitive(lambda x: x.reshape(-1), lambda g, out: mg.reshape(g * out, (2, 2)))
 
 
@@ -667,7 +668,10 @@ flattened = primitive(lambda x: x.reshape(-1), lambda g, out: mg.reshape(g * out
         lambda x: x @ np.ones((2, 2)) @ x,
         lambda x: mg.sin(mg.split(x, 2)[1]),
         lambda x: mg.cos(x[0, 1:]),
+        lambda x: mg.einsum("ij,ij->ij", x, np.ones((2, 2))),
+        lambda x: mg.einsum("ij,ij->ij", np.ones((2, 2)), x),
         lambda x: returned(x),
+        lambda x: first(x, x),
         lambda x: flattened(x),
     ],
 )
@@ -1022,6 +1026,13 @@ def test_variadic_shapes_and_settings():
         lambda g, xs_shape, axis: mg.split(g, np.cumsum([s[axis] for s in xs_shape])[:-1], axis),
     )
     check_gradients(lambda a, b: join(a, b, axis=1), [np.ones((2, 1)), np.ones((2, 3))], order=2)
+
+
+def test_a_variadic_primitive_may_ask_for_its_result():
+    product = primitive(lambda *xs: xs[0] * xs[1], lambda g, out: [g * out, g - out])
+    a, b = tracked(A), tracked(B)
+    on_a, on_b = mg.grad(product(a, b).sum(), [a, b])
+    assert np.array_equal(on_a.numpy(), A * B) and np.array_equal(on_b.numpy(), 1 - A * B)
 
 
 def test_a_variadic_primitive_takes_one_joint_backward_only():

@@ -10,6 +10,7 @@ import pytest
 
 import minigan as mg
 from minigan import Tensor, primitive
+from minigan.buffers import SMALLEST
 from minigan.errors import (
     GradientError,
     GraphFreedError,
@@ -1334,7 +1335,7 @@ def test_a_plain_backward_of_a_large_gradient_gets_tensors_whose_memory_goes_rou
     square = mg.primitive(
         lambda x: x * x, lambda g, x: seen.append(type(g)) or 2.0 * x * g, plain=True
     )
-    a = tracked(np.ones(1 << 13))
+    a = tracked(np.ones(SMALLEST // 8 + 1))
     with mg.Buffers().in_use():
         mg.grad(square(a).sum(), a)
     mg.grad(square(a).sum(), a)

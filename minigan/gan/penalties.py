@@ -207,7 +207,7 @@ def _means(turn: Turn) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Orthogonal(Cure):
-    """weight·Σ‖(WᵀW) ⊙ (1 − I)‖² over a player's weights, each as a matrix (inputs, outputs).
+    """weight·Σ‖(WᵀW) ⊙ (1 − I)‖² over a player's weights, each as a matrix (…, outputs).
 
     The columns are pushed to be at right angles, their lengths are left alone (Brock, Donahue and
     Simonyan, 2019, eq. 3: weight 1e-4, for the generator).
@@ -233,7 +233,7 @@ class Orthogonal(Cure):
 
 
 def _matrices(network: Module) -> Iterator[Tensor]:
-    for parameter in network.parameters():
+    for parameter in network.named_state().values():
         if parameter.ndim > 1:
             yield reshape(parameter, (-1, parameter.shape[-1]))
 

@@ -69,6 +69,7 @@ class Row:
     peer: str
     variant: str
     threads: int
+    clock: str
     blocks: int
     steps: int
     ratio: float

@@ -1,7 +1,7 @@
 """How time and memory grow with batch, image side, channels and depth.
 
     python -m benchmarks.growth [--by NAME …] [--vs torch] [--json FILE] [--plot FILE]
-                                [--threads N] [--blocks N] [--steps N]
+                                [--threads N] [--blocks N] [--steps N] [--clock wall|processor]
 
     batch       DCGAN-28 in a quarter of its width, 16 to 256 images
     side        the upsampling GAN in a quarter of its width, 8 images of 14 to 56 pixels a side

@@ -1,7 +1,7 @@
 """How long single layers and optimisers take, minigan against its peers.
 
     python -m benchmarks.layers [--layer NAME …] [--vs torch] [--json FILE]
-                                [--threads N] [--blocks N] [--steps N]
+                                [--threads N] [--blocks N] [--steps N] [--clock wall|processor]
     OPENBLAS_NUM_THREADS=1 python -m benchmarks.layers --calibrate [--minutes N]
 
 A step of a layer is its forward pass in training and the gradients of its input and parameters; a

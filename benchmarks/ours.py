@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import minigan as mg
-from minigan import gan, nn, optim
+from minigan import gan, nn, optim, workers
 
 from . import networks as n
 from .workloads import PENALTY, Adam, Workload
@@ -39,7 +39,8 @@ def versions() -> dict[str, str]:
 
 
 def set_threads(count: int) -> None:
-    """Nothing: BLAS has read the number from the environment."""
+    """For the rest of the process; BLAS has read the number from the environment."""
+    workers.limit.set(count)
 
 
 def variants(workload: Workload) -> list[str]:

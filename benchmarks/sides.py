@@ -48,6 +48,11 @@ def _environment(threads: int) -> dict[str, str]:
     return {**kept, **dict.fromkeys(THREADS, str(threads))}
 
 
+CLOCKS = {"wall": "perf_counter", "processor": "process_time"}
+"""How steps can be timed: functions of ``time`` by name. A processor's time is that of all threads
+of a side, without what others on the machine take."""
+
+
 class SideFailed(Exception):
     """The other process raised; the message is its traceback."""
 
@@ -58,10 +63,10 @@ class Worker:
     Its methods are those of ``Session``, run over there.
     """
 
-    def __init__(self, module: str, threads: int) -> None:
+    def __init__(self, module: str, threads: int, clock: str = "wall") -> None:
         self.module = module
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.sides", module, str(threads)],
+            [sys.executable, "-m", "benchmarks.sides", module, str(threads), clock],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=ROOT,
@@ -112,9 +117,10 @@ class Worker:
 class Session:
     """What the child does for its parent: one workload after it is built."""
 
-    def __init__(self, module: str, threads: int) -> None:
+    def __init__(self, module: str, threads: int, clock: str) -> None:
         self.side = importlib.import_module(module)
         self.side.set_threads(threads)
+        self.clock = getattr(time, CLOCKS[clock])
         self.workload: Workload
         self.runner: Any
         self.batches: list[Any] = []
@@ -148,9 +154,9 @@ class Session:
         return [self._seconds(self.batches[k % POOL]) for k in range(steps)]
 
     def _seconds(self, batch: Any) -> float:
-        start = time.perf_counter()
+        start = self.clock()
         self.runner.step(batch)
-        return time.perf_counter() - start
+        return self.clock() - start
 
     def growth(self) -> int | None:
         """The most bytes that were held since ``build``, over those held then."""
@@ -176,10 +182,10 @@ def serve(make: Callable[[], Session], requests: BinaryIO, replies: BinaryIO) ->
 
 def main() -> None:
     """Serve on the standard streams; what libraries print goes to standard error."""
-    module, threads = sys.argv[1:]
+    module, threads, clock = sys.argv[1:]
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    serve(lambda: Session(module, int(threads)), sys.stdin.buffer, replies)
+    serve(lambda: Session(module, int(threads), clock), sys.stdin.buffer, replies)
 
 
 if __name__ == "__main__":

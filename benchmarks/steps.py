@@ -1,7 +1,7 @@
 """How long a full training step takes, minigan against its peers.
 
     python -m benchmarks.steps [--workload NAME …] [--vs torch,jax,…] [--json FILE]
-                               [--threads N] [--blocks N] [--steps N]
+                               [--threads N] [--blocks N] [--steps N] [--clock wall|processor]
 
 Each side runs in a process of its own, with the same number of threads, weights and data. For each
 workload and peer:
@@ -18,6 +18,9 @@ workload and peer:
     MB          the most memory held from warm-up to the last step, over that of the idle process
                 (imports done, weights and data there)
     parity      the largest difference of losses in 2.
+
+``--clock processor`` counts processor time, of all threads of a side: with ``--threads 1`` that is
+what a machine can measure that others use.
 
 It exits with 1 if a workload failed. Peers that are not installed, or can't run a workload, are
 named and left out.
@@ -39,7 +42,7 @@ from dataclasses import dataclass
 
 from . import peers
 from .comparison import ParityError, Row, disagreement, megabytes, quotient, table, timing
-from .sides import SideFailed, Worker
+from .sides import CLOCKS, SideFailed, Worker
 from .workloads import WORKLOADS, Workload, named
 
 OURS = "benchmarks.ours"
@@ -58,6 +61,11 @@ class Settings:
     threads: int
     blocks: int
     steps: int | None
+    clock: str = "wall"
+
+    def worker(self, module: str) -> Worker:
+        """A fresh process of that side."""
+        return Worker(module, self.threads, self.clock)
 
     def block(self, *workers: Worker) -> int:
         """Steps of a block, by the fastest of some steps of each worker that has warmed up."""
@@ -73,9 +81,9 @@ def compare(workload: Workload, peer: str, settings: Settings) -> Row | None:
     variant = fastest(module, workload, settings)
     if variant is None:
         return None
-    gap = parity(module, workload, variant, settings.threads)
+    gap = parity(module, workload, variant, settings)
     say(f"{workload.name}, batch {workload.batch}: {peer} {variant}, parity {gap:.1e}")
-    with ours_and(module, workload, variant, settings.threads) as (ours, theirs):
+    with ours_and(module, workload, variant, settings) as (ours, theirs):
         for worker in (ours, theirs):
             worker.times(WARM_UP)
         steps = settings.block(ours, theirs)
@@ -88,6 +96,7 @@ def compare(workload: Workload, peer: str, settings: Settings) -> Row | None:
         peer=peer,
         variant=variant,
         threads=settings.threads,
+        clock=settings.clock,
         blocks=settings.blocks,
         steps=steps,
         ratio=measured.ratio,
@@ -108,11 +117,11 @@ def compare(workload: Workload, peer: str, settings: Settings) -> Row | None:
 def fastest(module: str, workload: Workload, settings: Settings) -> str | None:
     """The variant with the least median over two blocks, all variants taken in turn."""
     with contextlib.ExitStack() as stack:
-        first = stack.enter_context(Worker(module, settings.threads))
+        first = stack.enter_context(settings.worker(module))
         variants = first.variants(workload)
         if len(variants) < 2:
             return next(iter(variants), None)
-        others = [stack.enter_context(Worker(module, settings.threads)) for _ in variants[1:]]
+        others = [stack.enter_context(settings.worker(module)) for _ in variants[1:]]
         workers = [first, *others]
         for worker, variant in zip(workers, variants, strict=True):
             worker.build(workload, variant)
@@ -124,18 +133,18 @@ def fastest(module: str, workload: Workload, settings: Settings) -> str | None:
     return variants[medians.index(min(medians))]
 
 
-def parity(module: str, workload: Workload, variant: str, threads: int) -> float:
+def parity(module: str, workload: Workload, variant: str, settings: Settings) -> float:
     """How far the two sides' losses are apart in the first steps, dropout off and noise given."""
-    with ours_and(module, workload.for_parity(), variant, threads) as (ours, theirs):
+    with ours_and(module, workload.for_parity(), variant, settings) as (ours, theirs):
         return disagreement(ours.figures(PARITY_STEPS), theirs.figures(PARITY_STEPS))
 
 
 @contextlib.contextmanager
 def ours_and(
-    module: str, workload: Workload, variant: str, threads: int
+    module: str, workload: Workload, variant: str, settings: Settings
 ) -> Iterator[tuple[Worker, Worker]]:
     """Two fresh workers, ours and the peer's, built."""
-    with Worker(OURS, threads) as ours, Worker(module, threads) as theirs:
+    with settings.worker(OURS) as ours, settings.worker(module) as theirs:
         ours.build(workload, ours.variants(workload)[0])
         theirs.build(workload, variant)
         yield ours, theirs
@@ -210,6 +219,7 @@ def parser(name: str, description: str | None) -> argparse.ArgumentParser:
     made.add_argument("--threads", type=int, default=cores(), help="of each side (all cores)")
     made.add_argument("--blocks", type=int, default=10, help="of each side (10)")
     made.add_argument("--steps", type=int, help="in a block (by their duration, 5 to 50)")
+    made.add_argument("--clock", choices=CLOCKS, default="wall", help="(wall)")
     return made
 
 
@@ -230,7 +240,7 @@ def run(
     names = available(wanted)
     if not names:
         sys.exit("there is no peer to compare with")
-    settings = Settings(arguments.threads, arguments.blocks, arguments.steps)
+    settings = Settings(arguments.threads, arguments.blocks, arguments.steps, arguments.clock)
     rows, failed = measure(workloads, names, settings)
     if rows:
         print(table(rows))

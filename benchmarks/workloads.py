@@ -96,6 +96,11 @@ class Workload:
         kinds = (Conv, ConvTransposed)
         return any(isinstance(x, kinds) for x in (*self.generator, *self.discriminator))
 
+    @property
+    def joinable(self) -> bool:
+        """Whether the discriminator may judge real and fake in one batch: it has no batch norm."""
+        return not any(isinstance(layer, BatchNorm) for layer in self.discriminator)
+
     def for_parity(self) -> Workload:
         """The same with no element dropped, and with the learning rate calmed."""
 

@@ -12,7 +12,7 @@ The package is a tower; a module imports only from those below it:
 
     cli                       the command ``minigan``
     recipes · testing.registry    named end-to-end runs; how to check every public function
-    gan                       losses, the game, the trainer
+    gan · metrics             losses, cures, the game, the trainer; how good samples are
     optim                     optimisers, schedules, averaging
     nn · data · testing       layers; images; the gradient checker
     ops                       the differentiable functions
@@ -20,7 +20,7 @@ The package is a tower; a module imports only from those below it:
     primitives · tape · tensor    differentiable operations, and what is recorded of them
     settings                  what holds in a block: mg.config
     kernels · random          arrays in, arrays out
-    buffers                   memory that goes round
+    buffers · workers         memory that goes round; several cores for one large array
     backend · files · errors
 """
 

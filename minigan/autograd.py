@@ -239,7 +239,7 @@ def _recorded(node: Node, g: Tensor, wanted: Sequence[bool]) -> list[Tensor | No
             continue
         if not isinstance(part, Tensor):
             part = as_tensor(part, dtype=node.dtype)
-        if g.requires_grad and not part.requires_grad and part._array.any():
+        if not part.requires_grad and part._array.any():  # g is tracked, or zero
             raise NotTwiceDifferentiableError(
                 f"primitive {primitive.name!r}: the gradient of {_operand(node, i)!r} that its "
                 "backward returned is off the tape, so it has no gradient; write the backward "

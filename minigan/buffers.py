@@ -25,10 +25,11 @@ import numpy as np
 
 from .backend import Array, array_module
 
-SMALLEST = 1 << 15
-"""Bytes below which an array is not worth it: the allocator has those at hand."""
+SMALLEST = 1 << 17
+"""Bytes below which an array is not worth it: what the C library keeps at hand, rather than ask the
+operating system (glibc's threshold)."""
 
-MOST_LARGER = 1.5
+MOST_LARGER = 1.75
 """How many times as large as needed the memory may be, where there is none of the right size."""
 
 _ALIGNMENT = 64  # bytes of a cache line

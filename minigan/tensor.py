@@ -33,6 +33,16 @@ def no_grad() -> Iterator[None]:
         recording.reset(token)
 
 
+@contextmanager
+def enable_grad() -> Iterator[None]:
+    """What is computed in this block is written to the tape, within ``no_grad`` too."""
+    token = recording.set(True)
+    try:
+        yield
+    finally:
+        recording.reset(token)
+
+
 class Leaf:
     """The start of a path on the tape: a tensor that the user marked, not one computed."""
 

@@ -7,8 +7,8 @@
 
 A mutant is one changed expression. It is *killed* when a check of the registry or a test fails
 or takes many times as long; *equivalent*, if it gives the same bits on 1,000 random inputs; else
-it *survived*, and is listed. One that can't be imported is *invalid*, and not counted. The files of
-the package are not touched: the changed module is compiled from its tree, in a process of its own.
+it *survived*, and is listed. The files of the package are not touched: the changed function is
+compiled from its tree, and put in place in a process of its own.
 
 The exit status is 0 if at least 98 % of the mutants that are not equivalent were killed, and at
 most 5 % are equivalent; 1 if not; 2 if the tests fail without any change.
@@ -27,7 +27,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +36,11 @@ os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS
 
 from mutation.judging import (  # noqa: E402 - after the number of threads is set
     EQUIVALENT,
-    INVALID,
     KILLED,
     SURVIVED,
     Bench,
     Verdict,
-    all_tests,
-    own_tests,
+    with_bench,
 )
 from mutation.mutators import Mutant, mutants  # noqa: E402
 from mutation.regions import Survey  # noqa: E402
@@ -53,7 +52,7 @@ COPIED = ("minigan", "tests", "examples", "pyproject.toml", "setup.cfg", "README
 LEAST_KILLED = 0.98  # of those that are not equivalent
 MOST_EQUIVALENT = 0.05  # of all
 
-_at_work: tuple[Bench, list[Mutant], int]
+_at_work: Callable[[Any], Any]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -68,7 +67,11 @@ def main(arguments: list[str] | None = None) -> int:
             for mutant in chosen:
                 print(_line(mutant))
             return 0
-        return _run(Bench(root, survey), chosen, options)
+        try:
+            return int(with_bench(root, survey, lambda bench: _run(bench, chosen, options)))
+        except RuntimeError as error:
+            print(error, file=sys.stderr)
+            return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -123,15 +126,10 @@ def _chosen(survey: Survey, options: argparse.Namespace) -> list[Mutant]:
 
 def _run(bench: Bench, chosen: list[Mutant], options: argparse.Namespace) -> int:
     start = time.perf_counter()
-    try:
-        _measure(bench, chosen, options)
-    except RuntimeError as error:
-        print(error, file=sys.stderr)
-        return 2
+    bench.measure(options.seeds, partial(_parallel, options.jobs))
     print(f"without a change everything passes ({time.perf_counter() - start:.0f} s)", flush=True)
     verdicts: list[Verdict] = []
-    indices = range(len(chosen))
-    for verdict in _parallel(_judge, indices, (bench, chosen, 0), options.jobs):
+    for verdict in _parallel(options.jobs, lambda i: bench.judge(chosen[i]), range(len(chosen))):
         mutant = chosen[len(verdicts)]
         verdicts.append(verdict)
         if verdict.outcome in (SURVIVED, EQUIVALENT):
@@ -145,40 +143,23 @@ def _run(bench: Bench, chosen: list[Mutant], options: argparse.Namespace) -> int
     return _report(chosen, verdicts, seconds)
 
 
-def _measure(bench: Bench, chosen: list[Mutant], options: argparse.Namespace) -> None:
-    """Run everything without a change first: what fails then would kill every mutant."""
-    files = sorted({f for m in chosen for f in own_tests(bench.root, m.path)})
-    files = list(dict.fromkeys([*files, *all_tests(bench.root)]))
-    state = (bench, chosen, options.seeds)
-    for found in _parallel(_baseline, ["", *files], state, options.jobs):
-        if isinstance(found, tuple):
-            bench.seconds[found[0]] = found[1]
-        else:
-            bench.draws = found
+def _parallel(jobs: int, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
+    """The function's values in the order of the items, from forks that share what it refers to.
 
-
-def _parallel(
-    function: Callable[[Any], Any], items: Iterable[Any], state: tuple[Any, ...], jobs: int
-) -> Iterator[Any]:
-    """The function's values in the order of the items, from forks that share ``state``."""
+    Neighbours go to one process, which knows from the one what is likely to kill the other.
+    """
     context = multiprocessing.get_context("fork")
-    with context.Pool(jobs, _share, (state,)) as pool:
-        yield from pool.imap(function, items)
+    with context.Pool(jobs, _share, (function,)) as pool:
+        yield from pool.imap(_work, items, chunksize=8)
 
 
-def _share(state: Any) -> None:
+def _share(function: Callable[[Any], Any]) -> None:
     global _at_work
-    _at_work = state
+    _at_work = function
 
 
-def _baseline(file: str) -> Any:
-    bench, _, seeds = _at_work
-    return bench.measure_tests(file) if file else bench.measure_draws(seeds)
-
-
-def _judge(index: int) -> Verdict:
-    bench, chosen, _ = _at_work
-    return bench.judge(chosen[index])
+def _work(item: Any) -> Any:
+    return _at_work(item)
 
 
 # Telling
@@ -231,8 +212,7 @@ def _shares(verdicts: list[Verdict]) -> tuple[float, float]:
     """The share killed of those that are not equivalent, and the equivalent share of all."""
     counts = Counter(verdict.outcome for verdict in verdicts)
     decided = counts[KILLED] + counts[SURVIVED]
-    valid = decided + counts[EQUIVALENT]
-    return counts[KILLED] / max(1, decided), counts[EQUIVALENT] / max(1, valid)
+    return counts[KILLED] / max(1, decided), counts[EQUIVALENT] / max(1, len(verdicts))
 
 
 def _report(chosen: list[Mutant], verdicts: list[Verdict], seconds: float) -> int:
@@ -240,7 +220,7 @@ def _report(chosen: list[Mutant], verdicts: list[Verdict], seconds: float) -> in
     kinds: dict[str, Counter[str]] = {}
     for mutant, verdict in zip(chosen, verdicts, strict=True):
         kinds.setdefault(mutant.kind, Counter())[verdict.outcome] += 1
-    outcomes = (KILLED, SURVIVED, EQUIVALENT, INVALID)
+    outcomes = (KILLED, SURVIVED, EQUIVALENT)
     print(f"\n{'kind':22}" + "".join(f"{outcome:>12}" for outcome in outcomes))
     for kind, counts in sorted(kinds.items()):
         print(f"{kind:22}" + "".join(f"{counts[outcome]:12}" for outcome in outcomes))

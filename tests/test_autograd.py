@@ -10,6 +10,7 @@ import pytest
 
 import minigan as mg
 from minigan import Tensor, primitive
+from minigan.buffers import SMALLEST
 from minigan.errors import (
     GradientError,
     GraphFreedError,
@@ -649,6 +650,7 @@ def stale(make, **options):
 
 
 returned = primitive(lambda x: x, lambda g, out: g * out, name="returned")
+first = primitive(lambda *xs: xs[0], lambda g, out: [g * out, None], name="first")
 flattened = primitive(lambda x: x.reshape(-1), lambda g, out: mg.reshape(g * out, (2, 2)))
 
 
@@ -667,7 +669,10 @@ flattened = primitive(lambda x: x.reshape(-1), lambda g, out: mg.reshape(g * out
         lambda x: x @ np.ones((2, 2)) @ x,
         lambda x: mg.sin(mg.split(x, 2)[1]),
         lambda x: mg.cos(x[0, 1:]),
+        lambda x: mg.einsum("ij,ij->ij", x, np.ones((2, 2))),
+        lambda x: mg.einsum("ij,ij->ij", np.ones((2, 2)), x),
         lambda x: returned(x),
+        lambda x: first(x, x),
         lambda x: flattened(x),
     ],
 )
@@ -894,10 +899,12 @@ def test_a_joint_function_returns_one_gradient_per_operand():
     check_gradients(product, [A, B], order=2)
 
 
-def test_a_joint_function_may_leave_an_operand_out():
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_a_joint_function_may_leave_an_operand_out(create_graph):
     product = primitive(lambda a, b: a * b, lambda g, b: [g * b, None])
     a, b = tracked(A), tracked(B)
-    g, nothing = mg.grad(product(a, b).sum(), [a, b], allow_unused=True)
+    y = product(a, b).sum()
+    g, nothing = mg.grad(y, [a, b], create_graph=create_graph, allow_unused=True)
     assert np.array_equal(g.numpy(), B) and nothing is None
 
 
@@ -1020,6 +1027,13 @@ def test_variadic_shapes_and_settings():
         lambda g, xs_shape, axis: mg.split(g, np.cumsum([s[axis] for s in xs_shape])[:-1], axis),
     )
     check_gradients(lambda a, b: join(a, b, axis=1), [np.ones((2, 1)), np.ones((2, 3))], order=2)
+
+
+def test_a_variadic_primitive_may_ask_for_its_result():
+    product = primitive(lambda *xs: xs[0] * xs[1], lambda g, out: [g * out, g - out])
+    a, b = tracked(A), tracked(B)
+    on_a, on_b = mg.grad(product(a, b).sum(), [a, b])
+    assert np.array_equal(on_a.numpy(), A * B) and np.array_equal(on_b.numpy(), 1 - A * B)
 
 
 def test_a_variadic_primitive_takes_one_joint_backward_only():
@@ -1167,6 +1181,13 @@ def test_a_zero_gradient_may_be_plain():
     np.testing.assert_allclose(second_order(stop)[0].numpy(), 6 * A)
 
 
+def test_a_plain_gradient_that_is_zero_in_places_is_not_allowed():
+    square = primitive(lambda x: x * x, lambda g, x: 2 * x._array * g._array, name="square")
+    x = tracked([0.0, 1.0])
+    with pytest.raises(NotTwiceDifferentiableError, match="'square': the gradient of 'x'"):
+        mg.grad(square(x).sum(), x, create_graph=True)
+
+
 def test_values_may_be_looked_at_again_after_a_backward():
     x = tracked(A)
     (g,) = mg.grad((x**3).sum(), x, create_graph=True)
@@ -1227,6 +1248,15 @@ def test_a_twin_of_one_tensor_used_twice():
     (h,) = mg.grad((g * B).sum(), x)
     assert np.array_equal(g.numpy(), 2 * A) and np.array_equal(h.numpy(), 2 * B)
     check_gradients(product, [A, B], order=2)
+
+
+def test_a_twin_may_leave_an_operand_out():
+    twice = primitive(
+        lambda a, b: 2 * a, lambda g: (2 * g.numpy(), None), composed=lambda a, b: 2 * a
+    )
+    a, b = tracked(A), tracked(B)
+    g, nothing = mg.grad(twice(a, b).sum(), [a, b], create_graph=True, allow_unused=True)
+    assert np.array_equal(g.numpy(), [2, 2, 2]) and nothing is None
 
 
 def test_a_twin_notices_stale_operands():
@@ -1305,7 +1335,7 @@ def test_a_plain_backward_of_a_large_gradient_gets_tensors_whose_memory_goes_rou
     square = mg.primitive(
         lambda x: x * x, lambda g, x: seen.append(type(g)) or 2.0 * x * g, plain=True
     )
-    a = tracked(np.ones(1 << 13))
+    a = tracked(np.ones(SMALLEST // 8 + 1))
     with mg.Buffers().in_use():
         mg.grad(square(a).sum(), a)
     mg.grad(square(a).sum(), a)

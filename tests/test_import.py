@@ -29,8 +29,8 @@ def test_slow_parts_of_the_standard_library_wait_until_they_are_used():
     assert not slow & imported()
 
 
-def test_the_command_line_and_the_recipes_are_not_imported():
-    assert not {"minigan.cli", "minigan.recipes", "minigan.testing"} & imported()
+def test_the_command_line_the_recipes_and_the_metrics_are_not_imported():
+    assert not {"minigan.cli", "minigan.recipes", "minigan.testing", "minigan.metrics"} & imported()
 
 
 def test_every_public_name_is_there():

@@ -464,6 +464,7 @@ SHAPELESS = {  # functions of a tensor of any shape, also 0-d
     "minimum": lambda x: mg.minimum(x, 0.5),
     "multiply": lambda x: mg.multiply(x, x),
     "negative": mg.negative,
+    "norm": mg.norm,
     "pad": lambda x: mg.pad(x, 1) if x.ndim else mg.pad(x, np.empty((0, 2), int)),
     "power": lambda x: mg.power(x, 2) + mg.power(x, x) + mg.power(2.0, x),
     "relu": mg.relu,

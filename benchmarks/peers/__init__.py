@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from importlib.util import find_spec
 
 NAMES = ("torch", "jax", "autograd", "mygrad", "tinygrad")
@@ -17,4 +19,9 @@ def why_not(name: str) -> str | None:
     """Why there is no comparison with the peer ``name`` here; None if there is."""
     if find_spec(module(name)) is None:
         return "has no side in benchmarks/peers"
-    return None if find_spec(name) else "is not installed"
+    if not find_spec(name):
+        return "is not installed"
+    compiler = os.environ.get("CC", "clang")
+    if name == "tinygrad" and not shutil.which(compiler):
+        return f"compiles with clang, and there is no program {compiler!r}"
+    return None

@@ -42,9 +42,8 @@ def variants(workload: Workload) -> list[str]:
     if workload.step == "sample":
         ways = ["64", "256", "1024"]
     else:
-        normed = any(isinstance(layer, n.BatchNorm) for layer in workload.discriminator)
         alone = workload.step in ("layer", "optimizer")
-        ways = ["apart"] if normed or alone else ["joined", "apart"]
+        ways = ["joined", "apart"] if workload.joinable and not alone else ["apart"]
     return [f"{layout} {way}" for layout in layouts for way in ways]
 
 

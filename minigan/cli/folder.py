@@ -10,7 +10,7 @@ import errno
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,6 +19,18 @@ from ..gan import Finding, Report
 from ..gan.trainer import FORMAT as TRAINER
 from ..nn.files import FORMAT as MODULE
 from .config import Config, parsed_json, read_config
+
+EXPLAINED = (
+    "filters.png",
+    "generator-maps.png",
+    "discriminator-maps.png",
+    "saliency.png",
+    "interpolation.png",
+    "walk.png",
+    "training.png",
+    "training.gif",
+)
+"""What ``minigan explain`` makes, by default in the run's folder ``explain``."""
 
 # In the order of removal: without its state a run starts afresh, whatever else is there.
 _FILES = (
@@ -29,7 +41,9 @@ _FILES = (
     "curves.png",
     "log.jsonl",
     "findings.jsonl",
+    *(f"explain/{name}" for name in EXPLAINED),
 )
+_ALWAYS = Report._fields[:5]  # what logs have had from the first
 _PICTURES = "step-*.png"
 _TEMPORARY = ".minigan-*.tmp"  # what a kill within files.write_atomically leaves
 
@@ -132,13 +146,13 @@ class RunFolder:
     def owns(self, path: Path) -> bool:
         """Whether ``path`` is a file that a run here makes, or within its samples."""
         place, own = path.resolve(), self.path.resolve()
-        is_made = place.parent == own and place.name in (*_FILES, self.config.name)
+        is_made = place in [own / name for name in (*_FILES, self.config.name)]
         return self.config.exists() and (is_made or place.parent == own / "samples")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Make the folder, and keep other processes' runs out of it within the block."""
-        self._make()
+        self.make()
         try:
             import fcntl
         except ImportError:  # not on Windows
@@ -156,7 +170,8 @@ class RunFolder:
         finally:
             os.close(handle)  # and with it the lock, as when the process is killed
 
-    def _make(self) -> None:
+    def make(self) -> None:
+        """Make the folder if it is not there. Raises ``OSError``, naming it, if that can't be."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -168,20 +183,20 @@ class RunFolder:
     def clear(self) -> None:
         """Remove what a run made, and only that; its config is left to be replaced."""
         for name in _FILES:
-            (self.path / name).unlink(missing_ok=True)
+            with suppress(FileNotFoundError, NotADirectoryError):  # someone's file "explain"
+                (self.path / name).unlink()
         self.cut(-1)
 
     def cut(self, step: int) -> None:
         """Remove what belongs to later steps than ``step``, and what a kill left half-written."""
-        samples = self.path / "samples"
-        for picture in samples.glob(_PICTURES):
-            number = picture.stem.removeprefix("step-")
-            if number.isdigit() and int(number) > step:
+        for drawn, picture in self.pictures():
+            if drawn > step:
                 picture.unlink()
-        for temporary in (*self.path.glob(_TEMPORARY), *samples.glob(_TEMPORARY)):
-            temporary.unlink(missing_ok=True)
-        if samples.is_dir() and not any(samples.iterdir()):
-            samples.rmdir()
+        for folder in (self.path, self.path / "samples", self.path / "explain"):
+            for temporary in folder.glob(_TEMPORARY):
+                temporary.unlink(missing_ok=True)
+            if folder != self.path and folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
         if self.log_file.exists():
             kept = [line for line in self.read_log() if line["step"] <= step]
             write_text(self.log_file, "".join(json.dumps(line) + "\n" for line in kept))
@@ -194,19 +209,25 @@ class RunFolder:
         (self.path / "samples").mkdir(exist_ok=True)
         return self.path / "samples" / f"step-{step:06d}.png"
 
+    def pictures(self) -> list[tuple[int, Path]]:
+        """The samples drawn in training, by step."""
+        found = (self.path / "samples").glob(_PICTURES)
+        named = [(picture.stem.removeprefix("step-"), picture) for picture in found]
+        return sorted((int(number), picture) for number, picture in named if number.isdigit())
+
     # The log
 
-    def log(self, report: Report) -> None:
-        """Append one line."""
-        self._append(self.log_file, report)
+    def log(self, report: Report, **more: Any) -> None:
+        """Append one line: the report, and whatever more is known of that step."""
+        self._append(self.log_file, report._asdict() | more)
 
     def note(self, finding: Finding) -> None:
         """Append one line to what the doctor found."""
-        self._append(self.findings_file, finding)
+        self._append(self.findings_file, finding._asdict())
 
-    def _append(self, path: Path, record: Report | Finding) -> None:
+    def _append(self, path: Path, record: dict[str, Any]) -> None:
         with self._appending(path) as file:
-            file.write((json.dumps(record._asdict()) + "\n").encode())
+            file.write((json.dumps(record) + "\n").encode())
 
     def sync_log(self) -> None:
         """Wait until the log is on the disk: before a state that it must not be behind."""
@@ -227,7 +248,8 @@ class RunFolder:
         return [
             line
             for line in _lines(self.log_file)
-            if all(type(line.get(k)) in (int, float) for k in Report._fields)
+            if all(name in line for name in _ALWAYS)
+            and all(type(line.get(name, 0)) in (int, float) for name in Report._fields)
         ]
 
     def read_findings(self) -> list[Finding]:

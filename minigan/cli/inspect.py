@@ -173,6 +173,7 @@ def _table(values: Mapping[str, Any]) -> list[str]:
 
 
 def existing(text: str) -> Path:
+    """The path of a run's folder or of a file, or the error that says it is neither."""
     path = Path(text)
     if not path.exists():
         raise FileNotFoundError(f"there is no file or folder {text!r}")

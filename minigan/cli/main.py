@@ -94,7 +94,10 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
         ("train", "train a recipe, or go on with a run", _train_arguments),
         ("sample", "draw images from a trained generator", _sample_arguments),
         ("doctor", "say what is wrong with a run, and what to try", _doctor_arguments),
+        ("evaluate", "measure how good a run's samples are", _evaluate_arguments),
+        ("train-classifier", "train what evaluate sees through", _train_classifier_arguments),
         ("info", "tell what a run or a saved file holds", _info_arguments),
+        ("explain", "draw what a run's networks have learnt, and how", _explain_arguments),
         ("recipes", "list the recipes and their settings", _recipes_arguments),
         ("gradcheck", "check gradients: minigan's own, or your code's", _gradcheck_arguments),
     ):
@@ -152,9 +155,52 @@ def _doctor_arguments(parser: _Parser) -> None:
     parser.set_defaults(action=_action("doctor"))
 
 
+def _evaluate_arguments(parser: _Parser) -> None:
+    add = parser.add_argument
+    add("source", metavar="RUN", help="a run's folder")
+    add("--metrics", metavar="NAME,…", help="which (all that the features allow)")
+    add("--data", type=path, metavar="PATH", help="the real images (those of the run)")
+    add("--classifier", type=path, metavar="FILE", help="gives features; see train-classifier")
+    add(
+        "-n",
+        "--count",
+        type=whole(1),
+        metavar="N",
+        help="how many samples, and real images at most (as many as are held out, 10,000 at most)",
+    )
+    add("--seed", type=whole(0), default=0, metavar="N", help="of the noise (0)")
+    add("--json", action="store_true", help="print JSON, with all that is known of each value")
+    add("--quiet", action="store_true", help="no progress of the classifier's training")
+    parser.epilog = (
+        "Each value stands beside the one that real images score in the samples' place: images "
+        "that were held out, or else one half against the other. Samples are counted as "
+        "real:fake. For the digits in the package a classifier is trained at once; for other data "
+        "the features are the pixels, unless one is given."
+    )
+    parser.set_defaults(action=_action("evaluate"))
+
+
+def _train_classifier_arguments(parser: _Parser) -> None:
+    add = parser.add_argument
+    add("name", nargs="?", default="digits", metavar="digits|mnist", help="the data (digits)")
+    add("--data", type=path, metavar="PATH", help="the folder of MNIST's files")
+    add("--out", type=path, metavar="FILE", help="where to save it (NAME-classifier.npz)")
+    add("--seed", type=whole(0), default=0, metavar="N", help="of everything random (0)")
+    add("--quiet", action="store_true", help="no progress; print only where the classifier is")
+    parser.set_defaults(action=_action("train-classifier"))
+
+
 def _info_arguments(parser: _Parser) -> None:
     parser.add_argument("source", metavar="RUN_OR_FILE", help="a run's folder, or any .npz of ours")
     parser.set_defaults(action=_action("info"))
+
+
+def _explain_arguments(parser: _Parser) -> None:
+    add = parser.add_argument
+    add("run", metavar="RUN", help="a run's folder")
+    add("--out", type=path, metavar="DIR", help="where the pictures go (RUN/explain)")
+    add("--data", type=path, metavar="PATH", help="where its data are now, if they have moved")
+    parser.set_defaults(action=_action("explain"))
 
 
 def _recipes_arguments(parser: _Parser) -> None:
@@ -196,13 +242,18 @@ def _action(name: str) -> Callable[[argparse.Namespace], int]:
             from .gradcheck import gradcheck
 
             return gradcheck(asked)
-        from . import doctor, inspect, train
+        if name in ("evaluate", "train-classifier"):
+            from .evaluate import evaluate, train_classifier
+
+            return (evaluate if name == "evaluate" else train_classifier)(asked)
+        from . import doctor, explain, inspect, train
 
         functions: dict[str, Callable[[argparse.Namespace], int]] = {
             "train": train.train,
             "doctor": doctor.doctor,
             "sample": inspect.sample,
             "info": inspect.info,
+            "explain": explain.explain,
             "recipes": inspect.recipes,
         }
         return functions[name](asked)

@@ -20,6 +20,7 @@ from ..backend import check_device
 from ..data import Images
 from ..errors import HealthWarning, NonFiniteError
 from ..gan import Finding, Report, Trainer, save_generator
+from ..gan.inside import singular_values
 from ..gan.losses import BinaryCrossEntropy, Loss
 from .config import Config, fresh, given_options, recipe_named, resumed, with_images
 from .folder import RunFolder
@@ -85,6 +86,7 @@ def train(asked: argparse.Namespace) -> int:
 
 
 def made_trainer(config: Config, images: Images) -> Trainer:
+    """The recipe's trainer, before its first step. Raises ``ValueError``, naming the recipe."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", HealthWarning)  # a run tells its findings itself
@@ -242,10 +244,12 @@ class Run:
     def _after_step(self, report: Report) -> None:
         step, config = report.step, self.config
         is_last = step == config.steps
-        if step % config.log_every == 0 or is_last:
-            self.folder.log(report)
-        if step % config.sample_every == 0:
+        is_drawn = step % config.sample_every == 0
+        if is_drawn:
+            self.folder.log(report, singular_values=self._singular_values())
             self._draw(self.folder.picture(step))
+        elif step % config.log_every == 0 or is_last:
+            self.folder.log(report)
         if step % config.save_every == 0 and not is_last:
             self._save()
         if self._bar is not None:
@@ -275,6 +279,16 @@ class Run:
 
     def _draw(self, path: Path) -> None:
         save_grid(self.trainer.sample(_GRID, seed=0), self.trainer.image_range, path)
+
+    def _singular_values(self) -> dict[str, float]:
+        """The largest one of each weight, by its dotted name."""
+        game = self.trainer.game
+        networks = {"generator": game.generator, "discriminator": game.discriminator}
+        return {
+            f"{owner}.{name}": value
+            for owner, network in networks.items()
+            for name, value in singular_values(network).items()
+        }
 
     def _announce(self) -> None:
         done, config = self.trainer.step_count, self.config

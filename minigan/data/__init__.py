@@ -1,4 +1,4 @@
-"""Image data: real digits in the package, MNIST, folders of pictures, arrays and streams.
+"""Data: real digits in the package, MNIST, folders of pictures, arrays, streams and mixtures.
 
 ``Images`` is all that training needs. The readers come with libraries that take long to load, so
 each of their modules is imported when one of its names is first asked for.
@@ -15,19 +15,23 @@ if TYPE_CHECKING:
     from .folder import image_folder
     from .idx import find_mnist, mnist, read_idx
     from .loading import batches, from_arrays, load
+    from .mixtures import Mixture, grid, ring
     from .optdigits import digits
     from .pictures import resized
 
 _READERS = {
+    "Mixture": "mixtures",
     "batches": "loading",
     "digits": "optdigits",
     "find_mnist": "idx",
     "from_arrays": "loading",
+    "grid": "mixtures",
     "image_folder": "folder",
     "load": "loading",
     "mnist": "idx",
     "read_idx": "idx",
     "resized": "pictures",
+    "ring": "mixtures",
 }
 
 
@@ -41,14 +45,17 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "Images",
+    "Mixture",
     "batches",
     "check_range",
     "digits",
     "find_mnist",
     "from_arrays",
+    "grid",
     "image_folder",
     "load",
     "mnist",
     "read_idx",
     "resized",
+    "ring",
 ]

@@ -25,7 +25,7 @@ class Images:
 
     Attributes:
         pixels: (N, H, W, C), uint8 or float32.
-        labels: (N,) int64 class ids, or None.
+        labels: (N,) int64 class ids, −1 for a picture without one, or None.
         classes: the classes' names by id, or None.
         source: where the pictures come from, in a few words.
         value_range: the (lowest, highest) value that ``pixels`` may take: black and white. None
@@ -201,9 +201,10 @@ def _check_labels(
             f"labels must have shape ({count},), one class id a picture, got {labels.shape}"
         )
     limit = np.iinfo(np.int64).max if classes is None else len(classes) - 1
-    wrong = np.flatnonzero((labels < 0) | (labels > limit))
+    wrong = np.flatnonzero((labels < -1) | (labels > limit))
     if wrong.size:
         span = "at least 0" if classes is None else f"0 to {limit} (there are {limit + 1} classes)"
+        span += ", or -1 for a picture without a label"
         raise ValueError(f"labels[{wrong[0]}] is {labels[wrong[0]]}, wanted {span}")
 
 

@@ -66,8 +66,9 @@ _LATER = {
 
 def __getattr__(name: str) -> _Any:
     for module, names in _LATER.items():
-        if name in names:
-            return getattr(_import_module(f"{__name__}.{module}"), name)
+        if name == module or name in names:
+            found = _import_module(f"{__name__}.{module}")
+            return found if name == module else getattr(found, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from ..autograd import grad
 from ..backend import Array, array_module, device_of, to_device
 from ..nn import BatchNorm, Module
-from ..ops import einsum, relu, reshape, sqrt, where
+from ..ops import einsum, norm, relu, reshape
 from ..tensor import Tensor
 from .cures import DISCRIMINATOR, GENERATOR, Cure, Turn, added
 from .records import Draw, Output
@@ -28,36 +28,28 @@ Judge = Callable[[Any], Output]
 
 
 def slopes(judge: Judge, images: Any) -> list[Tensor]:
-    """‖∇s‖² of each image, (N,), for each column of the logits; differentiable again.
+    """∇s of each image, flattened (N, pixels), for each column of the logits; tracked.
 
-    Where one score is of several images (``Packed``), it is that of all of them together.
+    Where one score is of several images (``Packed``), they are one row together.
     """
-    array = images._array if isinstance(images, Tensor) else images
-    x = Tensor(array, requires_grad=True)
+    x = Tensor(_array(images), requires_grad=True)
     logits = judge(x).logits
     scores = reshape(logits, (len(logits), -1))
     found = []
     for column in range(scores.shape[1]):
         (g,) = grad(scores[:, column].sum(), [x], create_graph=True, retain_graph=True)
-        found.append(squared_norms(g, scores.shape[0]))
+        found.append(reshape(g, (len(logits), -1)))
     return found
-
-
-def squared_norms(x: Tensor, count: int) -> Tensor:
-    """‖x‖² of each of ``count`` equal parts of x along its first axis, (count,)."""
-    rows = reshape(x, (count, x.size // max(1, count)))
-    return einsum("ij,ij->i", rows, rows)
-
-
-def root(squares: Tensor) -> Tensor:
-    """√s, with the gradient 0 where s = 0: the norm's own subgradient of least length."""
-    positive = squares._array > 0
-    return where(positive, sqrt(where(positive, squares, 1.0)), 0.0)
 
 
 def _mean(terms: list[Tensor]) -> Tensor:
     """The mean over samples and columns."""
     return added(term.mean() for term in terms) / len(terms)
+
+
+def _mean_square(rows: list[Tensor]) -> Tensor:
+    """E‖∇s‖², the mean over samples and columns."""
+    return _mean([einsum("ij,ij->i", g, g) for g in rows])
 
 
 class _SlopePenalty(Cure):
@@ -103,7 +95,7 @@ class GradientPenalty(_SlopePenalty):
 
     def at(self, judge: Judge, points: Any) -> Tensor:
         """The penalty at these points (N, H, W, C)."""
-        gaps = [root(s) - self.target for s in slopes(judge, points)]
+        gaps = [norm(g, axis=1) - self.target for g in slopes(judge, points)]
         gaps = [relu(gap) for gap in gaps] if self.one_sided else gaps
         return self.weight * _mean([gap * gap for gap in gaps])
 
@@ -132,7 +124,7 @@ class R1(_SlopePenalty):
     gamma: float = 10.0
 
     def discriminator(self, turn: Turn) -> Tensor:
-        return 0.5 * self.gamma * _mean(slopes(turn.judge, turn.shown[0]))
+        return 0.5 * self.gamma * _mean_square(slopes(turn.judge, turn.shown[0]))
 
 
 @dataclass(frozen=True)
@@ -143,7 +135,7 @@ class R2(_SlopePenalty):
 
     def discriminator(self, turn: Turn) -> Tensor:
         judge = lambda images: turn.judge(images, generated=True)  # noqa: E731
-        return 0.5 * self.gamma * _mean(slopes(judge, turn.shown[1]))
+        return 0.5 * self.gamma * _mean_square(slopes(judge, turn.shown[1]))
 
 
 @dataclass(frozen=True)
@@ -213,7 +205,7 @@ def _means(turn: Turn) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Orthogonal(Cure):
-    """weight·Σ‖(WᵀW) ⊙ (1 − I)‖² over a player's weights, each as a matrix (inputs, outputs).
+    """weight·Σ‖(WᵀW) ⊙ (1 − I)‖² over a player's weights, each as a matrix (…, outputs).
 
     The columns are pushed to be at right angles, their lengths are left alone (Brock, Donahue and
     Simonyan, 2019, eq. 3: weight 1e-4, for the generator).
@@ -239,7 +231,7 @@ class Orthogonal(Cure):
 
 
 def _matrices(network: Module) -> Iterator[Tensor]:
-    for parameter in network.parameters():
+    for parameter in network.named_state().values():
         if parameter.ndim > 1:
             yield reshape(parameter, (-1, parameter.shape[-1]))
 

@@ -40,7 +40,8 @@ class Report(NamedTuple):
     """What one step of training saw, as plain numbers, for callbacks and logs.
 
     ``real_score`` and ``fake_score`` are D(x) and D(G(z)), averaged over the batch: probabilities
-    of being real where the loss defines them, raw scores otherwise.
+    of being real where the loss defines them, raw scores otherwise. The gradients are √Σg² over
+    all of a player's parameters, at its last move and before any clipping.
     """
 
     step: int
@@ -48,6 +49,8 @@ class Report(NamedTuple):
     generator_loss: float
     real_score: float
     fake_score: float
+    discriminator_gradient: float
+    generator_gradient: float
 
 
 class Finding(NamedTuple):

@@ -145,10 +145,12 @@ class Trainer:
         with no_grad():
             report = Report(
                 self.step_count,
-                scores.discriminator_loss.item(),
-                scores.generator_loss.item(),
+                scores.discriminator.loss.item(),
+                scores.generator.loss.item(),
                 score(scores.real).mean().item(),
                 score(scores.fake).mean().item(),
+                scores.discriminator.gradient,
+                scores.generator.gradient,
             )
         if self.doctor is not None:
             self.doctor.see(report, signs, scores, records[-1])

@@ -33,11 +33,18 @@ class Players(NamedTuple):
     discriminator: Optimizer
 
 
-class Scores(NamedTuple):
-    """The losses of one step, and the outputs that its report is made of."""
+class Move(NamedTuple):
+    """A player's move: its loss, and its gradient's norm before any clipping."""
 
-    discriminator_loss: Tensor
-    generator_loss: Tensor
+    loss: Tensor
+    gradient: float
+
+
+class Scores(NamedTuple):
+    """Both players' last moves of one step, and the outputs that its report is made of."""
+
+    discriminator: Move
+    generator: Move
     real: Output
     fake: Output
 
@@ -51,11 +58,11 @@ def alternating(
     """
     with random.use(moment.streams.dropout):
         if first == "generator":
-            generator_loss = _generator_moves(game, players, batches[-1], moment)
-        discriminator_loss, turn = _discriminator_moves(game, players, batches, moment)
+            generators = _generator_moves(game, players, batches[-1], moment)
+        discriminators, turn = _discriminator_moves(game, players, batches, moment)
         if first == "discriminator":
-            generator_loss = _generator_moves(game, players, batches[-1], moment)
-    return Scores(discriminator_loss, generator_loss, turn.real, turn.fake)
+            generators = _generator_moves(game, players, batches[-1], moment)
+    return Scores(discriminators, generators, turn.real, turn.fake)
 
 
 def simultaneous(game: Game, players: Players, batches: Sequence[Batch], moment: Moment) -> Scores:
@@ -77,15 +84,16 @@ def simultaneous(game: Game, players: Players, batches: Sequence[Batch], moment:
             # has little to keep the graph for, so that the generator's can free it on its way.
             for_discriminator = _gradients(losses[1], players, turns[1], True)
             for_generator = _gradients(losses[0], players, turns[0])
-        players.generator.step(for_generator)
-        players.discriminator.step(for_discriminator)
+        players.generator.step(for_generator[0])
+        players.discriminator.step(for_discriminator[0])
         _moved(*turns)
-    return Scores(losses[1], losses[0], real, fake)
+    moves = Move(losses[1], for_discriminator[1]), Move(losses[0], for_generator[1])
+    return Scores(*moves, real, fake)
 
 
 def _discriminator_moves(
     game: Game, players: Players, batches: Sequence[Batch], moment: Moment
-) -> tuple[Tensor, Turn]:
+) -> tuple[Move, Turn]:
     for batch in batches:
         with no_grad():  # the generator is not the one to learn here
             turn = _begun(DISCRIMINATOR, game, batch, moment)
@@ -93,13 +101,13 @@ def _discriminator_moves(
             real, fake = game.judge_both(*turn.shown, batch.condition)
             turn = replace(turn, real=real, fake=fake)
             loss = objective(turn)
-            gradients = _gradients(loss, players, turn)
+            gradients, size = _gradients(loss, players, turn)
         players.discriminator.step(gradients)
         _moved(turn)
-    return loss, turn
+    return Move(loss, size), turn
 
 
-def _generator_moves(game: Game, players: Players, batch: Batch, moment: Moment) -> Tensor:
+def _generator_moves(game: Game, players: Players, batch: Batch, moment: Moment) -> Move:
     with weights_unchanged(), ExitStack() as stack:
         turn = _begun(GENERATOR, game, batch, moment)
         for cure in game.cures:
@@ -109,10 +117,10 @@ def _generator_moves(game: Game, players: Players, batch: Batch, moment: Moment)
             turn = replace(turn, real=_judged(turn, 0))
         turn = replace(turn, fake=fake)
         loss = objective(turn)
-        gradients = _gradients(loss, players, turn)
+        gradients, size = _gradients(loss, players, turn)
     players.generator.step(gradients)
     _moved(turn)
-    return loss
+    return Move(loss, size)
 
 
 def _begun(player: str, game: Game, batch: Batch, moment: Moment) -> Turn:
@@ -139,8 +147,11 @@ def draw(game: Game, batch: Batch, streams: Streams) -> Draw:
 
 def _gradients(
     loss: Tensor, players: Players, turn: Turn, retain: bool = False
-) -> list[Tensor | None]:
-    """The gradients of the player's own parameters: nothing else is differentiated."""
+) -> tuple[list[Tensor | None], float]:
+    """The gradients of the player's own parameters, and their joint norm.
+
+    Nothing else is differentiated.
+    """
     name = turn.player
     if not math.isfinite(loss.item()):
         raise NonFiniteError(f"the {name}'s loss is {loss.item()}")
@@ -155,7 +166,7 @@ def _gradients(
             raise NonFiniteError(f"the gradient of {name}.{path} is not finite, or too large")
     if turn.moment.squares is not None:
         turn.moment.squares[name] = squares
-    return list(found)
+    return list(found), math.sqrt(sum(squares.values()))
 
 
 def sum_of_squares(array: Array) -> float:

@@ -67,6 +67,7 @@ class HistoricalAveraging(Cure):
             mean += (parameter._array - mean) / mean.dtype.type(memory[turn.player])
 
     def _distance(self, turn: Turn, network: Module) -> Tensor:
-        memory, named = turn.memory(self), network.named_parameters()
-        gaps = [p - memory[f"{turn.player}.{name}"].copy() for name, p in named.items()]
+        means = turn.memory(self)
+        named = {f"{turn.player}.{name}": p for name, p in network.named_state().items()}
+        gaps = [p - means[name].copy() for name, p in named.items() if name in means]
         return self.weight * added((gap * gap).sum() for gap in gaps)

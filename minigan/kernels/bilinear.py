@@ -33,6 +33,7 @@ from typing import Any, NamedTuple
 
 from ..backend import Array, array_module
 from ..buffers import empty, zeros
+from .blocks import each_part
 from .convolution import blocks
 from .windows import Window
 
@@ -129,14 +130,14 @@ def axis_of(window: Window, axis: int, size: int, outputs: int, first: int, span
     )
 
 
-class Transform(NamedTuple):
-    """U, V or Z: matrix·pieces as (R, n, channels), or (R, channels, n) if it is ``turned``.
+class Weights(NamedTuple):
+    """U = G·taps as (R, C, O), or (R, O, C) if it is ``turned``.
 
     ``part`` makes what is wanted of it, or takes it from the ``whole`` where that is kept.
     """
 
     matrix: Array
-    pieces: Array
+    taps: Array
     channels: int
     turned: bool = False
     whole: Array | None = None  # not turned
@@ -144,17 +145,15 @@ class Transform(NamedTuple):
     @property
     def shape(self) -> tuple[int, int, int]:
         """Of all of it."""
-        r, n, c = len(self.matrix), self.pieces.shape[1] // self.channels, self.channels
-        return (r, c, n) if self.turned else (r, n, c)
+        r, c, o = len(self.matrix), self.taps.shape[1] // self.channels, self.channels
+        return (r, o, c) if self.turned else (r, c, o)
 
     def part(self, r: slice) -> Array:
         """The part of those r."""
         if self.whole is not None:
             found = self.whole[r]
         else:
-            matrix, n = self.matrix[r], self.pieces.shape[1] // self.channels
-            found = _buffer((len(matrix), n, self.channels), matrix)
-            array_module(matrix).matmul(matrix, self.pieces, out=_rows(found))
+            found = _transformed(self.matrix[r], self.taps, self.channels)
         return found.transpose(0, 2, 1) if self.turned else found
 
 
@@ -174,13 +173,13 @@ def weights_unchanged() -> Iterator[None]:
         _kept.reset(token)
 
 
-def _of_weights(w: Array, outs: slice, g: Array, scheme: Scheme, turned: bool = False) -> Transform:
+def _of_weights(w: Array, outs: slice, g: Array, scheme: Scheme, turned: bool = False) -> Weights:
     """U of the weights of one group, a view of w."""
     kept, key = _kept.get(), (id(w), outs.start, id(scheme))
     if kept is not None and key in kept:
         made, *_ = kept[key]
         return made._replace(turned=turned)
-    made = Transform(g, _taps(w[..., outs], scheme), outs.stop - outs.start)
+    made = Weights(g, _taps(w[..., outs], scheme), outs.stop - outs.start)
     if kept is not None and math.prod(made.shape) <= TRANSFORMED_AT_A_TIME:
         made = made._replace(whole=made.part(slice(None)))
         kept[key] = made, w, scheme  # alive, so that no id is used again
@@ -198,7 +197,7 @@ def convolve(x: Array, w: Array, scheme: Scheme, groups: int) -> Array:
         u = _of_weights(w, outs, g, scheme)
         for images in _chunks(len(x), u.shape, scheme):
             pieces = _pieces(x[images, :, :, ins], scheme.inputs)
-            z = _multiplied(Transform(b, pieces, u.shape[1]), u)
+            z = _multiplied(_transformed(b, pieces, u.shape[1]), u)
             _assemble(a, z, scheme.outputs, result[images, :, :, outs])
     return result
 
@@ -211,7 +210,7 @@ def input_gradient(y: Array, w: Array, scheme: Scheme, groups: int) -> Array:
         u = _of_weights(w, outs, g, scheme, turned=True)
         for images in _chunks(len(y), u.shape, scheme):
             pieces = _pieces(y[images, :, :, outs], scheme.outputs)
-            v = _multiplied(Transform(a.T, pieces, u.channels), u)
+            v = _multiplied(_transformed(a.T, pieces, u.channels), u)
             _assemble(b.T, v, scheme.inputs, result[images, :, :, ins])
     return result
 
@@ -220,13 +219,14 @@ def weight_gradient(x: Array, y: Array, scheme: Scheme, groups: int) -> Array:
     """W' = Gᵀ[(B·x)ᵀ·(Aᵀ·y)]."""
     a, b, _ = _matrices(array_module(x), scheme)
     gradient = WeightGradient(x, x.shape[3] // groups, y.shape[3], scheme)
+    o = y.shape[3] // groups
     for ins, outs in blocks(x.shape[3], y.shape[3], groups):
-        total = gradient.zeros(y.shape[3] // groups)
+        total = gradient.zeros(o)
         for images in _chunks(len(x), gradient.products(total), scheme):
-            v = Transform(b, _pieces(x[images, :, :, ins], scheme.inputs), gradient.channels)
-            z = Transform(a.T, _pieces(y[images, :, :, outs], scheme.outputs), y.shape[3] // groups)
-            for part in _parts(v, z):
-                gradient.add(total, part, v.part(part), z.part(part))
+            v = _transformed(b, _pieces(x[images, :, :, ins], scheme.inputs), gradient.channels)
+            z = _transformed(a.T, _pieces(y[images, :, :, outs], scheme.outputs), o)
+            for part in _parts(v, o):
+                gradient.add(total, part, v[part], z[part])
         gradient.put(total, outs)
     return gradient.result
 
@@ -246,13 +246,12 @@ def convolve_gradients(
         u = _of_weights(w, outs, g, scheme, turned=True)
         total = gradient.zeros(u.channels)
         for images in _chunks(len(x), u.shape, scheme):
-            z = Transform(a.T, _pieces(y[images, :, :, outs], scheme.outputs), u.channels)
-            v = Transform(b, _pieces(x[images, :, :, ins], scheme.inputs), gradient.channels)
+            z = _transformed(a.T, _pieces(y[images, :, :, outs], scheme.outputs), u.channels)
+            v = _transformed(b, _pieces(x[images, :, :, ins], scheme.inputs), gradient.channels)
             products = _buffer(v.shape, b)
-            for part in _parts(v, z, weights=2):
-                z_part = z.part(part)
-                array_module(x).matmul(z_part, u.part(part), out=products[part])
-                gradient.add(total, part, v.part(part), z_part)
+            for part in _parts(z, v.shape[2], weights=2):
+                array_module(x).matmul(z[part], u.part(part), out=products[part])
+                gradient.add(total, part, v[part], z[part])
             _assemble(b.T, products, scheme.inputs, result[images, :, :, ins])
         gradient.put(total, outs)
     return result, gradient.result
@@ -269,13 +268,12 @@ def input_gradient_gradients(
         u = _of_weights(w, outs, g, scheme)
         total = gradient.zeros(u.channels)
         for images in _chunks(len(x), u.shape, scheme):
-            v = Transform(b, _pieces(x[images, :, :, ins], scheme.inputs), gradient.channels)
-            z = Transform(a.T, _pieces(y[images, :, :, outs], scheme.outputs), u.channels)
+            v = _transformed(b, _pieces(x[images, :, :, ins], scheme.inputs), gradient.channels)
+            z = _transformed(a.T, _pieces(y[images, :, :, outs], scheme.outputs), u.channels)
             products = _buffer(z.shape, b)
-            for part in _parts(v, z, weights=2):
-                v_part = v.part(part)
-                array_module(x).matmul(v_part, u.part(part), out=products[part])
-                gradient.add(total, part, v_part, z.part(part))
+            for part in _parts(v, z.shape[2], weights=2):
+                array_module(x).matmul(v[part], u.part(part), out=products[part])
+                gradient.add(total, part, v[part], z[part])
             _assemble(a, products, scheme.outputs, result[images, :, :, outs])
         gradient.put(total, outs)
     return result, gradient.result
@@ -331,22 +329,27 @@ def _chunks(n: int, weights: tuple[int, int, int], scheme: Scheme) -> Iterator[s
     return (slice(start, start + step) for start in range(0, max(n, 1), step))
 
 
-def _multiplied(left: Transform, right: Transform) -> Array:
-    """left_r·right_r for each r."""
-    (r, n, _), m = left.shape, right.shape[2]
-    result = _buffer((r, n, m), left.matrix)
-    for part in _parts(left, right):
-        array_module(result).matmul(left.part(part), right.part(part), out=result[part])
+def _transformed(matrix: Array, pieces: Array, channels: int) -> Array:
+    """matrix·pieces as (R, n, channels)."""
+    result = _buffer((len(matrix), pieces.shape[1] // channels, channels), matrix)
+    array_module(matrix).matmul(matrix, pieces, out=_rows(result))
     return result
 
 
-def _parts(left: Transform, right: Transform, weights: int = 1) -> Iterator[slice]:
-    """A few r at a time, so that both and their product stay in the cache.
+def _multiplied(left: Array, u: Weights) -> Array:
+    """left_r·u_r for each r."""
+    result = _buffer((*left.shape[:2], u.shape[2]), left)
+    for part in _parts(left, u.shape[2]):
+        array_module(result).matmul(left[part], u.part(part), out=result[part])
+    return result
 
-    The product may be over what both have in the middle, as that of Vᵀ and Z, which is as large as
-    the weights' transform; ``weights`` says how many of that size there are.
+
+def _parts(left: Array, m: int, weights: int = 1) -> Iterator[slice]:
+    """A few r at a time, so that left_r (n, k), u_r (k, m) and their product stay in the cache.
+
+    ``weights`` says how many there are of u's size: there may be its gradient as well.
     """
-    (r, n, k), m = left.shape, right.shape[2]
+    r, n, k = left.shape
     step = -(-r // max(1, round(r * (n * k + weights * k * m + n * m) / TRANSFORMED_AT_A_TIME)))
     return (slice(start, start + step) for start in range(0, r, step))
 
@@ -385,15 +388,19 @@ def is_whole(sides: tuple[Side, Side]) -> bool:
 
 def _pieces(x: Array, sides: tuple[Side, Side]) -> Array:
     """The tiles of x (N, H, W, C): (positions of a tile, tiles·N·phases·C), zero off the map."""
-    (down, across), turned = sides, x.transpose(1, 2, 0, 3)
+    down, across = sides
     if is_whole(sides):
-        return turned.reshape(down.span * across.span, len(x) * x.shape[3])
-    pieces = empty(array_module(x), _shape(sides, turned), x.dtype)
-    for inside, on_map in _places(sides):
-        part = turned[on_map]
-        if part.shape[:2] != pieces.shape[:2]:  # this one reaches over the edge
-            pieces[:, :, inside[2], inside[3], :, inside[5], inside[6]] = 0
-        pieces[inside] = part
+        return x.transpose(1, 2, 0, 3).reshape(down.span * across.span, len(x) * x.shape[3])
+    pieces = empty(array_module(x), _shape(sides, len(x), x.shape[3]), x.dtype)
+
+    def gather(pieces: Array, x: Array) -> None:
+        for inside, on_map in _places(sides):
+            part = x[on_map]
+            if part.shape[1:3] != pieces.shape[1:3]:  # this one reaches over the edge
+                pieces[(slice(None),) * 3 + inside[3:]] = 0
+            pieces[inside] = part
+
+    each_part(gather, _by_image(pieces), x)
     return pieces.reshape(down.span * across.span, pieces[0, 0].size)
 
 
@@ -409,17 +416,27 @@ def _assemble(matrix: Array, products: Array, sides: tuple[Side, Side], into: Ar
         array_module(into).matmul(matrix, _rows(products), out=out)
         return
     for images, columns in _few(n, len(matrix), products, sides):
-        _put(matrix @ _rows(products[:, columns]), sides, turned[:, :, images])
+        part = _rows(products[:, columns])
+        out = empty(array_module(into), (len(matrix), part.shape[1]), part.dtype)
+        _put(array_module(into).matmul(matrix, part, out=out), sides, into[images])
 
 
-def _put(flat: Array, sides: tuple[Side, Side], turned: Array) -> None:
-    pieces = flat.reshape(_shape(sides, turned))
+def _put(flat: Array, sides: tuple[Side, Side], into: Array) -> None:
     apart = is_partition(sides)
-    for inside, on_map in _places(sides):
-        if apart:
-            turned[on_map] = pieces[inside]
-        else:
-            turned[on_map] += pieces[inside]
+
+    def scatter(pieces: Array, into: Array) -> None:
+        for inside, on_map in _places(sides):
+            if apart:
+                into[on_map] = pieces[inside]
+            else:
+                into[on_map] += pieces[inside]
+
+    each_part(scatter, _by_image(flat.reshape(_shape(sides, len(into), into.shape[3]))), into)
+
+
+def _by_image(pieces: Array) -> Array:
+    """What ``_shape`` is of, images first."""
+    return pieces.transpose(4, 0, 1, 2, 3, 5, 6, 7)
 
 
 def _few(
@@ -432,17 +449,18 @@ def _few(
     return ((slice(i, i + step), slice(i, i + step)) for i in range(0, n, step))
 
 
-def _shape(sides: tuple[Side, Side], turned: Array) -> tuple[int, ...]:
-    (down, across), (n, c) = sides, turned.shape[2:]
+def _shape(sides: tuple[Side, Side], n: int, c: int) -> tuple[int, ...]:
+    down, across = sides
     tiles, phases = (down.tiles, across.tiles), (down.phases, across.phases)
     return (down.span, across.span, *tiles, n, *phases, c)
 
 
 def _places(sides: tuple[Side, Side]) -> Iterator[tuple[Any, Any]]:
-    """Where the parts of a map are in ``_shape``, and on the map."""
+    """Where the parts of maps are in pieces and on the maps, images first."""
+    every = slice(None)
     for a, b in product(sides[0].places, sides[1].places):
-        inside = (a.inside, b.inside, a.tile, b.tile, slice(None), a.phase, b.phase)
-        yield inside, (a.on_map, b.on_map)
+        inside = (every, a.inside, b.inside, a.tile, b.tile, a.phase, b.phase)
+        yield inside, (every, a.on_map, b.on_map)
 
 
 # Weights in phases

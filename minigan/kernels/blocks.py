@@ -6,14 +6,48 @@ which the elements lie there. On a GPU an array is one block, as there each pass
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from .. import workers
 from ..backend import Array, array_module
 from ..buffers import memory_order
 
 BLOCK = 1 << 16  # elements: four blocks of float32 are a megabyte
+PARTS = 4  # more than the threads that there usually are, as one may be late
+
+
+def each_block(function: Callable[..., object], *arrays: Array) -> None:
+    """``function`` of each of ``flat_blocks``, on several cores: none may depend on another."""
+    workers.each(function, flat_blocks(*arrays), arrays[0].size)
+
+
+def each_row_block(function: Callable[..., object], *arrays: Array) -> None:
+    """``function`` of each of ``row_blocks``, likewise."""
+    workers.each(function, row_blocks(*arrays), arrays[0].size)
+
+
+def each_part(function: Callable[..., object], *arrays: Array) -> None:
+    """``function`` of arrays of one length, a quarter of it at a time, on several cores."""
+    n, size = len(arrays[0]), max(a.size for a in arrays)
+    step = max(1, -(-n // PARTS))
+    workers.each(function, ([a[i : i + step] for a in arrays] for i in range(0, n, step)), size)
+
+
+def sum_of_row_blocks(function: Callable[..., Array], *arrays: Array) -> Array:
+    """What ``function`` returns for each of ``row_blocks``, added in their order in float64."""
+    parts = list(row_blocks(*arrays))
+    found: list[Array] = [None] * len(parts)
+
+    def find(i: int) -> None:
+        found[i] = function(*parts[i])
+
+    workers.each(find, zip(range(len(parts))), arrays[0].size)
+    total = found[0].astype("float64")
+    for more in found[1:]:
+        total += more
+    return total
 
 
 def flat_blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
@@ -33,13 +67,7 @@ def rows(x: Array, order: Sequence[int]) -> Array:
 
 def row_blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
     """Blocks of arrays (n, C), a number of rows each."""
-    return _cut(arrays, len(arrays[0]), rows_of_block(arrays[0]))
-
-
-def rows_of_block(x: Array) -> int:
-    """How many rows of x (n, C) a block has, all of them on a GPU."""
-    most = max(1, BLOCK // max(1, x.shape[1]))
-    return min(len(x), most) if array_module(x) is np else len(x)
+    return _cut(arrays, len(arrays[0]), max(1, BLOCK // max(1, arrays[0].shape[1])))
 
 
 def _cut(arrays: Sequence[Array], n: int, step: int) -> Iterator[tuple[Array, ...]]:

@@ -10,8 +10,9 @@ of kh·kw·C_in numbers for each output position, the three maps of convolution 
 This is the definition, and does any convolution. ``bilinear`` does some in less arithmetic, and
 ``choice`` says which does what.
 
-A few images are done at a time, so that their columns stay in the processor's cache. No name holds
-these: they are freed before the next ones are made.
+A few images are done at a time, so that their columns stay in the processor's cache; but as many
+columns as there are weights, as each product reads these once more. No name holds the columns: they
+are freed before the next ones are made.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..backend import Array, array_module
-from ..buffers import empty
+from ..buffers import empty, zeros
+from .blocks import each_part
 from .windows import Pair, Window, padded, scatter, view
 
-COLUMNS_AT_A_TIME = 1 << 21  # elements of the columns, about 8 MB in float32
+COLUMNS_AT_A_TIME = 1 << 22  # elements of the columns, about 16 MB in float32
 
 
 def convolve(x: Array, w: Array, window: Window, groups: int) -> Array:
@@ -31,11 +33,10 @@ def convolve(x: Array, w: Array, window: Window, groups: int) -> Array:
     result = empty(array_module(x), (len(x), down, across, w.shape[3]), x.dtype)
     for ins, outs in blocks(x.shape[3], w.shape[3], groups):
         matrix = _matrix(w[..., outs])
-        for images in _chunks(len(x), down * across * len(matrix)):
+        for images in _chunks(len(x), down * across, matrix):
             part = result[images]
             rows = part.reshape(len(part) * down * across, part.shape[3])  # a view
-            columns = _columns(x[images, :, :, ins], window)
-            array_module(x).matmul(columns, matrix, out=rows[:, outs])
+            array_module(x).matmul(_columns(x[images, :, :, ins], window), matrix, rows[:, outs])
     return result
 
 
@@ -46,7 +47,7 @@ def input_gradient(y: Array, w: Array, window: Window, groups: int, size: Pair) 
     result = empty(array_module(y), (n, *size, channels), y.dtype)
     for ins, outs in blocks(channels, w.shape[3], groups):
         matrix = _matrix(w[..., outs]).T
-        for images in _chunks(n, 2 * down * across * matrix.shape[1]):
+        for images in _chunks(n, down * across, matrix.T):
             part = y[images, :, :, outs]
             result[images, :, :, ins] = scatter(_pieces(part, matrix, window), window, size)
     return result
@@ -56,13 +57,15 @@ def weight_gradient(x: Array, y: Array, window: Window, groups: int) -> Array:
     """W', the adjoint of ``convolve`` in w."""
     xp, (n, down, across, c_out) = array_module(x), y.shape
     shape = (*window.taps, x.shape[3] // groups, c_out)
-    result = xp.zeros(shape, dtype=x.dtype)
+    result = zeros(xp, shape, x.dtype)
     total = result.reshape(shape[0] * shape[1] * shape[2], c_out)  # the same memory
     for ins, outs in blocks(x.shape[3], c_out, groups):
-        for images in _chunks(n, 2 * down * across * len(total)):
+        matrix = total[:, outs]
+        for images in _chunks(n, down * across, matrix):
             part = y[images, :, :, outs]
             rows = part.reshape(len(part) * down * across, part.shape[3])
-            total[:, outs] += _columns(x[images, :, :, ins], window).T @ rows
+            more = empty(xp, matrix.shape, matrix.dtype)
+            matrix += xp.matmul(_columns(x[images, :, :, ins], window).T, rows, out=more)
     return result
 
 
@@ -70,7 +73,7 @@ def _columns(x: Array, window: Window) -> Array:
     windows = view(padded(x, window), window)
     n, down, across, kh, kw, c = windows.shape
     columns = empty(array_module(x), windows.shape, x.dtype)
-    columns[...] = windows
+    each_part(array_module(x).copyto, columns, windows)
     return columns.reshape(n * down * across, kh * kw * c)
 
 
@@ -92,6 +95,8 @@ def blocks(c_in: int, c_out: int, groups: int) -> Iterator[tuple[slice, slice]]:
     return ((slice(k * a, k * a + a), slice(k * b, k * b + b)) for k in range(groups))
 
 
-def _chunks(n: int, columns_per_image: int) -> Iterator[slice]:
-    step = max(1, COLUMNS_AT_A_TIME // max(1, columns_per_image))
+def _chunks(n: int, positions: int, matrix: Array) -> Iterator[slice]:
+    """Some images of so many positions at a time, whose columns are to meet a matrix."""
+    most = max(COLUMNS_AT_A_TIME, matrix.size)
+    step = max(1, most // max(1, positions * len(matrix)))
     return (slice(start, start + step) for start in range(0, n, step))

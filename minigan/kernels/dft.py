@@ -172,13 +172,13 @@ def _matrices(down: Way, across: Way) -> tuple[Array, Array, Array]:
     lengths = down.length, across.length
     ks = [k for k in product(range(lengths[0]), range(lengths[1])) if k <= _opposite(k, lengths)]
     alone = np.array([k == _opposite(k, lengths) for k in ks])
-    each = np.array(lengths).reshape(2, 1, 1)
 
     def waves(counts: Pair, first: Pair = (0, 0)) -> Array:
         """e(k·n) for every k and n, from ``first`` on: (ks, n)."""
-        n = np.indices(counts).reshape(2, 1, -1) + np.reshape(first, (2, 1, 1))
-        turns = np.array(ks).T[:, :, None] * n % each / each
-        return np.exp(2j * np.pi * turns.sum(axis=0))
+        n = np.indices(counts).reshape(2, -1) + np.reshape(first, (2, 1))
+        roots = [np.exp(2j * np.pi * np.arange(length) / length) for length in lengths]
+        each = zip(roots, lengths, np.transpose(ks), n, strict=True)
+        return math.prod(e[np.outer(k, m) % length] for e, length, k, m in each)
 
     x = waves((down.span, across.span), (down.first, across.first)).conj()
     w = waves((down.steps, across.steps))

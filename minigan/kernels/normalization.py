@@ -12,28 +12,25 @@ The last one is Ioffe's and Szegedy's (2015) four formulas put together: with x�
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..backend import Array, array_module
 from ..buffers import empty, memory_order
-from .blocks import row_blocks, rows, rows_of_block
+from .blocks import each_row_block, rows, sum_of_row_blocks
 
 
 def column_moments(x: Array) -> tuple[Array, Array]:
     """μ and v (C,), in x's dtype, of float16 in float32. Sums of blocks are added in float64."""
     xp, wide = array_module(x), _wide(x)
     flat = rows(x, _order(x))
-    n, total = len(flat), xp.zeros(x.shape[-1], "float64")
-    for (part,) in row_blocks(flat):
-        total += part.sum(axis=0, dtype=wide)
-    mean = (total / n).astype(wide)
-    total, work = xp.zeros_like(total), _work(flat, wide)
-    for (part,) in row_blocks(flat):
-        centred = xp.subtract(part, mean, out=work[: len(part)])
-        total += xp.einsum("nc,nc->c", centred, centred)
-    return mean, (total / n).astype(wide)
+    total = sum_of_row_blocks(lambda part: part.sum(axis=0, dtype=wide), flat)
+    mean = (total / len(flat)).astype(wide)
+
+    def squares(part: Array) -> Array:
+        centred = xp.subtract(part, mean, out=empty(xp, part.shape, wide))
+        return xp.einsum("nc,nc->c", centred, centred)
+
+    return mean, (sum_of_row_blocks(squares, flat) / len(flat)).astype(wide)
 
 
 def normalize(
@@ -48,11 +45,13 @@ def standardize(x: Array, centre: Array, scale: Array, shift: Array) -> Array:
     xp, order = array_module(x), _order(x)
     result = empty(xp, x.shape, x.dtype, order)
     flat = rows(x, order)
-    work = _work(flat, centre.dtype)
-    for part, out in row_blocks(flat, rows(result, order)):
-        centred = xp.subtract(part, centre, out=work[: len(part)])
+
+    def write(part: Array, out: Array) -> None:
+        centred = xp.subtract(part, centre, out=empty(xp, part.shape, centre.dtype))
         centred *= scale
         xp.add(centred, shift, out=out, casting="same_kind")
+
+    each_row_block(write, flat, rows(result, order))
     return result
 
 
@@ -62,24 +61,27 @@ def normalize_gradient(
     """x', γ' and β'."""
     xp, order, wide = array_module(x), _order(x), mean.dtype
     flat, slope = rows(x, order), rows(g, order)
-    n, work = len(flat), _work(flat, wide)
-    sum_g, sum_gx = xp.zeros(x.shape[-1], "float64"), xp.zeros(x.shape[-1], "float64")
-    for part, g_part in row_blocks(flat, slope):
-        centred = xp.subtract(part, mean, out=work[: len(part)])
-        sum_g += g_part.sum(axis=0, dtype=wide)
-        sum_gx += xp.einsum("nc,nc->c", g_part, centred)
+    n = len(flat)
+
+    def both(part: Array, g_part: Array) -> Array:
+        centred = xp.subtract(part, mean, out=empty(xp, part.shape, wide))
+        return xp.stack([g_part.sum(axis=0, dtype=wide), xp.einsum("nc,nc->c", g_part, centred)])
+
+    sum_g, sum_gx = sum_of_row_blocks(both, flat, slope)
     r = inverse_deviation(variance, eps)
     on_g = gamma * r
     on_x = (-on_g * r * r * (sum_gx / n)).astype(wide)
     shift = (-on_g * (sum_g / n)).astype(wide)
     result = empty(xp, x.shape, x.dtype, order)
-    more = _work(flat, wide)
-    for part, g_part, out in row_blocks(flat, slope, rows(result, order)):
-        centred = xp.subtract(part, mean, out=work[: len(part)])
+
+    def write(part: Array, g_part: Array, out: Array) -> None:
+        centred = xp.subtract(part, mean, out=empty(xp, part.shape, wide))
         centred *= on_x
         centred += shift
-        scaled = xp.multiply(g_part, on_g, out=more[: len(part)])
+        scaled = xp.multiply(g_part, on_g, out=empty(xp, part.shape, wide))
         xp.add(centred, scaled, out=out, casting="same_kind")
+
+    each_row_block(write, flat, slope, rows(result, order))
     return result, (r * sum_gx).astype(x.dtype), sum_g.astype(x.dtype)
 
 
@@ -91,11 +93,6 @@ def inverse_deviation(variance: Array, eps: float) -> Array:
 def _order(x: Array) -> list[int]:
     """The axes as they lie in memory, but the channels last."""
     return [axis for axis in memory_order(x) if axis != x.ndim - 1] + [x.ndim - 1]
-
-
-def _work(x: Array, dtype: Any) -> Array:
-    """Room for a block of rows of x (n, C)."""
-    return empty(array_module(x), (rows_of_block(x), x.shape[1]), dtype)
 
 
 def _wide(x: Array) -> np.dtype:

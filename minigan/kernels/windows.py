@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ..backend import Array, array_module
 from ..buffers import empty, zeros
+from .blocks import each_part
 
 Pair = tuple[int, int]
 
@@ -71,9 +72,13 @@ def scatter(pieces: Array, window: Window, size: Pair) -> Array:
     shape = (n, size[0] + top + bottom, size[1] + left + right, c)
     result = zeros(array_module(pieces), shape, pieces.dtype)
     (s_h, s_w), (d_h, d_w) = window.stride, window.dilation
-    for i in range(kh):
-        for j in range(kw):
-            rows = slice(i * d_h, i * d_h + s_h * (down - 1) + 1, s_h)
-            cols = slice(j * d_w, j * d_w + s_w * (across - 1) + 1, s_w)
-            result[:, rows, cols] += pieces[:, :, :, i, j]
+
+    def add(result: Array, pieces: Array) -> None:
+        for i in range(kh):
+            for j in range(kw):
+                rows = slice(i * d_h, i * d_h + s_h * (down - 1) + 1, s_h)
+                cols = slice(j * d_w, j * d_w + s_w * (across - 1) + 1, s_w)
+                result[:, rows, cols] += pieces[:, :, :, i, j]
+
+    each_part(add, result, pieces)
     return result[:, top : top + size[0], left : left + size[1]]

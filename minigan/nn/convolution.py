@@ -8,14 +8,14 @@ from typing import Any
 from ..ops import conv1d, conv2d, conv2d_transpose
 from ..ops.geometry import IntOrPair, Padding, pair
 from ..tensor import Tensor, TensorLike
+from .dense import Weighted
 from .initializers import Initializer
 from .module import Module, Parameter
 
 
-class _Convolution(Module):
+class _Convolution(Weighted):
     """What the convolutional layers share: their settings and their bias."""
 
-    weight: Parameter
     bias: Parameter
 
     def __init__(
@@ -52,6 +52,10 @@ class _Convolution(Module):
         if self.use_bias:
             self.add_parameter("bias", (self.filters,), dtype=self.dtype)
 
+    @property
+    def _settings(self) -> tuple[Any, Any, Any, Any]:
+        return self.stride, self.padding, self.dilation, self.groups
+
     def _biased(self, y: Tensor) -> Tensor:
         return y + self.bias if self.use_bias else y
 
@@ -64,11 +68,10 @@ class Conv2D(_Convolution):
     def create(self, *input_shapes: tuple[int, ...]) -> None:
         self._create(pair("kernel_size", self.kernel_size), _maps(self, input_shapes[0])[3])
 
-    def forward(self, x: TensorLike) -> Tensor:
+    def compute(self, x: TensorLike, weight: Any) -> Tensor:
         x = self.input(x, "maps (N, H, W, C)", 4)
-        self.check_channels(x, self.weight.shape[2] * self.groups)
-        w = self.weight
-        return self._biased(conv2d(x, w, self.stride, self.padding, self.dilation, self.groups))
+        self.check_channels(x, weight.shape[2] * self.groups)
+        return self._biased(conv2d(x, weight, *self._settings))
 
 
 class Conv2DTranspose(_Convolution):
@@ -77,6 +80,7 @@ class Conv2DTranspose(_Convolution):
     """
 
     per_sample = True
+    outputs_axis = -2
 
     def __init__(
         self,
@@ -94,19 +98,10 @@ class Conv2DTranspose(_Convolution):
         channels = _maps(self, input_shapes[0])[3]
         self._create(pair("kernel_size", self.kernel_size), channels, transposed=True)
 
-    def forward(self, x: TensorLike) -> Tensor:
+    def compute(self, x: TensorLike, weight: Any) -> Tensor:
         x = self.input(x, "maps (N, H, W, C)", 4)
-        self.check_channels(x, self.weight.shape[3])
-        y = conv2d_transpose(
-            x,
-            self.weight,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.groups,
-            self.output_size,
-        )
-        return self._biased(y)
+        self.check_channels(x, weight.shape[3])
+        return self._biased(conv2d_transpose(x, weight, *self._settings, self.output_size))
 
 
 class Conv1D(_Convolution):
@@ -119,11 +114,10 @@ class Conv1D(_Convolution):
             raise ValueError(f"{self.title}: got shape {input_shapes[0]}, wanted (N, L, C)")
         self._create((self.kernel_size,), input_shapes[0][2])
 
-    def forward(self, x: TensorLike) -> Tensor:
+    def compute(self, x: TensorLike, weight: Any) -> Tensor:
         x = self.input(x, "sequences (N, L, C)", 3)
-        self.check_channels(x, self.weight.shape[1] * self.groups)
-        w = self.weight
-        return self._biased(conv1d(x, w, self.stride, self.padding, self.dilation, self.groups))
+        self.check_channels(x, weight.shape[1] * self.groups)
+        return self._biased(conv1d(x, weight, *self._settings))
 
 
 def _maps(layer: Module, shape: tuple[int, ...]) -> tuple[int, ...]:

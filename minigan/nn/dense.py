@@ -10,12 +10,29 @@ from .initializers import Initializer
 from .module import Module, Parameter
 
 
-class Dense(Module):
+class Weighted(Module):
+    """A layer that is linear in its ``weight``, for which another may be given to ``forward``.
+
+    So a wrapper can normalise the weight, and writes to no parameter: layer(x, weight / σ).
+    """
+
+    weight: Parameter
+    outputs_axis = -1
+    """The axis of the weight along which the outputs are."""
+
+    def forward(self, x: Any, weight: TensorLike = None) -> Tensor:
+        return self.compute(x, self.weight if weight is None else weight)
+
+    def compute(self, x: Any, weight: Any) -> Tensor:
+        """The result for x with this weight: what a subclass defines."""
+        raise TypeError(f"{type(self).__name__} does not define compute()")
+
+
+class Dense(Weighted):
     """y = x·W + b on the last axis: (…, inputs) to (…, units). W is (inputs, units)."""
 
     per_sample = True
 
-    weight: Parameter
     bias: Parameter
 
     def __init__(
@@ -38,19 +55,18 @@ class Dense(Module):
         if self.use_bias:
             self.add_parameter("bias", (self.units,), dtype=self.dtype)
 
-    def forward(self, x: TensorLike) -> Tensor:
+    def compute(self, x: TensorLike, weight: Any) -> Tensor:
         x = self.input(x, "(N, …, inputs)")
-        self.check_channels(x, self.weight.shape[0])
+        self.check_channels(x, weight.shape[0])
         if self.use_bias:
-            return affine(x, self.weight, self.bias)
-        return matmul(x, self.weight)
+            return affine(x, weight, self.bias)
+        return matmul(x, weight)
 
 
-class Embedding(Module):
+class Embedding(Weighted):
     """A trained vector of ``width`` numbers for each of ``count`` ids: (…) to (…, width)."""
 
     input_dtype = "int64"
-    weight: Parameter
 
     def __init__(
         self,
@@ -67,5 +83,5 @@ class Embedding(Module):
         shape = (self.count, self.width)
         self.add_parameter("weight", shape, self.init, fans=shape, dtype=self.dtype)
 
-    def forward(self, ids: Any) -> Tensor:
-        return embedding(self.weight, ids)
+    def compute(self, x: Any, weight: Any) -> Tensor:
+        return embedding(weight, x)

@@ -41,6 +41,8 @@ class Module:
     training = True
     per_sample = False
     """Whether each sample's result is a function of that sample alone, whatever its batch."""
+    takes_condition = False
+    """Whether it is called with (x, labels): ``Sequential`` hands the labels to such layers."""
     input_dtype: str | None = None  # of the input that build() tries; by default the layers' dtype
 
     def __new__(cls: type[M], *args: Any, **kwargs: Any) -> M:
@@ -125,11 +127,10 @@ class Module:
         self, shapes: tuple[InputShape, ...], like: tuple[Any, ...] | None = None
     ) -> list[np.ndarray]:
         """Zeros for a batch of one, of the dtypes of ``like``, of earlier inputs or its own."""
-        own = self.input_dtype or next(
-            (m.dtype for _, m in self.named_modules() if hasattr(m, "dtype")), "float32"
-        )
+        own = next((m.dtype for _, m in self.named_modules() if hasattr(m, "dtype")), "float32")
         if like is None:
-            dtypes = [known or own for known in (*self._dtypes, *[None] * len(shapes))]
+            others = ["int64" if self.takes_condition else None] * len(shapes)
+            dtypes = [known or own for known in (self._dtypes or (self.input_dtype, *others))]
         else:
             dtypes = [as_array(x).dtype for x in like]
         return [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ops import batch_norm, instance_norm, layer_norm, moments, sqrt
+from ..ops import batch_norm, instance_norm, layer_norm, mean, moments, normalize, sqrt
 from ..ops.normalization import standardize
 from ..tensor import Tensor, TensorLike
 from .module import Module, Parameter
@@ -33,14 +33,20 @@ class BatchNorm(_Norm):
     In training x̂ uses the batch's mean and biased variance, and the running ones move towards
     them: running ← decay·running + (1 − decay)·batch. In evaluation x̂ uses the running ones, so
     a sample's result does not depend on its batch. ``decay`` is what Keras calls momentum and one
-    minus what PyTorch does; that name is refused.
+    minus what PyTorch does; that name is refused. Without ``affine`` the result is x̂ itself.
     """
 
     running_mean: Parameter
     running_var: Parameter
 
     def __init__(
-        self, *, decay: float = 0.99, eps: float = 1e-3, dtype: str = "float32", **other: Any
+        self,
+        *,
+        decay: float = 0.99,
+        eps: float = 1e-3,
+        affine: bool = True,
+        dtype: str = "float32",
+        **other: Any,
     ) -> None:
         if "momentum" in other:
             raise TypeError(
@@ -48,29 +54,34 @@ class BatchNorm(_Norm):
                 "momentum=m pass decay=m, for PyTorch's momentum=m pass decay=1 - m"
             )
         if other:
-            raise TypeError(f"BatchNorm does not take {', '.join(other)}: decay, eps and dtype")
+            taken = "decay, eps, affine and dtype"
+            raise TypeError(f"BatchNorm does not take {', '.join(other)}: {taken}")
         if not 0 <= decay < 1 or eps <= 0:
             raise ValueError(f"decay must be in [0, 1) and eps positive, got {decay} and {eps}")
-        self.decay, self.eps, self.dtype = decay, eps, dtype
+        self.decay, self.eps, self.affine, self.dtype = decay, eps, affine, dtype
 
     def create(self, *input_shapes: tuple[int, ...]) -> None:
-        super().create(*input_shapes)
+        if self.affine:
+            super().create(*input_shapes)
         channels = (input_shapes[0][-1],)
         self.add_parameter("running_mean", channels, "zeros", trainable=False, dtype=self.dtype)
         self.add_parameter("running_var", channels, "ones", trainable=False, dtype=self.dtype)
 
     def forward(self, x: TensorLike) -> Tensor:
         x = self.input(x, "(N, …, C)")
-        self.check_channels(x, self.gamma.shape[0])
+        self.check_channels(x, self.running_mean.shape[0])
         if not self.in_training:
-            scale = self.gamma / sqrt(self.running_var + self.eps)
-            return standardize(x, self.running_mean, scale, self.beta)
+            scale = (self.gamma if self.affine else 1.0) / sqrt(self.running_var + self.eps)
+            return standardize(x, self.running_mean, scale, self.beta if self.affine else 0.0)
         if x.size == 0:
             raise ValueError(f"{self.title}: an empty batch has no mean, got shape {x.shape}")
-        statistics = moments(x, tuple(range(x.ndim - 1)))
+        axes = tuple(range(x.ndim - 1))
+        statistics = moments(x, axes)
         for running, batch in zip((self.running_mean, self.running_var), statistics, strict=True):
             old = running._array
             running.assign(old * self.decay + batch.reshape(-1) * (1 - self.decay))
+        if not self.affine:
+            return normalize(x, axes, self.eps, statistics)
         return batch_norm(x, self.gamma, self.beta, self.eps, statistics)
 
 
@@ -97,3 +108,24 @@ class InstanceNorm(_Norm):
         x = self.input(x, "(N, positions…, C)")
         self.check_channels(x, self.gamma.shape[0])
         return instance_norm(x, self.gamma, self.beta, self.eps)
+
+
+class PixelNorm(Module):
+    """x/√(mean x² + ε), the mean over the channels of each position.
+
+    (Karras et al., 2018, section 4.2.) That of float16, whose squares overflow, is taken in
+    float32.
+    """
+
+    per_sample = True
+
+    def __init__(self, eps: float = 1e-8) -> None:
+        if eps <= 0:
+            raise ValueError(f"eps: got {eps}, wanted a positive number")
+        self.eps = eps
+
+    def forward(self, x: TensorLike) -> Tensor:
+        x = self.input(x, "(N, …, C)")
+        wide = x.astype("float32") if x.dtype == "float16" else x
+        y = wide / sqrt(mean(wide * wide, -1, keepdims=True) + self.eps)
+        return y.astype(x.dtype) if wide is not x else y

@@ -8,8 +8,17 @@ from typing import Any
 from .module import Module
 
 
+def conditioned(layer: Module, x: Any, condition: tuple[Any, ...]) -> Any:
+    """The layer's result for x, and for the condition if it takes one."""
+    return layer(x, *condition) if layer.takes_condition else layer(x)
+
+
 class Sequential(Module):
-    """The layers applied in turn, named "0", "1", … in parameters' dotted names."""
+    """The layers applied in turn, named "0", "1", … in parameters' dotted names.
+
+    If one of them ``takes_condition`` so does this: called with (x, labels), it gives the labels to
+    the layers that want them and x alone to the others.
+    """
 
     per_sample = True
 
@@ -27,9 +36,17 @@ class Sequential(Module):
         """What the first layer takes."""
         return self.layers[0].input_dtype if self.layers else None
 
-    def forward(self, x: Any) -> Any:
+    @property
+    def takes_condition(self) -> bool:  # type: ignore[override]
+        """Whether a layer does."""
+        return any(layer.takes_condition for layer in self.layers)
+
+    def forward(self, x: Any, *condition: Any) -> Any:
+        if len(condition) != self.takes_condition:
+            wanted = "(x, labels)" if self.takes_condition else "x alone, as no layer takes labels"
+            raise TypeError(f"{self.title}: got {1 + len(condition)} input(s), wanted {wanted}")
         for layer in self.layers:
-            x = layer(x)
+            x = conditioned(layer, x, condition)
         return x
 
     def __getitem__(self, index: int) -> Module:

@@ -17,6 +17,7 @@ What happens at kinks and ties, where a derivative does not exist (g is the grad
     power(x, p), 0 < p < 1    x = 0                 infinite
     power(a, p), p a tensor   a = 0                 0 for p; for a as above
     sqrt                      x = 0                 infinite
+    norm over axes            y = 0                 0
     where                     –                     g to the operand that was taken, 0 to the other
     getitem, take, embedding  an element taken n×   the sum of the n gradients
 """

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..backend import Array, array_module
 from ..buffers import empty_like, result_of
-from ..kernels.blocks import flat_blocks
+from ..kernels.blocks import each_block
 from ..primitives import elementwise, vjp
 from ..tensor import Tensor, TensorLike
 from .arithmetic import clip, where
@@ -64,9 +64,12 @@ def leaky_relu(x: Array, /, slope: float = 0.3) -> Array:
         raise ValueError(f"slope: got {slope}, wanted a number that is not negative")
     xp, result = array_module(x), empty_like(x)
     larger = xp.maximum if slope <= 1 else xp.minimum
-    for out, part in flat_blocks(result, x):
+
+    def bend(out: Array, part: Array) -> None:
         xp.multiply(part, x.dtype.type(slope), out=out)
         larger(part, out, out=out)
+
+    each_block(bend, result, x)
     return result
 
 
@@ -79,13 +82,16 @@ def _gated(x: Array, /, signs: TensorLike, slope: float) -> Array:
     signs = signs._array if isinstance(signs, Tensor) else signs
     xp, real, result = array_module(x), x.dtype.type, empty_like(signs)
     low, high = sorted((real(slope), real(1)))
-    for out, part, sign in flat_blocks(result, x, signs):
+
+    def gate(out: Array, part: Array, sign: Array) -> None:
         out[...] = sign > 0 if slope <= 1 else sign <= 0
         if slope > 1:
             out *= high
         if slope:
             xp.clip(out, low, high, out=out)
         out *= part
+
+    each_block(gate, result, x, signs)
     return result
 
 

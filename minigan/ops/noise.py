@@ -5,7 +5,7 @@ from __future__ import annotations
 from .. import random
 from ..backend import Array, array_module
 from ..buffers import empty_like
-from ..kernels.blocks import flat_blocks
+from ..kernels.blocks import each_block
 from ..primitives import vjp
 from ..tensor import Tensor, TensorLike, as_tensor
 
@@ -28,9 +28,12 @@ def dropout(x: TensorLike, rate: float, stream: random.Stream | None = None) -> 
 def _masked(x: Array, /, keep: Array, scale: float) -> Array:
     """scale·x where ``keep``, else 0: linear, and its own adjoint."""
     xp, result = array_module(x), empty_like(x)
-    for out, part, kept in flat_blocks(result, x, keep):
+
+    def mask(out: Array, part: Array, kept: Array) -> None:
         xp.multiply(part, x.dtype.type(scale), out=out)
         out *= kept
+
+    each_block(mask, result, x, keep)
     return result
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..backend import Array, array_module, is_array
 from ..buffers import empty_like
-from ..kernels.blocks import BLOCK, flat_blocks
+from ..kernels.blocks import BLOCK, each_block
 from ..nn.module import Module
 from ..tensor import Tensor
 from .clipping import clip_by_norm, clip_by_value
@@ -105,8 +105,7 @@ class Optimizer:
         for (name, parameter), gradient in zip(parameters, clipped, strict=True):
             if gradient is not None:
                 slots = [self.state[f"{slot}.{name}"] for slot in self.slots]
-                for arrays in self._blocks(parameter._array, gradient, *slots):
-                    self.update(*arrays)
+                self._update(parameter._array, gradient, *slots)
                 if parameter._version is not None:
                     parameter._version[0] += 1
 
@@ -125,12 +124,13 @@ class Optimizer:
                         "this optimiser was bound: call bind again after Module.to"
                     )
 
-    def _blocks(self, *arrays: Array) -> Iterable[tuple[Array, ...]]:
-        """The arrays of one parameter, or blocks of them where these find the cache."""
+    def _update(self, *arrays: Array) -> None:
+        """Update one parameter, a block at a time where its arrays are large."""
         small = arrays[0].size <= BLOCK or not self.elementwise
         if small or not all(a.flags.c_contiguous for a in arrays):
-            return [arrays]
-        return flat_blocks(*arrays)
+            self.update(*arrays)
+        else:
+            each_block(self.update, *arrays)
 
     def update(self, weight: Array, gradient: Array, *slots: Array) -> None:
         """Write the new weight and slots of one parameter in place."""

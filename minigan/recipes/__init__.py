@@ -8,7 +8,22 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from . import dcgan_color, dcgan_mnist, digits, mlp_mnist, upsampling
+from . import (
+    ac_gan,
+    conditional,
+    dcgan64,
+    dcgan_color,
+    dcgan_mnist,
+    digits,
+    infogan,
+    mlp_mnist,
+    projection,
+    semi_supervised,
+    sn_gan,
+    upsampling,
+    wgan,
+    wgan_gp,
+)
 
 RECIPES: dict[str, ModuleType] = {
     "digits": digits,
@@ -16,5 +31,14 @@ RECIPES: dict[str, ModuleType] = {
     "dcgan-mnist": dcgan_mnist,
     "dcgan-color": dcgan_color,
     "upsampling": upsampling,
+    "dcgan64": dcgan64,
+    "wgan": wgan,
+    "wgan-gp": wgan_gp,
+    "sn-gan": sn_gan,
+    "conditional": conditional,
+    "projection": projection,
+    "ac-gan": ac_gan,
+    "infogan": infogan,
+    "semi-supervised": semi_supervised,
 }
 """Every recipe by the name that the command line knows it by."""

@@ -14,6 +14,7 @@ ROW = Row(
     peer="torch",
     variant="nchw joined",
     threads=2,
+    clock="wall",
     blocks=10,
     steps=50,
     ratio=0.5,

@@ -35,6 +35,12 @@ def test_times_are_one_a_step(worker):
     assert worker.times(5) == pytest.approx([0.005] * 5)
 
 
+def test_processor_time_is_another_clock(worker):
+    with Worker("fake_side", threads=1, clock="processor") as other:
+        other.build(ring(batch=8), "fast way")
+        assert other.times(2) == pytest.approx([0.01] * 2)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is counted on Linux only")
 def test_growth_is_what_steps_hold_at_most(worker):
     worker.build(ring(batch=8), "fast way")

@@ -37,11 +37,18 @@ def test_a_row_is_measured_printed_and_written(run, capsys):
     assert (row["ours_ms"], row["peer_ms"]) == (pytest.approx(20), pytest.approx(5))
     assert [row["ratio"], *row["spread"]] == pytest.approx([4, 4, 4])
     assert row["ours_images_per_s"] == pytest.approx(512 / 0.02)
-    assert row["parity"] == 0
+    assert row["parity"] == 0 and row["clock"] == "wall"
     assert row["versions"] == {"fake": "1", "threads": "1"}
     printed = capsys.readouterr()
     assert printed.out.startswith("workload") and "geometric mean of 1 against torch" in printed.out
     assert "jax is not here: left out" in printed.err
+
+
+def test_another_clock_is_asked_for(run):
+    options = "--workload ring --vs torch --threads 1 --blocks 1 --steps 1 --clock processor"
+    _, (row,) = run(*options.split())
+    assert row["clock"] == "processor"
+    assert (row["ours_ms"], row["peer_ms"]) == (pytest.approx(40), pytest.approx(10))
 
 
 def test_workloads_that_fail_are_errors_and_the_others_go_on(run, capsys):

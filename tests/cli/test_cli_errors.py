@@ -213,7 +213,7 @@ def test_help_and_version(command: Command) -> None:
     assert "MINIGAN_TRACEBACK=1" in bare.out
     assert command("--help").out == bare.out
     assert command("--version").out == "minigan 0.1.0\n"
-    for name in ("train", "sample", "info", "recipes"):
+    for name in ("train", "sample", "evaluate", "train-classifier", "info", "recipes"):
         shown = command(name, "--help")
         assert shown.status == 0
         assert f"usage: minigan {name}" in shown.out

@@ -63,7 +63,7 @@ def test_a_config_that_cannot_be_used(tmp_path: Path, change: dict[str, Any], wo
 def test_the_log_is_cut_to_the_state(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     for step in (1, 2, 3):
-        folder.log(Report(step, 0.1, 0.2, 0.3, 0.4))
+        folder.log(Report(step, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6))
     kept = folder.log_file.read_bytes().splitlines(keepends=True)[:2]
     with open(folder.log_file, "ab") as file:
         file.write(b'{"step": 4, "discriminator_lo')
@@ -79,7 +79,7 @@ def test_the_log_is_cut_to_the_state(tmp_path: Path) -> None:
 def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").mkdir()
     with pytest.raises(OSError, match=r"cannot write .*log\.jsonl"):
-        RunFolder(tmp_path).log(Report(1, 0.1, 0.2, 0.3, 0.4))
+        RunFolder(tmp_path).log(Report(1, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6))
 
 
 def test_two_runs_cannot_train_in_one_folder_at_once(train: Command) -> None:
@@ -181,7 +181,7 @@ def test_what_may_differ_may(command: Command, copied: Path) -> None:
     result = command("train", *same, "--resume", "--out", copied, "--steps", 8, *cadence, "--quiet")
     assert result.status == 0
     log = [json.loads(line)["step"] for line in (copied / "log.jsonl").read_text().splitlines()]
-    assert log == [2, 4, 6, 7, 8]
+    assert log == [2, 3, 4, 6, 7, 8]
     assert (copied / "samples" / "step-000007.png").exists()
 
 

@@ -154,6 +154,7 @@ def test_recipes(command: Command) -> None:
         assert (module.__doc__ or "").splitlines()[0] in shown
         one = command("recipes", name).out
         for key, default in module.SETTINGS.items():
-            assert f"{key}={default}" in shown
-            assert [key, str(default)] in [line.split() for line in one.splitlines()]
+            word = str(default).lower() if isinstance(default, bool) else str(default)
+            assert f"{key}={word}" in shown
+            assert [key, word] in [line.split() for line in one.splitlines()]
         assert "log_every" in one

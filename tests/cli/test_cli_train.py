@@ -41,10 +41,10 @@ def test_a_run_leaves_all_its_files(finished: Path) -> None:
         "config.json", "log.jsonl", "state.npz", "generator.npz", "discriminator.npz",
         "samples.png", "curves.png", "samples/step-000003.png", "samples/step-000006.png",
     }  # fmt: skip
-    assert [line["step"] for line in lines(finished)] == [2, 4, 6]
-    assert lines(finished)[0].keys() == {
-        "step", "discriminator_loss", "generator_loss", "real_score", "fake_score",
-    }  # fmt: skip
+    assert [line["step"] for line in lines(finished)] == [2, 3, 4, 6]
+    assert lines(finished)[0].keys() == set(gan.Report._fields)
+    drawn = [line["step"] for line in lines(finished) if "singular_values" in line]
+    assert drawn == [3, 6]
     config = json.loads((finished / "config.json").read_text())
     assert (config["recipe"], config["seed"], config["steps"], config["batch"]) == (
         "digits",
@@ -130,7 +130,7 @@ def test_raw_scores_are_told_from_probabilities(train: Command, loss: str, raw: 
 
 
 def test_the_last_step_is_logged_whatever_log_every_is(train: Command) -> None:
-    train("--steps", 3, "--out", "r", "--set", "log_every=2", "--quiet")
+    train("--steps", 3, "--out", "r", "--set", "log_every=2", "--set", "sample_every=9", "--quiet")
     assert [line["step"] for line in lines(Path("r"))] == [2, 3]
 
 
@@ -245,8 +245,8 @@ def test_a_signal_stops_after_the_step_at_hand(
 ) -> None:
     log = RunFolder.log
 
-    def signalling(folder: RunFolder, report: gan.Report) -> None:
-        log(folder, report)
+    def signalling(folder: RunFolder, report: gan.Report, **more: Any) -> None:
+        log(folder, report, **more)
         if report.step == 3:
             os.kill(os.getpid(), number)
 

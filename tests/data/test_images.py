@@ -62,7 +62,7 @@ def test_the_first_bad_pixel_is_named() -> None:
         (np.zeros(4), TypeError, "int64 array, got float64"),
         ([0, 1, 2, 3], TypeError, "got list"),
         (np.array([0, 1, 2, 1]), ValueError, r"labels\[2\] is 2, wanted 0 to 1"),
-        (np.array([0, -1, 1, 1]), ValueError, r"labels\[1\] is -1"),
+        (np.array([0, -2, 1, 1]), ValueError, r"labels\[1\] is -2, wanted .* or -1 for a picture"),
     ],
 )
 def test_labels_that_do_not_fit(labels: Any, kind: type[Exception], words: str) -> None:

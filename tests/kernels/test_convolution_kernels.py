@@ -74,26 +74,27 @@ def test_images_done_a_few_at_a_time_are_the_same(limit, c, more):
         close(found, expected, 1e-14)
 
 
-def test_as_many_images_at_a_time_as_their_columns_fit(monkeypatch):
-    x, w, where = values(0, (7, 5, 4, 6)), values(1, (2, 2, 6, 5)), Window((2, 2))
-    y = values(2, (7, 4, 3, 5))
-    columns = 4 * 3 * 2 * 2 * 6  # of one image
+@pytest.mark.parametrize("outputs, least", [(5, 1), (36, 3)])
+def test_as_many_images_at_a_time_as_their_columns_fit(monkeypatch, outputs, least):
+    x, w, where = values(0, (7, 5, 4, 6)), values(1, (2, 2, 6, outputs)), Window((2, 2))
+    y = values(2, (7, 4, 3, outputs))
+    columns = 4 * 3 * 2 * 2 * 6  # of one image: with 36 outputs the weights are as many as three's
     counts = []
     for name in ("_columns", "_pieces"):
         made = getattr(kernel, name)
         monkeypatch.setattr(
             kernel, name, lambda a, *more, made=made: (counts.append(len(a)), made(a, *more))[1]
         )
-    for copies, run in (
-        (1, lambda: kernel.convolve(x, w, where, 1)),
-        (2, lambda: kernel.input_gradient(y, w, where, 1, (5, 4))),
-        (2, lambda: kernel.weight_gradient(x, y, where, 1)),
+    for run in (
+        lambda: kernel.convolve(x, w, where, 1),
+        lambda: kernel.input_gradient(y, w, where, 1, (5, 4)),
+        lambda: kernel.weight_gradient(x, y, where, 1),
     ):
-        limits = ((3 * columns, [3, 3, 1]), (3 * columns - 1, [2, 2, 2, 1]), (1, [1] * 7))
-        for limit, expected in limits:
-            monkeypatch.setattr(kernel, "COLUMNS_AT_A_TIME", copies * limit)
+        for limit in (4 * columns, 3 * columns, 3 * columns - 1, 1):
+            monkeypatch.setattr(kernel, "COLUMNS_AT_A_TIME", limit)
             run()
-            assert counts == expected
+            step = max(limit // columns, least)
+            assert counts == [min(step, 7 - i) for i in range(0, 7, step)]
             counts.clear()
 
 

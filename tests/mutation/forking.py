@@ -22,10 +22,9 @@ class Outcome(NamedTuple):
 
 
 def forked(function: Callable[[], Any], seconds: float) -> Outcome:
-    """Call ``function`` in a fork that may use that much processor time, and return its value.
+    """Call ``function`` in a fork, ``limit`` it to that time, and return its value.
 
-    Processor time, so that how busy the machine is decides nothing; one that waits forever is
-    ended after 20 times as long. The fork writes nothing to the screen.
+    The fork writes nothing to the screen.
     """
     reader, writer = os.pipe()
     child = os.fork()
@@ -38,13 +37,24 @@ def forked(function: Callable[[], Any], seconds: float) -> Outcome:
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         name = signal.Signals(os.WTERMSIG(status)).name
-        return Outcome(timed_out=name in ("SIGXCPU", "SIGALRM"), error=f"ended by {name}")
+        return Outcome(timed_out=name in ("SIGPROF", "SIGALRM"), error=f"ended by {name}")
     return Outcome(*pickle.loads(sent)) if sent else Outcome(error="ended without a word")
+
+
+def limit(seconds: float) -> None:
+    """From now on this process may use so much processor time, until the next call.
+
+    Processor time, so that how busy the machine is decides nothing; one that waits forever is
+    ended after 20 times as long. A signal ends it that no Python code has to be reached for.
+    """
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, 20 * seconds)
 
 
 def _run(function: Callable[[], Any], writer: int, seconds: float) -> None:
     try:
-        _limit(seconds)
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        limit(seconds)
         nowhere = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(nowhere, stream)
@@ -56,10 +66,3 @@ def _run(function: Callable[[], Any], writer: int, seconds: float) -> None:
             pipe.write(pickle.dumps(tuple(found)))
     finally:
         os._exit(0)
-
-
-def _limit(seconds: float) -> None:
-    whole = int(seconds) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (whole, whole + 5))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    signal.alarm(20 * whole)

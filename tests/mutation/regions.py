@@ -81,6 +81,12 @@ class Region:
         start = 1 if ast.get_docstring(self.node, clean=False) is not None else 0
         return list(self.node.body[start:])
 
+    @property
+    def span(self) -> range:
+        """Its lines, those of decorators included."""
+        first = min(n.lineno for n in (self.node, *getattr(self.node, "decorator_list", ())))
+        return range(first, (self.node.end_lineno or first) + 1)
+
 
 class Module:
     """A source file's tree, and what the names in it mean."""

@@ -93,7 +93,7 @@ def test_momentum_is_refused_with_both_ways_to_say_it():
 
 
 def test_other_names_are_refused_with_the_right_ones():
-    with pytest.raises(TypeError, match="does not take epsilon: decay, eps and dtype"):
+    with pytest.raises(TypeError, match="does not take epsilon: decay, eps, affine and dtype"):
         nn.BatchNorm(epsilon=1e-3)
 
 

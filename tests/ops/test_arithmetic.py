@@ -173,6 +173,11 @@ def test_the_gradient_of_the_exponent_is_zero_at_a_base_of_zero():
     np.testing.assert_allclose(gradient(mg.power, base, p, of=1), [0, 0, np.log(2)], rtol=1e-15)
 
 
+def test_the_gradient_of_a_negative_exponent_is_zero_at_a_base_of_zero_too():
+    with np.errstate(divide="ignore", invalid="ignore"):  # 0⁻¹ = ∞, and ∞·0
+        assert gradient(mg.power, np.array([0.0]), np.array([-1.0]), of=1) == 0
+
+
 # Constants
 
 

@@ -43,6 +43,13 @@ def test_a_probability_that_is_held_has_its_bounds_loss_and_no_gradient(target):
     close(g, np.array([0, *slope, 0]))
 
 
+@pytest.mark.parametrize(("certain", "slope"), [(1.0, -1.0), (0.0, 1.0)])
+def test_a_probability_of_one_for_what_is_so_has_a_gradient(certain, slope):
+    p = Tensor([certain], requires_grad=True)
+    y = mg.binary_cross_entropy(p, certain, eps=0.0)
+    assert y.item() == 0 and mg.grad(y, p)[0].item() == slope
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize(
     ("logit", "target", "loss", "slope"),

@@ -13,10 +13,12 @@ from minigan.primitives import sum_to
 from minigan.testing import check_gradients
 from minigan.testing.strategies import arrays, arrays_with_axis, broadcastable, seeds, values
 
-REDUCTIONS = ["logsumexp", "max", "mean", "min", "sum", "var"]
+REDUCTIONS = ["logsumexp", "max", "mean", "min", "norm", "sum", "var"]
 
 
 def reference(name, x, axis, keepdims):
+    if name == "norm":
+        return np.sqrt((x**2).sum(axis=axis, keepdims=keepdims))
     if name != "logsumexp":
         return getattr(np, name)(x, axis=axis, keepdims=keepdims)
     return np.log(np.exp(x).sum(axis=axis, keepdims=keepdims))
@@ -32,6 +34,8 @@ def test_reductions_match_numpy_over_any_axes(name, drawn, keepdims):
     if name == "var":
         # Over single elements the variance is 0 whatever x is; the product has a gradient.
         behaves(lambda t: function(t, axis, keepdims=True) + t, x)
+    elif name == "norm":  # over single elements it is |x|, which has no second derivative
+        behaves(lambda t: function(t, axis, keepdims=True) * t, x)
     else:
         behaves(lambda t: function(t, axis, keepdims=keepdims), x)
 
@@ -41,6 +45,23 @@ def test_reductions_match_numpy_over_any_axes(name, drawn, keepdims):
 def test_var_counts_its_degrees_of_freedom(x, axis, ddof):
     close(mg.var(Tensor(x), axis, ddof=ddof), np.var(x, axis=axis, ddof=ddof))
     behaves(lambda t: mg.var(t, axis, ddof), x)
+
+
+def test_a_norm_of_zero_has_the_gradient_zero_to_every_order():
+    x = Tensor(np.array([[0.0, 0.0], [3.0, 4.0]]), requires_grad=True)
+    y = mg.norm(x, 1)
+    (g,) = mg.grad(y, [x], np.array([2.0, 2.0]), create_graph=True)
+    np.testing.assert_allclose(g.numpy(), [[0, 0], [1.2, 1.6]], rtol=1e-15)
+    (second,) = mg.grad(g.sum(), [x])  # 2·(1/y − (x·1)x/y³)
+    np.testing.assert_allclose(second.numpy(), [[0, 0], [0.064, -0.048]], rtol=1e-13)
+
+
+def test_a_norm_of_float16_whose_squares_overflow():
+    x = Tensor(np.array([600.0, 800.0], np.float16), requires_grad=True)
+    y = mg.norm(x)
+    y.backward()
+    assert y.dtype == np.float16 and y.item() == 1000
+    np.testing.assert_allclose(x.grad.numpy(), [0.6, 0.8], rtol=1e-3)
 
 
 @pytest.mark.parametrize("name", ["max", "min"])
@@ -55,7 +76,7 @@ def test_elements_that_tie_share_the_gradient(name):
     np.testing.assert_array_equal(g[:2], tied / tied.sum())
 
 
-@pytest.mark.parametrize("name", ["sum", "mean", "max", "min", "logsumexp", "var"])
+@pytest.mark.parametrize("name", REDUCTIONS)
 def test_reductions_of_an_array_with_an_empty_axis(name):
     x = np.ones((0, 3))
     function = getattr(mg, name)

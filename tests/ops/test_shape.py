@@ -38,6 +38,10 @@ def test_transpose_reorders_the_axes(x, data):
     behaves(lambda t: mg.transpose(t, order), x)
 
 
+def test_axes_may_be_counted_from_the_end():
+    behaves(lambda t: mg.transpose(t, (-1, 0, -2)), values(0, (2, 3, 4)))
+
+
 @examples(6)
 @given(x=arrays(shapes(min_dims=2)))
 def test_swap_last_transposes_each_matrix(x):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from minigan.data import from_arrays
 from minigan.gan import BinaryCrossEntropy, NonSaturating, Normal, Uniform
 from minigan.optim import Adam, RMSprop
 from minigan.recipes import RECIPES, upsampling
@@ -15,6 +16,15 @@ SHAPES = {
     "dcgan-mnist": (28, 28, 1),
     "dcgan-color": (28, 28, 3),
     "upsampling": (28, 28, 3),
+    "dcgan64": (64, 64, 3),
+    "wgan": (28, 28, 1),
+    "wgan-gp": (28, 28, 1),
+    "sn-gan": (28, 28, 1),
+    "conditional": (28, 28, 1),
+    "projection": (28, 28, 1),
+    "ac-gan": (28, 28, 1),
+    "infogan": (28, 28, 1),
+    "semi-supervised": (28, 28, 1),
 }
 
 
@@ -216,12 +226,51 @@ def test_s4_is_two_layers_against_two():
     assert RECIPES["mlp-mnist"].SETTINGS["batch"] == 100
 
 
+def test_c4_is_the_dcgan_of_64_pixels_as_published():
+    game = make("dcgan64", width=1.0).game
+    ups = [100 * 16 * 1024, *(25 * a * b for a, b in ((1024, 512), (512, 256), (256, 128)))]
+    downs = [25 * a * b for a, b in ((3, 128), (128, 256), (256, 512), (512, 1024))]
+    norms = 2 * 16 * 1024, 2 * (512 + 256 + 128), 2 * (256 + 512 + 1024)
+    assert count(game.generator) == sum(ups) + norms[0] + norms[1] + 25 * 128 * 3 + 3
+    assert count(game.discriminator) == sum(downs) + 128 + norms[2] + 4 * 4 * 1024 + 1
+    for network in (game.generator, game.discriminator):
+        for name, p in network.named_parameters().items():
+            if name.endswith("weight") and p.size > 10_000:
+                assert abs(p.numpy().std() - 0.02) < 0.001
+
+
+def test_sn_gan_has_spectral_norm_around_every_weight_of_the_discriminator():
+    game = make("sn-gan").game
+    weights = [name for name in game.discriminator.named_parameters() if "weight" in name]
+    assert len(weights) == 9 and all("layer.weight" in name for name in weights)
+    assert "SpectralNorm" not in repr(game.generator)
+
+
+def test_a_hundred_labels_are_a_tenth_of_what_semi_supervised_learning_sees(tmp_path):
+    path = saved(fake_pictures((28, 28, 1), 900), tmp_path)
+    images = RECIPES["semi-supervised"].load_data({"labels": 20}, path)
+    known = images.labels >= 0
+    assert len(images) == 1000 and known.sum() == 100
+    assert len(np.unique(images.pixels[known].reshape(100, -1), axis=0)) == 20
+    assert np.bincount(images.labels[known]).tolist() == [10] * 10
+    assert (images.labels[:900] == -1).all()
+    with pytest.raises(ValueError, match="labels: got 5, wanted at least 10"):
+        RECIPES["semi-supervised"].load_data({"labels": 5}, path)
+
+
 # Running
 
 
 def fake_pictures(shape, count=6, seed=0):
     rng = np.random.default_rng(seed)
-    return rng.integers(0, 256, (count, *shape)).astype(np.uint8)
+    pixels = rng.integers(0, 256, (count, *shape)).astype(np.uint8)
+    return from_arrays(pixels, np.arange(count) % 10)
+
+
+def saved(images, folder):
+    """The path of a file that holds them."""
+    np.savez(folder / "pictures.npz", images=images.pixels, labels=images.labels)
+    return str(folder / "pictures.npz")
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -254,11 +303,9 @@ class Noting(dict):
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_setting_is_read(name, tmp_path):
-    path = tmp_path / "pictures.npy"
-    np.save(path, fake_pictures(SHAPES[name]))
     recipe = RECIPES[name]
     settings = Noting(recipe.SETTINGS)
-    images = recipe.load_data(settings, str(path))
+    images = recipe.load_data(settings, saved(fake_pictures(SHAPES[name]), tmp_path))
     recipe.make_trainer(settings, images.shape, 0, "cpu")
     assert settings.asked == recipe.SETTINGS.keys()
 
@@ -273,8 +320,17 @@ OTHERS = {
     "width": 8,
     "dropout": 0.1,
     "average": 0.05,  # of the first steps only one this small differs from the ramp
-    "loss": "non_saturating",
+    "loss": "minimax",
+    "clip": 0.003,
+    "penalty": 1.0,
+    "critic_steps": 2,
+    "discriminator_lr": 0.01,
+    "generator_lr": 0.01,
+    "labels": False,
+    "noise": "uniform",
+    "continuous": 2.0,
 }
+FACTOR = 0.3  # of a width that is a factor, not a number of channels
 
 
 @pytest.mark.parametrize(
@@ -284,20 +340,22 @@ OTHERS = {
         for name, recipe in RECIPES.items()
         for key in recipe.SETTINGS
         if key not in ("steps", "batch", "size", "fit")  # those shape the data, see above
+        if (name, key) != ("semi-supervised", "labels")  # that too
         if key != "falls"  # after the first 2,000 steps
     ],
 )
 def test_every_setting_of_a_trainer_changes_the_run(name, key):
     recipe = RECIPES[name]
-    assert recipe.SETTINGS[key] != OTHERS[key]
+    other = FACTOR if key == "width" and name != "digits" else OTHERS[key]
+    assert recipe.SETTINGS[key] != other
     states = []
-    for changes in ({}, {key: OTHERS[key]}):
+    for changes in ({}, {key: other}):
         run = make(name, **changes)
         run.fit(fake_pictures(SHAPES[name]), 2, batch=2)
         states.append(run.state())
     first, second = states
-    assert first.keys() == second.keys()
-    assert any(
+    assert first.keys() == second.keys() or key == "labels"
+    assert first.keys() != second.keys() or any(
         first[n].shape != second[n].shape or not np.array_equal(first[n], second[n])
         for n in first
         if not n.endswith(".lr")
@@ -306,12 +364,11 @@ def test_every_setting_of_a_trainer_changes_the_run(name, key):
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_data_of_ones_own_comes_in_the_recipes_shape(name, tmp_path):
-    path = tmp_path / "pictures.npy"
-    np.save(path, fake_pictures((40, 32, 3), 3))
     recipe = RECIPES[name]
-    images = recipe.load_data(dict(recipe.SETTINGS), str(path))
+    path = saved(fake_pictures((40, 32, 3), 3), tmp_path)
+    images = recipe.load_data(dict(recipe.SETTINGS), path)
     assert images.shape == SHAPES[name]
-    assert len(images) == 3
+    assert len(images) == (6 if name == "semi-supervised" else 3)
 
 
 @pytest.mark.parametrize("fit, expected", [("crop", {90}), ("resize", {10, 90, 170})])
@@ -326,7 +383,7 @@ def test_fit_and_size_shape_the_photographs(tmp_path, fit, expected):
     assert set(images.pixels[:, :, [2, 32, 61]].ravel().tolist()) == expected
 
 
-@pytest.mark.parametrize("name", ["dcgan-color", "upsampling"])
+@pytest.mark.parametrize("name", ["dcgan-color", "upsampling", "dcgan64"])
 def test_a_recipe_for_photographs_asks_for_some(name):
     with pytest.raises(ValueError, match="name a folder with --data"):
         RECIPES[name].load_data(dict(RECIPES[name].SETTINGS), None)

@@ -278,6 +278,7 @@ ADAPTERS: dict[str, Callable[..., Any]] = {
     "maximum": torch.maximum,
     "mean": over(torch.mean),
     "min": over(torch.amin),
+    "norm": over(torch.linalg.vector_norm),
     "minimum": torch.minimum,
     "moments": moments,
     "multiply": torch.multiply,

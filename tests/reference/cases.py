@@ -97,9 +97,17 @@ def masked(draw: Any) -> Case:
 
 
 @st.composite
-def reductions(draw: Any, shape: Any = FILLED) -> Case:
-    x = draw(arrays(shape))
+def reductions(draw: Any, shape: Any = FILLED, kind: str = "any") -> Case:
+    x = draw(arrays(shape, kind))
     return Case([x], {"axis": draw(axes(x.ndim)), "keepdims": draw(st.booleans())})
+
+
+def lengths() -> st.SearchStrategy[Case]:
+    """Where second derivatives are not zero but for rounding: of several elements, as that of one
+    is |x|, and not of the kind that is compared along itself by chance of the seeds.
+    """
+    found = reductions(kind="off_zero")
+    return found.filter(lambda c: count_over(c.arrays[0].shape, c.settings["axis"]) > 1)
 
 
 @st.composite
@@ -312,6 +320,7 @@ CASES: dict[str, Any] = {
     "minimum": binary("any", "any"),
     "multiply": binary("any", "any"),
     "negative": unary(),
+    "norm": lengths(),
     "normalize": normalized(),
     "pad": paddings(),
     "pixel_shuffle": shuffles(),

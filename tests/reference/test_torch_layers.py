@@ -15,6 +15,8 @@ pytestmark = pytest.mark.reference
 
 WITHOUT = {
     "Dropout": "draws its mask from another generator; the function is compared under one mask",
+    **dict.fromkeys(nn._LATER, "PyTorch has none such; the loops of tests/nn are its reference"),
+    "PixelNorm": "the same, as PyTorch's RMSNorm is not in its older versions",
     "Sequential": "holds layers; the critic of test_torch_critic is one",
 }
 

@@ -10,7 +10,17 @@ import it.
     print(registry.run(seeds=range(50), order=2).passed)
 """
 
-from . import cures, elementwise, layers, linear, losses, maps, movement, reductions  # noqa: F401
+from . import (  # noqa: F401
+    cures,
+    elementwise,
+    gan_layers,
+    layers,
+    linear,
+    losses,
+    maps,
+    movement,
+    reductions,
+)
 from .coverage import expected, kernels, missing
 from .entries import ENTRIES, Case, Entry, register
 from .functional import functional

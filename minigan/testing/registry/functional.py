@@ -15,8 +15,8 @@ def functional(
 ) -> Callable[..., Any]:
     """``module`` (built) as a function of its inputs, then its trained parameters.
 
-    With ``fixed`` inputs (ids, say) it is a function of the parameters alone. It runs in training
-    (``mode``) or evaluation, and what it draws (dropout) is the same in every call.
+    ``fixed`` inputs (ids, say, or labels) come after the others and are none of the function's. It
+    runs in training (``mode``) or evaluation, and what it draws (dropout) is the same every time.
     """
     parameters = module.parameters()
 
@@ -24,6 +24,6 @@ def functional(
         count = len(tensors) - len(parameters)
         stream = Stream(seed, "gradcheck")
         with substituted(parameters, tensors[count:]), training(mode), use(stream):
-            return module(*fixed, *tensors[:count])
+            return module(*tensors[:count], *fixed)
 
     return function

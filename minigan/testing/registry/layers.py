@@ -130,11 +130,22 @@ def _dropout(rng: Rng) -> Case:
 def _batch_norm(rng: Rng) -> Case:
     x, gamma, beta = ENTRIES["batch_norm"].make(rng).inputs
     mode = chance(rng, 0.6)
-    settings = {"decay": pick(rng, [0.99, 0.9, 0.0]), "eps": pick(rng, [1e-3, 1e-5, 0.1, 0.4])}
+    settings = {**batch_settings(rng), "affine": chance(rng, 0.7)}
     layer = nn.BatchNorm(**settings, dtype="float64").build(x.shape, seed=0)
-    layer.running_mean.assign(values(rng, gamma.shape))
-    layer.running_var.assign(values(rng, gamma.shape, "positive"))
-    return Case(functional(layer, mode=mode), [x, gamma, beta], {**settings, "training": mode})
+    set_running(rng, layer)
+    own = [gamma, beta] if layer.affine else []
+    return Case(functional(layer, mode=mode), [x, *own], {**settings, "training": mode})
+
+
+def batch_settings(rng: Rng) -> dict[str, Any]:
+    """Settings of batch normalisation."""
+    return {"decay": pick(rng, [0.99, 0.9, 0.0]), "eps": pick(rng, [1e-3, 1e-5, 0.1, 0.4])}
+
+
+def set_running(rng: Rng, norm: nn.BatchNorm) -> None:
+    """Give it running statistics as if it had seen batches."""
+    norm.running_mean.assign(values(rng, norm.running_mean.shape))
+    norm.running_var.assign(values(rng, norm.running_var.shape, "positive"))
 
 
 @register("Dense")

@@ -27,14 +27,26 @@ for _name, _kind in {
     _reduction(_name, _kind)
 
 
-@register("var")
-def _var(rng: Rng) -> Case:
+def _several(rng: Rng) -> tuple[tuple[int, ...], Any]:
+    """A shape, and axes over which there is more than one element."""
+
     def draw() -> tuple[tuple[int, ...], Any]:
         full = shape(rng, 1)
         return full, axes(rng, len(full))
 
-    # The variance of a single element is zero whatever it is.
-    full, axis = until(draw, lambda found: length_over(*found) > 1)
+    return until(draw, lambda found: length_over(*found) > 1)
+
+
+@register("norm")
+def _norm(rng: Rng) -> Case:
+    full, axis = _several(rng)  # that of a single element is |x|, whose gradient does not vary
+    settings = {"axis": axis, "keepdims": chance(rng)}
+    return Case(lambda x: ops.norm(x, **settings), [values(rng, full, "off_zero")], settings)
+
+
+@register("var")
+def _var(rng: Rng) -> Case:
+    full, axis = _several(rng)  # that of a single element is zero, whatever it is
     ddof = whole(rng, 0, min(3, length_over(full, axis) - 1))
     settings = {"axis": axis, "ddof": ddof, "keepdims": chance(rng)}
     return Case(lambda x: ops.var(x, **settings), [values(rng, full)], settings)

@@ -1,0 +1,220 @@
+"""``minigan evaluate`` and ``train-classifier``: how good samples are, and the judge to ask."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .. import metrics
+from ..data import Images, digits, find_mnist, mnist, resized
+from ..data.idx import is_mnist
+from ..gan import SavedGenerator, load_generator
+from ..metrics import METRICS, PIXELS, Classifier, Result, Source
+from ..random import Stream
+from ..recipes.digits import HELD_OUT
+from .config import Config, recipe_named, with_images
+from .folder import RunFolder
+from .inspect import existing
+from .words import unknown
+
+_MOST = 10_000  # samples, unless more are asked for
+
+
+class _Kind(NamedTuple):
+    """How large a classifier is for some data, and how long it learns."""
+
+    width: int
+    steps: int
+
+
+_KINDS = {"digits": _Kind(64, 2500), "mnist": _Kind(32, 4000)}
+
+
+def train_classifier(asked: argparse.Namespace) -> int:
+    """Run ``minigan train-classifier``."""
+    if asked.name not in _KINDS:
+        raise unknown("data set", asked.name, _KINDS)
+    target = Path(asked.out or f"{asked.name}-classifier.npz")
+    if target.is_dir() or not target.resolve().parent.is_dir():
+        raise FileNotFoundError(f"out: {str(target)!r} is not a file in a folder that exists")
+    classifier = _trained(asked.name, *_sets(asked.name, asked.data), asked.seed, asked.quiet)
+    metrics.save_classifier(classifier, target)
+    print(target)
+    return 0
+
+
+def _sets(name: str, path: str | None) -> tuple[Images, Images]:
+    """The images to learn from, and those held out."""
+    if name == "mnist":
+        folder = path or find_mnist()
+        return mnist(folder), mnist(folder, "test")
+    if path is not None:
+        raise ValueError("data: the digits are in the package; leave --data out, or name mnist")
+    return digits().split(HELD_OUT, seed=0)
+
+
+def _trained(name: str, real: Images, held_out: Images, seed: int, quiet: bool) -> Classifier:
+    kind = _KINDS[name]
+    made = metrics.train_classifier(
+        real,
+        held_out,
+        width=kind.width,
+        steps=kind.steps,
+        seed=seed,
+        progress=None if quiet else _shown,
+    )
+    if not quiet:
+        _note(f"{name}: right on {made.accuracy:.2%} of {len(held_out):,} held-out images")
+    return made
+
+
+def _shown(steps: Iterable[int]) -> Iterable[int]:
+    if find_spec("tqdm") is None:
+        return steps
+    from tqdm import tqdm
+
+    interval = 0.2 if sys.stderr.isatty() else 10  # a log file wants fewer lines
+    return tqdm(steps, unit=" steps", dynamic_ncols=True, mininterval=interval)
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def evaluate(asked: argparse.Namespace) -> int:
+    """Run ``minigan evaluate``."""
+    folder = RunFolder(existing(asked.source))
+    if not folder.path.is_dir():
+        raise ValueError(f"RUN: got the file {asked.source!r}, wanted the folder of a run")
+    config = folder.read_config()
+    saved = load_generator(folder / "generator.npz")
+    names = _known(asked.metrics)
+    real = recipe_named(config.recipe).load_data(
+        config.recipe_settings(), asked.data or config.data
+    )
+    if asked.data is None:
+        with_images(config, real)
+    held_out = _held_out(config, real, asked.data or config.data)
+    source = _source(asked, config, real, names)
+    count = asked.count or min(_MOST, len(real if held_out is None else held_out))
+    fake = _fakes(saved, count, asked.seed)
+    results = metrics.evaluate(
+        real=_some(real, count).batch(slice(None)),
+        fake=fake,
+        held_out=None if held_out is None else _some(held_out, count).batch(slice(None)),
+        source=source,
+        metrics=names or _possible(source),
+    )
+    if not names and saved.conditioning is not None and source.probabilities is not None:
+        labels = saved.conditioning.chosen(None, count)
+        others = _some(real if held_out is None else held_out, count)
+        results.append(_asked(source, fake, labels, others))
+    print(_as_json(results) if asked.json else "\n".join(_table(results)))
+    return 0
+
+
+def _asked(source: Source, fake: Any, labels: Any, real: Images) -> Result:
+    """The share of samples, and of real images, that are taken for what they should be."""
+    value = _share(source, fake, labels)
+    real_value = _share(source, real.batch(slice(None)), real.labels)
+    samples, real_samples = (len(fake), len(fake)), (len(real), len(real))
+    return Result(
+        "asked_class", value, real_value, math.nan, 1, samples, real_samples, "real, held out",
+        source.name, "top class", "higher",
+    )  # fmt: skip
+
+
+def _share(source: Source, images: Any, labels: Any) -> float:
+    if labels is None or source.probabilities is None:
+        return math.nan
+    return float((source.probabilities(images).argmax(1) == labels).mean())
+
+
+def _known(text: str | None) -> list[str]:
+    names = [] if text is None else text.split(",")
+    for name in names:
+        if name not in METRICS:
+            raise unknown("metric", name, METRICS)
+    return names
+
+
+def _possible(source: Source) -> list[str]:
+    """All metrics that the source allows, and those of the images themselves."""
+    classes = source.probabilities is not None
+    return [n for n, metric in METRICS.items() if classes or metric.sees != "probabilities"]
+
+
+def _some(images: Images, count: int) -> Images:
+    """Up to ``count`` images, drawn at random but always the same."""
+    return images.take(Stream(0, "evaluation").permutation(len(images))[:count])
+
+
+def _fakes(saved: SavedGenerator, count: int, seed: int) -> Any:
+    """Samples in [−1, 1], float32 as the real images are."""
+    low, high = saved.image_range
+    return (2 * (saved.sample(count, seed) - low) / (high - low) - 1).astype("float32")
+
+
+def _held_out(config: Config, real: Images, path: str | None) -> Images | None:
+    """Images of the kind of ``real`` that the run did not see, if the data have such a part."""
+    if path is None and config.recipe == "digits":
+        return _sets("digits", None)[1]
+    folder = find_mnist() if path is None else Path(path)
+    if not folder.is_dir() or not is_mnist(folder):
+        return None
+    return resized(mnist(folder, "test"), real.shape[:2], real.shape[2])
+
+
+def _source(
+    asked: argparse.Namespace, config: Config, real: Images, names: Sequence[str]
+) -> Source:
+    """The classifier that is given, one of digits if that is the data, or the pixels."""
+    if asked.classifier is not None:
+        classifier = metrics.load_classifier(asked.classifier)
+        if classifier.shape != real.shape:
+            raise ValueError(
+                f"classifier: {asked.classifier} takes images of {classifier.shape}, "
+                f"but the run is of {real.shape}"
+            )
+        return classifier
+    if names and all(METRICS[name].sees == "images" for name in names):
+        return PIXELS
+    if config.recipe == "digits" and not (asked.data or config.data):
+        _note("training a classifier of digits (--classifier FILE takes one that is kept)")
+        return _trained("digits", *_sets("digits", None), 0, asked.quiet)
+    _note("features are the pixels: --classifier FILE gives those of a trained classifier")
+    return PIXELS
+
+
+def _as_json(results: Sequence[Result]) -> str:
+    """JSON has no NaN: what is not a number there is null."""
+    rows = [
+        {
+            key: None if isinstance(value, float) and not math.isfinite(value) else value
+            for key, value in result._asdict().items()
+        }
+        for result in results
+    ]
+    return json.dumps(rows, indent=1)
+
+
+def _table(results: Sequence[Result]) -> list[str]:
+    lines = [
+        ("metric", "value", "real to real", "better", "samples", "split", "features", "protocol")
+    ]
+    for r in results:
+        sizes = " ".join(dict.fromkeys(f"{a:,}:{b:,}" for a, b in (r.samples, r.real_samples)))
+        value = f"{r.value:.4g}" + ("" if math.isnan(r.error) else f" ± {r.error:.2g}")
+        real_value = f"{r.real_value:.4g}"
+        lines.append((r.metric, value, real_value, r.better, sizes, r.split, r.source, r.protocol))
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return [
+        "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]

@@ -1,0 +1,71 @@
+"""What metrics ask of their arguments, and the record of those that are means over parts."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+
+class Estimate(NamedTuple):
+    """A mean over ``parts`` and their standard deviation, which is NaN of a single part."""
+
+    value: float
+    std: float
+    parts: int
+
+    @property
+    def error(self) -> float:
+        """The standard error of the mean, NaN of a single part."""
+        return self.std / math.sqrt(self.parts)
+
+
+def mean_of(parts: Any) -> Estimate:
+    """The estimate that ``parts``, a sequence of numbers, make."""
+    values = np.asarray(parts, np.float64)
+    std = float(values.std(ddof=1)) if len(values) > 1 else math.nan
+    return Estimate(float(values.mean()), std, len(values))
+
+
+def matrix(name: str, array: Any, least: int = 1) -> Array:
+    """``array`` as float64 (N, D), finite, of at least that many rows."""
+    found = np.asarray(array, np.float64)
+    if found.ndim != 2 or len(found) < least or found.shape[1] < 1:
+        raise ValueError(
+            f"{name}: got shape {found.shape}, wanted (N, D) with N of at least {least}; "
+            "flatten images with x.reshape(len(x), -1)"
+        )
+    if not np.isfinite(found).all():
+        row = int(np.argwhere(~np.isfinite(found))[0, 0])
+        raise ValueError(f"{name}: row {row} has NaN or infinity, wanted finite numbers")
+    return found
+
+
+def pair(real: Any, fake: Any, least: int = 1) -> tuple[Array, Array]:
+    """Both as float64 (N, D) and (M, D), of the same D."""
+    first, second = matrix("real", real, least), matrix("fake", fake, least)
+    if first.shape[1] != second.shape[1]:
+        raise ValueError(
+            f"fake: got {second.shape[1]} features, wanted {first.shape[1]}, as many as real has"
+        )
+    return first, second
+
+
+def pictures(name: str, images: Any) -> Array:
+    """``images`` as float64 (N, H, W, C), finite."""
+    found = np.asarray(images, np.float64)
+    if found.ndim != 4 or not found.size:
+        raise ValueError(f"{name}: got shape {found.shape}, wanted images (N, H, W, C)")
+    if not np.isfinite(found).all():
+        raise ValueError(f"{name}: holds NaN or infinity, wanted finite numbers")
+    return found
+
+
+def whole(name: str, number: int, least: int = 1, most: int | None = None) -> None:
+    """Raise unless ``number`` is one of ``least`` … ``most``."""
+    if number < least or (most is not None and number > most):
+        wanted = f"at least {least}" if most is None else f"{least} to {most}"
+        raise ValueError(f"{name}: got {number}, wanted {wanted}")

@@ -1,0 +1,132 @@
+"""Layers that bound how steep a discriminator can be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..autograd import grad
+from ..backend import Array, array_module
+from ..ops import absolute, matmul, norm, reshape, transpose, where
+from ..tensor import Tensor, TensorLike, as_tensor, enable_grad, recording
+from .dense import Weighted
+from .initializers import Normal
+from .module import Module, Parameter
+
+FIRST_ITERATIONS = 15
+"""Steps from the random vector to the one that training starts from."""
+
+
+class SpectralNorm(Module):
+    """``layer`` with the weight W/σ(W), σ the largest singular value (Miyato et al., 2018, eq. 8).
+
+    The layer is a Dense, an Embedding or a convolution. W is taken as a matrix (rest, outputs):
+    all axes but the one of the outputs put together, which is the last, and for Conv2DTranspose
+    (kh, kw, outputs, inputs) the last but one. Its singular vectors are found by power iteration
+    (algorithm 1), a few steps when it is built, ``iterations`` in each forward pass in training
+    and none in evaluation (so a weight that is written from outside is followed in training):
+
+        v ← W·u / ‖W·u‖      u ← Wᵀ·v / ‖Wᵀ·v‖      σ = vᵀ·W·u
+
+    u and v are kept with the parameters, not trained, and are constants to differentiation:
+    ∂σ/∂W = v·uᵀ. The layer's own weight stays as it is, and each pass makes an array of its own
+    of W/σ. A weight of zero is left alone.
+    """
+
+    per_sample = True
+
+    u: Parameter
+    v: Parameter
+
+    def __init__(self, layer: Module, iterations: int = 1) -> None:
+        if not isinstance(layer, Weighted):
+            raise TypeError(
+                f"layer: got {type(layer).__name__}, wanted one whose result is linear in its "
+                "weight: Dense, Embedding, Conv1D, Conv2D or Conv2DTranspose"
+            )
+        if iterations < 1:
+            raise ValueError(f"iterations: got {iterations}, wanted at least 1")
+        self.layer, self.iterations = layer, iterations
+
+    @property
+    def input_dtype(self) -> str | None:  # type: ignore[override]
+        """What the layer takes."""
+        return self.layer.input_dtype
+
+    def create(self, *input_shapes: tuple[int, ...]) -> None:
+        self.layer(*self.layer.trial_inputs(input_shapes))  # makes its weight
+        matrix = self._matrix()
+        rest, outputs = matrix.shape
+        self.add_parameter("u", (outputs,), Normal(1.0), trainable=False, dtype=matrix.dtype)
+        self.add_parameter("v", (rest,), trainable=False, dtype=matrix.dtype)
+        self._iterate(matrix._array, FIRST_ITERATIONS)
+
+    def forward(self, x: TensorLike) -> Tensor:
+        matrix = self._matrix()
+        if self.in_training:
+            self._iterate(matrix._array, self.iterations)
+        # Arrays of its own: later passes write to the parameters before this one goes backward.
+        u, v = _unit(self.u._array), _unit(self.v._array)
+        sigma = matmul(matmul(v, matrix), u)
+        return self.layer(x, self.layer.weight / where(sigma > 0, sigma, 1.0))
+
+    def _matrix(self) -> Tensor:
+        """The weight as (rest, outputs)."""
+        w: Tensor = self.layer.weight
+        axis = self.layer.outputs_axis % w.ndim
+        if axis != w.ndim - 1:
+            w = transpose(w, (*(i for i in range(w.ndim) if i != axis), axis))
+        return reshape(w, (-1, w.shape[-1]))
+
+    def _iterate(self, w: Array, steps: int) -> None:
+        u = self.u._array
+        for _ in range(steps):
+            v = _unit(w @ u)
+            u = _unit(v @ w)
+        self.u.assign(u)
+        self.v.assign(v)
+
+
+def _unit(x: Array) -> Array:
+    """x/‖x‖, zero if x is."""
+    length = norm(x)._array
+    return x / (length + (length == 0))
+
+
+class GradientNormalized(Module):
+    """D̂(x) = D(x)/(‖∇ₓD(x)‖ + |D(x)|), sample by sample, so that ‖∇ₓD̂‖ ≤ 1 for a D of pieces
+    that are linear (Wu et al., 2021, with ζ = |D|).
+
+    ``discriminator`` gives one logit a sample, (N,) or (N, 1), and no sample may change another's
+    (no batch norm): the gradient is taken of their sum. It is taken under ``no_grad`` too, and
+    while gradients are recorded it can be differentiated again. Where D and its gradient are both
+    zero, D̂ is zero.
+    """
+
+    per_sample = True
+
+    def __init__(self, discriminator: Module) -> None:
+        if not isinstance(discriminator, Module):
+            raise TypeError(f"discriminator: got {type(discriminator).__name__}, wanted a Module")
+        self.discriminator = discriminator
+
+    @property
+    def takes_condition(self) -> bool:  # type: ignore[override]
+        """Whether the discriminator does."""
+        return self.discriminator.takes_condition
+
+    def forward(self, x: TensorLike, *condition: Any) -> Tensor:
+        x = as_tensor(x)
+        if not x.requires_grad:
+            x = Tensor(x, requires_grad=True)
+        with enable_grad():
+            y = self.discriminator(x, *condition)
+            if y.size != len(x):
+                raise ValueError(
+                    f"{self.title}: got logits of shape {y.shape} for {len(x)} samples, wanted "
+                    "one for each"
+                )
+        ones = array_module(y._array).ones_like(y._array)
+        (slope,) = grad(y, [x], ones, create_graph=recording.get())
+        steepness = reshape(norm(slope, tuple(range(1, x.ndim))), y.shape)
+        bound = steepness + absolute(y)
+        return y / where(bound > 0, bound, 1.0)

@@ -1,0 +1,39 @@
+"""ac-gan: the generator told the digit, the discriminator asked for it (Odena et al., 2017)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..gan import Classification, Game, Heads, Labels, Normal, Trainer
+from ..nn import Dense, Dropout, Sequential
+from ..optim import Adam
+from .dcgan_mnist import load_data as load_data
+from .networks import body, generator, scaled
+
+SETTINGS: dict[str, Any] = {
+    "steps": 3000,
+    "batch": 64,
+    "width": 0.5,  # 1 is DCGAN's
+    "dropout": 0.3,
+    "lr": 2e-4,
+    "beta1": 0.5,
+    "average": 0.999,
+}
+CLASSES = 10
+
+
+def make_trainer(
+    settings: dict[str, Any], shape: tuple[int, int, int], seed: int, device: str
+) -> Trainer:
+    """One body with two heads: real or fake, and which digit."""
+    features = Sequential(*body(scaled(settings["width"], 64, 128)), Dropout(settings["dropout"]))
+    game = Game(
+        generator(shape, scaled(settings["width"], 256, 128), CLASSES),
+        Heads(features, Dense(1), class_logits=Dense(CLASSES)),
+        "non_saturating",
+        Normal(100),
+        cures=[Classification()],
+        conditioning=Labels(CLASSES, discriminator=False),
+    )
+    adam = Adam(settings["lr"], beta1=settings["beta1"])
+    return Trainer(game, seed=seed, optimizers=adam, average=settings["average"], device=device)

@@ -1,0 +1,64 @@
+"""projection: the digit told by batch norms and a projection (Miyato and Koyama, 2018)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..gan import Game, Labels, Normal, Trainer
+from ..nn import (
+    ConditionalBatchNorm,
+    Conv2DTranspose,
+    Dense,
+    Module,
+    Projection,
+    ReLU,
+    Reshape,
+    Sequential,
+    Tanh,
+)
+from ..optim import Adam
+from .dcgan_mnist import load_data as load_data
+from .networks import body, scaled, spectral
+
+SETTINGS: dict[str, Any] = {
+    "steps": 3000,
+    "batch": 64,
+    "width": 0.5,  # 1 is DCGAN's
+    "lr": 2e-4,
+    "average": 0.999,
+}
+CLASSES = 10
+
+
+def generator(shape: tuple[int, int, int], widths: list[int]) -> Sequential:
+    """DCGAN's, each batch norm with a scale and a shift for every digit."""
+    side, (first, second) = shape[0] // 4, widths
+    layers: list[Module] = [
+        Dense(side * side * first, use_bias=False),
+        Reshape(side, side, first),
+        ConditionalBatchNorm(CLASSES),
+        ReLU(),
+        Conv2DTranspose(second, 5, 2, "same", use_bias=False),
+        ConditionalBatchNorm(CLASSES),
+        ReLU(),
+        Conv2DTranspose(shape[2], 5, 2, "same"),
+        Tanh(),
+    ]
+    return Sequential(*layers)
+
+
+def make_trainer(
+    settings: dict[str, Any], shape: tuple[int, int, int], seed: int, device: str
+) -> Trainer:
+    """Hinge loss, spectral normalisation in the discriminator, Adam without momentum."""
+    game = Game(
+        generator(shape, scaled(settings["width"], 256, 128)),
+        Sequential(
+            *body(scaled(settings["width"], 64, 128), spectral), Projection(CLASSES, spectral=True)
+        ),
+        "hinge",
+        Normal(100),
+        conditioning=Labels(CLASSES),
+    )
+    adam = Adam(settings["lr"], beta1=0.0, beta2=0.9)
+    return Trainer(game, seed=seed, optimizers=adam, average=settings["average"], device=device)

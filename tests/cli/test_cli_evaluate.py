@@ -1,0 +1,201 @@
+"""``minigan evaluate`` and ``train-classifier``."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from minigan import metrics
+from minigan.cli import evaluate as module
+from minigan.cli import main
+from minigan.data import digits, mnist
+from minigan.gan import load_generator
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Classifiers that learn for a moment."""
+    small = {name: module._Kind(4, 30) for name in module._KINDS}
+    monkeypatch.setattr(module, "_KINDS", small)
+
+
+@pytest.fixture
+def mnist_folder(tmp_path: Path) -> Path:
+    """A data set in MNIST's form: 80 and 40 pictures, each as bright as its label says."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 80), ("t10k", 40)):
+        labels = rng.permutation(np.arange(count) % 10).astype(np.uint8)
+        pixels = rng.integers(0, 20, (count, 28, 28)) + 20 * labels[:, None, None]
+        for array, kind in ((pixels.astype(np.uint8), "images-idx3"), (labels, "labels-idx1")):
+            head = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
+            (folder / f"{part}-{kind}-ubyte").write_bytes(head + array.tobytes())
+    return folder
+
+
+def rows(out: str) -> dict[str, str]:
+    head, *lines = out.splitlines()
+    assert head.split()[:2] == ["metric", "value"]
+    return {line.split()[0]: line for line in lines}
+
+
+def test_digits_train_their_own_classifier(command: Command, finished: Path) -> None:
+    result = command("evaluate", finished, "--quiet")
+    assert result.status == 0
+    assert "training a classifier" in result.err
+    found = rows(result.out)
+    assert list(found) == list(metrics.METRICS)
+    for name, line in found.items():
+        assert "360:360" in line and "real, held out" in line
+        assert ("images" if metrics.METRICS[name].sees == "images" else "classifier of UCI") in line
+
+
+def test_the_table_is_what_the_package_measures(command: Command, finished: Path) -> None:
+    metrics.save_classifier(
+        metrics.train_classifier(*digits().split(360, 0), width=4, steps=3), "judge.npz"
+    )
+    names = "recall,frechet_distance,classifier_score"
+    words = ("evaluate", finished, "--classifier", "judge.npz", "--metrics", names, "-n", 90)
+    result = command(*words, "--json")
+    assert (result.status, result.err) == (0, "")
+    found = {row["metric"]: row for row in json.loads(result.out)}
+    assert list(found) == names.split(",")
+    judge = metrics.load_classifier("judge.npz")
+    assert command("sample", finished, "-n", 90, "-o", "fakes.npy").status == 0
+    score = metrics.classifier_score(judge.probabilities(np.load("fakes.npy")))
+    assert found["classifier_score"]["value"] == pytest.approx(score.value)
+    assert found["classifier_score"]["error"] is None
+    assert found["recall"]["samples"] == found["recall"]["real_samples"] == [90, 90]
+    assert found["recall"]["source"] == judge.name
+    assert found["frechet_distance"]["value"] > found["frechet_distance"]["real_value"] > 0
+    table = rows(command(*words).out)
+    for name, row in found.items():
+        assert table[name].split()[1] == f"{row['value']:.4g}"
+    other = json.loads(command(*words, "--json", "--seed", 1).out)
+    assert other[1]["value"] != found["frechet_distance"]["value"]
+    assert other[1]["real_value"] == found["frechet_distance"]["real_value"]
+
+
+def test_images_need_no_features(command: Command, finished: Path) -> None:
+    result = command("evaluate", finished, "--metrics", "ms_ssim", "-n", 20)
+    assert (result.status, result.err) == (0, "")
+    assert "pairs: 1000" in result.out
+
+
+def test_other_data_are_seen_as_pixels(command: Command, copied: Path) -> None:
+    np.save("other.npy", np.random.default_rng(0).integers(0, 256, (50, 8, 8), dtype=np.uint8))
+    result = command("evaluate", copied, "--data", "other.npy")
+    assert result.status == 0
+    assert "features are the pixels" in result.err
+    found = rows(result.out)
+    assert "classifier_score" not in found and "precision" in found
+    assert "50:50 25:25" in found["precision"] and "halves of real" in found["precision"]
+    assert "pixels" in found["precision"]
+
+
+def test_mnist_s_test_set_is_held_out(command: Command, tmp_path: Path, mnist_folder: Path) -> None:
+    run = tmp_path / "run"
+    options = ["--set", "hidden=4", "--batch", "8", "--steps", "2", "--quiet"]
+    words = ["train", "mlp-mnist", *options, "--data", str(mnist_folder), "--out", str(run)]
+    assert main(words) == 0
+    result = command("evaluate", run, "--metrics", "coverage,nearest_distance")
+    assert result.status == 0
+    assert "40:40" in result.out and "real, held out" in result.out
+    assert command("train-classifier", "mnist", "--data", mnist_folder, "--quiet").status == 0
+    judged = command("evaluate", run, "--classifier", "mnist-classifier.npz", "--json")
+    assert "classifier of data, train set" in judged.out
+    (mnist_folder / "t10k-labels-idx1-ubyte").write_bytes(b"")
+    assert command("evaluate", run).status == 2  # damaged, not left out without a word
+
+
+def test_a_classifier_is_kept(command: Command) -> None:
+    result = command("train-classifier", "--out", "judge.npz")
+    assert (result.status, result.out) == (0, "judge.npz\n")
+    assert "held-out images" in result.err
+    judge = metrics.load_classifier("judge.npz")
+    assert judge.data == digits().source and judge.shape == (8, 8, 1)
+    first = Path("judge.npz").read_bytes()
+    assert command("train-classifier", "digits", "--quiet").out == "digits-classifier.npz\n"
+    assert Path("digits-classifier.npz").read_bytes() == first
+    assert command("train-classifier", "--seed", 1, "--quiet").status == 0
+    assert Path("digits-classifier.npz").read_bytes() != first
+    assert "judge" not in command("info", "judge.npz").err
+
+
+def test_a_run_of_data_that_changed_is_refused(
+    command: Command, copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from minigan.recipes import digits as recipe
+
+    monkeypatch.setattr(recipe, "load_data", lambda settings, path: digits())
+    result = command("evaluate", copied)
+    assert result.status == 2
+    assert "1797 images" in result.err and "1437 images" in result.err
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["evaluate", "nowhere"], ["'nowhere'"]),
+        (["evaluate", "run/generator.npz"], ["generator.npz", "wanted the folder of a run"]),
+        (["evaluate", "run", "--metrics", "precison"], ["metric 'precison'", "'precision'"]),
+        (["evaluate", "run", "--metrics", "ms_ssim,"], ["metric ''"]),
+        (["evaluate", "run", "-n", "0"], ["--count", "at least 1"]),
+        (["evaluate", "run", "--data", "gone"], ["'gone'"]),
+        (["evaluate", "run", "--classifier", "gone.npz"], ["gone.npz"]),
+        (["evaluate", "run", "--classifier", "run/generator.npz"], ["holds no classifier"]),
+        (["train-classifier", "cifar"], ["unknown data set 'cifar'", "digits, mnist"]),
+        (["train-classifier", "mnist"], ["MINIGAN_DATA"]),
+        (["train-classifier", "digits", "--data", "x"], ["in the package"]),
+        (["train-classifier", "--out", "no/where.npz"], ["no/where.npz"]),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(
+    command: Command, copied: Path, arguments: list[str], words: list[str]
+) -> None:
+    copied.rename("run")
+    result = command(*arguments)
+    assert (result.status, result.out) == (2, "")
+    assert len(result.err.splitlines()) == 1
+    for word in words:
+        assert word in result.err
+
+
+def test_a_classifier_of_other_images_is_refused(
+    command: Command, copied: Path, mnist_folder: Path
+) -> None:
+    assert command("train-classifier", "mnist", "--data", mnist_folder, "--quiet").status == 0
+    result = command("evaluate", copied, "--classifier", "mnist-classifier.npz")
+    assert result.status == 2
+    assert "(28, 28, 1)" in result.err and "(8, 8, 1)" in result.err
+
+
+def test_a_conditional_run_is_asked_for_every_class(
+    command: Command, tmp_path: Path, mnist_folder: Path
+) -> None:
+    run, judge = tmp_path / "run", tmp_path / "judge.npz"
+    done = command(
+        "train", "conditional", "--steps", 2, "--batch", 8, "--set", "width=0.05", "--data",
+        mnist_folder, "--out", run, "--quiet",
+    )  # fmt: skip
+    assert done.status == 0
+    command("train-classifier", "mnist", "--data", mnist_folder, "--out", judge, "--quiet")
+    result = command("evaluate", run, "--classifier", judge, "--json", "--quiet")
+    last = json.loads(result.out)[-1]
+    assert last["metric"] == "asked_class"
+    saved = metrics.load_classifier(judge)
+    images = mnist(mnist_folder, "test").batch(slice(None))
+    right = saved.probabilities(images).argmax(axis=1) == mnist(mnist_folder, "test").labels
+    assert last["real_value"] == right.mean()
+    made = load_generator(run / "generator.npz").sample(40)
+    share = (saved.probabilities(made).argmax(axis=1) == np.arange(40) % 10).mean()
+    assert last["value"] == share

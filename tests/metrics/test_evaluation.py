@@ -1,0 +1,105 @@
+"""``evaluate``: every result says what it compares, and what real images score."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from minigan import metrics
+from minigan.metrics import METRICS, PIXELS, FeatureSource, evaluate
+
+
+def images(count, seed, spread=1.0):
+    return np.random.default_rng(seed).normal(0, spread, (count, 8, 8, 1)).astype(np.float32)
+
+
+def softmaxed(x):
+    p = np.exp(3 * x.reshape(len(x), -1)[:, :4])
+    return p / p.sum(1, keepdims=True)
+
+
+CLASSES = FeatureSource("four", lambda x: x.reshape(len(x), -1)[:, :4], softmaxed)
+
+
+def test_every_metric_on_both_pairs():
+    real, fake, held_out = images(60, 0), images(50, 1, 0.3), images(50, 2)
+    results = evaluate(
+        real=real, fake=fake, held_out=held_out, source=CLASSES, metrics=list(METRICS)
+    )
+    assert [r.metric for r in results] == list(METRICS)
+    for result in results:
+        assert result.samples == result.real_samples == (60, 50)
+        assert result.split == "real, held out"
+        sees = METRICS[result.metric].sees
+        assert result.source == ("images" if sees == "images" else "four")
+        assert np.isfinite([result.value, result.real_value]).all() and result.protocol
+    found = {r.metric: r for r in results}
+    a, b, c = (CLASSES.features(x) for x in (real, fake, held_out))
+    four = metrics.neighbours(real=a, fake=b, k=5)
+    for name, value in four._asdict().items():
+        assert found[name].value == value
+    assert found["recall"].real_value == metrics.recall(real=a, fake=c, k=5)
+    assert found["frechet_distance"].value == metrics.frechet_distance(real=a, fake=b)
+    assert found["frechet_distance"].real_value == metrics.frechet_distance(real=a, fake=c)
+    score = metrics.classifier_score(softmaxed(fake))
+    assert found["classifier_score"].value == score.value
+    assert found["classes"].real_value == 4
+    assert found["ms_ssim"].value == metrics.mean_similarity(fake).value
+    assert found["precision"].value > 0.8 > 0.5 > found["recall"].value
+
+
+def test_without_held_out_images_halves_of_the_real_ones_are_compared():
+    real, fake = images(61, 0), images(20, 1)
+    (result,) = evaluate(real=real, fake=fake, metrics=["sliced_wasserstein"])
+    assert result.samples == (61, 20) and result.real_samples == (31, 30)
+    assert (result.split, result.source, result.parts) == ("halves of real", "pixels", 512)
+    assert result.error > 0
+    (other,) = evaluate(real=real, fake=fake, metrics=["sliced_wasserstein"], seed=1)
+    assert other.value == result.value and other.real_value != result.real_value
+
+
+def test_parts_are_of_a_thousand_samples():
+    real, fake = np.random.default_rng(0).normal(size=(2, 3100, 3))
+    (result,) = evaluate(real=real, fake=fake, metrics=["kernel_distance"])
+    assert result.parts == 3 and abs(result.value) < 10 * result.error
+
+
+def test_the_default_is_what_the_source_can_give():
+    pixels = {r.metric for r in evaluate(real=images(20, 0), fake=images(20, 1))}
+    classes = {r.metric for r in evaluate(real=images(20, 0), fake=images(20, 1), source=CLASSES)}
+    assert classes - pixels == {"classifier_score", "classes", "class_kl"}
+    assert pixels == {name for name, m in METRICS.items() if m.sees == "features"}
+
+
+@pytest.mark.parametrize(
+    "names, words",
+    [
+        (["precison"], "metrics: got 'precison' .did you mean 'precision'"),
+        (["classifier_score"], "class probabilities, which 'pixels' does not give"),
+    ],
+)
+def test_what_can_not_be_had_is_named(names, words):
+    with pytest.raises(ValueError, match=words):
+        evaluate(real=images(20, 0), fake=images(20, 1), metrics=names)
+
+
+def test_one_real_image_has_no_halves():
+    with pytest.raises(ValueError, match="real: got 1, wanted at least 2"):
+        evaluate(real=images(1, 0), fake=images(9, 1), metrics=["nearest_distance"])
+
+
+def test_each_set_is_looked_at_once():
+    seen = []
+
+    def features(x):
+        seen.append(len(x))
+        return PIXELS.features(x)
+
+    evaluate(
+        real=images(20, 0),
+        fake=images(21, 1),
+        held_out=images(22, 2),
+        source=FeatureSource("counted", features),
+        metrics=["precision", "recall", "frechet_distance"],
+    )
+    assert sorted(seen) == [20, 21, 22]

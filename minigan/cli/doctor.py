@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import warnings
 from contextlib import suppress
 
@@ -47,7 +48,7 @@ def _examined(folder: RunFolder, config: Config, before: list[Finding]) -> list[
     doctor.every = 1
     done = trainer.step_count
     log = (line for line in folder.read_log() if line["step"] <= done)
-    doctor.recall(Report(*(line[name] for name in Report._fields)) for line in log)
+    doctor.recall(Report(*(line.get(name, math.nan) for name in Report._fields)) for line in log)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", HealthWarning)
         with suppress(NonFiniteError):  # it is among the findings

@@ -2,7 +2,7 @@
 
 A convolution, its adjoint in the maps (a transposed convolution) and its weights' gradient close
 under differentiation. Their derivatives are stated as such: those that JAX takes of the adjoint by
-itself are the same numbers, but XLA's processor runs them thirty times slower.
+itself are the same numbers, but XLA takes many times as long for them on a processor.
 """
 
 from __future__ import annotations

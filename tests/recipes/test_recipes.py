@@ -333,6 +333,7 @@ OTHERS = {
 FACTOR = 0.3  # of a width that is a factor, not a number of channels
 
 
+@pytest.mark.filterwarnings("ignore::minigan.errors.HealthWarning")  # of a rate that is too high
 @pytest.mark.parametrize(
     "name, key",
     [

@@ -4,7 +4,7 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 from typing import Any as _Any
 
-from .conditioning import Classification, Codes, Information, Labels
+from .conditioning import Codes, Labels
 from .cures import Cure, Turn
 from .files import SavedGenerator, load_generator, save_generator
 from .game import Game
@@ -12,7 +12,6 @@ from .latent import Latent, Normal, Uniform
 from .losses import (
     LOSSES,
     BinaryCrossEntropy,
-    FeatureMatching,
     Hinge,
     LeastSquares,
     Loss,
@@ -20,7 +19,6 @@ from .losses import (
     NonSaturating,
     RelativisticAverage,
     RelativisticPaired,
-    SeveralDiscriminators,
     Wasserstein,
 )
 from .records import Batch, Draw, Finding, Output, Report
@@ -45,9 +43,11 @@ if TYPE_CHECKING:
         LeCam,
         Orthogonal,
     )
+    from .recognition import Classification, Information
     from .selection import HistoryPool, LabelFlip, TopK
     from .unrolled import Unrolled
     from .weights import HistoricalAveraging, WeightClipping
+    from .wrapped import FeatureMatching, SeveralDiscriminators
 
 _LATER = {
     "augmentation": (
@@ -57,9 +57,11 @@ _LATER = {
     "penalties": (
         "R1", "R2", "Dragan", "GradientPenalty", "LatentConsistency", "LeCam", "Orthogonal"
     ),
+    "recognition": ("Classification", "Information"),
     "selection": ("HistoryPool", "LabelFlip", "TopK"),
     "unrolled": ("Unrolled",),
     "weights": ("HistoricalAveraging", "WeightClipping"),
+    "wrapped": ("FeatureMatching", "SeveralDiscriminators"),
 }  # fmt: skip
 """What is imported when it is first asked for, so that ``import minigan`` stays quick."""
 
@@ -72,9 +74,9 @@ def __getattr__(name: str) -> _Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-_NOT_CURES = {"Augmentation", "Heads", "Packed", "Several"}
+_NOT_CURES = {"Augmentation", *_LATER["heads"], *_LATER["wrapped"]}
 
-CURES = sorted({"Classification", "Information"}.union(*_LATER.values()) - _NOT_CURES)
+CURES = sorted(set().union(*_LATER.values()) - _NOT_CURES)
 """The names of all cures."""
 
 __all__ = [

@@ -1,27 +1,19 @@
-"""Games in which the generator is told what to make, and games in which it is found out.
+"""Games in which the generator is told what to make, or its noise has a meaning.
 
-- *Told*: with ``Labels`` the generator takes a class beside its noise, and the discriminator may.
-- *Found out*: ``Classification`` lets a head of the discriminator name the class (AC-GAN, or with
-  few labels semi-supervised learning), ``Information`` the codes in the noise (InfoGAN).
+With ``Labels`` the generator takes a class beside its noise, and the discriminator may; ``Codes``
+are noise of which ``Information`` lets the discriminator find a part (see ``recognition``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backend import Array, array_module
-from ..ops import log_softmax
+from ..backend import Array
 from ..random import Stream
-from ..tensor import Tensor
-from .cures import Cure, Turn, added
-from .records import Output
-
-if TYPE_CHECKING:
-    from .game import Game
 
 
 @dataclass(frozen=True)
@@ -70,59 +62,6 @@ def labels_for(conditioning: Labels | None, label: Any, count: int) -> np.ndarra
     return None
 
 
-@dataclass(frozen=True)
-class Classification(Cure):
-    """Cross-entropy of the discriminator's class logits and the labels.
-
-    D adds ``real`` times that of real images and ``fake`` times that of fakes, G adds ``generator``
-    times that of its fakes (AC-GAN: Odena, Olah and Shlens, 2017, eq. 2 and 3). For
-    semi-supervised learning set fake=0 and generator=0; images whose label is −1 have none
-    (Salimans et al., 2016, section 5). The discriminator needs class logits: see ``Heads``.
-    """
-
-    real: float = 1.0
-    fake: float = 1.0
-    generator_weight: float = 1.0
-
-    def start(self, game: Game) -> dict[str, Array]:
-        if (self.fake or self.generator_weight) and game.conditioning is None:
-            raise ValueError(
-                "Classification: fakes have no class in a game without conditioning: pass "
-                "Game(…, conditioning=Labels(…)), or fake=0 and generator_weight=0"
-            )
-        return {}
-
-    def discriminator(self, turn: Turn) -> Tensor:
-        if turn.batch.labels is None:
-            raise ValueError("Classification: the batch has no labels: give (images, labels)")
-        terms = [self.real * cross_entropy(_classes(turn.real), turn.batch.labels)]
-        if self.fake:
-            terms.append(self.fake * cross_entropy(_classes(turn.fake), turn.draw.condition))
-        return added(terms)
-
-    def generator(self, turn: Turn) -> Tensor | None:
-        if not self.generator_weight:
-            return None
-        return self.generator_weight * cross_entropy(_classes(turn.fake), turn.draw.condition)
-
-
-def cross_entropy(logits: Tensor, labels: Any) -> Tensor:
-    """−E ln p(label), p the softmax of the logits (N, K), over the rows whose label is not −1."""
-    labels = np.asarray(labels)
-    known = np.flatnonzero(labels >= 0)
-    found = log_softmax(logits)[known, labels[known]]
-    return -found.sum() / max(1, known.size)
-
-
-def _classes(output: Output) -> Tensor:
-    if output.class_logits is None:
-        raise TypeError(
-            "Classification: the discriminator gives no class logits: put a head on it, such as "
-            "Heads(body, nn.Dense(1), class_logits=nn.Dense(10))"
-        )
-    return output.class_logits
-
-
 class _Codes(NamedTuple):
     noise: int = 62
     categorical: tuple[int, ...] = (10,)
@@ -157,48 +96,3 @@ class Codes(_Codes):
             parts.append(np.eye(classes, dtype="float32")[stream.integers(classes, count)])
         parts.append(stream.uniform((count, self.continuous), -1.0, 1.0))
         return np.concatenate(parts, axis=1)
-
-
-@dataclass(frozen=True)
-class Information(Cure):
-    """−weight·E ln Q(c | G(z, c)) for both players: how well D finds the codes in the image.
-
-    Q is the head ``codes`` of the discriminator: the logits of each categorical code, then the
-    means of the continuous ones, of unit variance, whose −ln Q is ½(c − μ)² and a constant; they
-    count ``continuous`` times as much (Chen et al., 2016, eq. 5 and 6: InfoGAN; the negative of
-    a bound on mutual information). Play it with ``latent=Codes(…)``.
-    """
-
-    weight: float = 1.0
-    continuous: float = 0.1
-
-    def start(self, game: Game) -> dict[str, Array]:
-        if not isinstance(game.latent, Codes):
-            raise ValueError(f"Information: got latent={game.latent!r}, wanted Codes(…)")
-        return {}
-
-    def discriminator(self, turn: Turn) -> Tensor:
-        return self._surprise(turn)
-
-    def generator(self, turn: Turn) -> Tensor:
-        return self._surprise(turn)
-
-    def _surprise(self, turn: Turn) -> Tensor:
-        latent, found, drawn = turn.game.latent, turn.fake.codes, turn.draw.noise
-        assert isinstance(latent, Codes)
-        wanted = latent.size - latent.noise
-        if found is None or found.shape[-1] != wanted:
-            raise TypeError(
-                f"Information: got codes {None if found is None else found.shape} of the "
-                f"discriminator, wanted (N, {wanted}): put a head on it, such as "
-                f"Heads(body, nn.Dense(1), codes=nn.Dense({wanted}))"
-            )
-        terms, at = list[Tensor](), 0
-        for classes in latent.categorical:
-            codes = drawn[:, latent.noise + at : latent.noise + at + classes]
-            labels = array_module(codes).argmax(codes, axis=1)
-            terms.append(cross_entropy(found[:, at : at + classes], labels))
-            at += classes
-        gap = found[:, at:] - drawn[:, latent.noise + at :]
-        terms.append(0.5 * self.continuous * (gap * gap).sum() / len(gap))
-        return self.weight * added(terms)

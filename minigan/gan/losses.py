@@ -8,18 +8,9 @@ E is the mean over the batch, x real, G(z) fake.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from ..ops import (
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
-    max,
-    relu,
-    sigmoid,
-    softmax,
-    stack,
-)
+from ..ops import binary_cross_entropy, binary_cross_entropy_with_logits, relu, sigmoid
 from ..tensor import Tensor
 from .records import Output
 
@@ -135,7 +126,7 @@ class RelativisticPaired(Loss):
         return binary_cross_entropy_with_logits(real.logits - fake.logits, 1)
 
     def generator(self, real: Output | None, fake: Output) -> Tensor:
-        return binary_cross_entropy_with_logits(fake.logits - _real(real).logits, 1)
+        return binary_cross_entropy_with_logits(fake.logits - given(real).logits, 1)
 
 
 class RelativisticAverage(Loss):
@@ -151,87 +142,14 @@ class RelativisticAverage(Loss):
         return on_real + binary_cross_entropy_with_logits(fake.logits - real.logits.mean(axis=0), 0)
 
     def generator(self, real: Output | None, fake: Output) -> Tensor:
-        return self.discriminator(fake, _real(real))
+        return self.discriminator(fake, given(real))
 
 
-@dataclass(frozen=True)
-class FeatureMatching(Loss):
-    """G minimises ‖E f(x) − E f(G(z))‖², f the discriminator's features; D plays ``loss``.
-
-    (Salimans et al., 2016, section 3.1.) The discriminator must give features: see ``Heads``.
-    """
-
-    loss: Loss = NonSaturating()
-    paired = True
-
-    def discriminator(self, real: Output, fake: Output) -> Tensor:
-        return self.loss.discriminator(real, fake)
-
-    def generator(self, real: Output | None, fake: Output) -> Tensor:
-        gap = _features(_real(real)).mean(axis=0) - _features(fake).mean(axis=0)
-        return (gap * gap).sum()
-
-    def score(self, output: Output) -> Tensor:
-        return self.loss.score(output)
-
-
-@dataclass(frozen=True)
-class SeveralDiscriminators(Loss):
-    """``loss`` against each of K discriminators, whose scores are the columns of the logits.
-
-    Each discriminator minimises its own loss. G minimises, of its losses l₁ … l_K, Σ wₖ lₖ with w
-    the softmax of ``sharpness``·l: 0 gives the mean, a larger one listens more to the harsher
-    judges (Durugkar, Gemp and Mahadevan, 2017, section 3.2), and ``inf`` to the harshest only. The
-    discriminators are put together by ``Several``.
-    """
-
-    loss: Loss = NonSaturating()
-    sharpness: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not self.sharpness >= 0:
-            raise ValueError(f"sharpness: got {self.sharpness}, wanted 0 or more")
-
-    @property
-    def paired(self) -> bool:  # type: ignore[override]
-        return self.loss.paired
-
-    def discriminator(self, real: Output, fake: Output) -> Tensor:
-        pairs = zip(_members(real), _members(fake), strict=True)
-        return stack([self.loss.discriminator(r, f) for r, f in pairs]).sum()
-
-    def generator(self, real: Output | None, fake: Output) -> Tensor:
-        fakes = _members(fake)
-        reals = [None] * len(fakes) if real is None else _members(real)
-        losses = stack([self.loss.generator(r, f) for r, f in zip(reals, fakes, strict=True)])
-        if math.isinf(self.sharpness):
-            return max(losses)
-        return (softmax(losses * self.sharpness) * losses).sum()
-
-    def score(self, output: Output) -> Tensor:
-        return self.loss.score(output)
-
-
-def _members(output: Output) -> list[Output]:
-    """What each discriminator says: one column of logits, one entry of a list of features."""
-    count = output.logits.shape[-1]
-    features = output.features if isinstance(output.features, list) else [None] * count
-    return [Output(output.logits[..., k : k + 1], features[k]) for k in range(count)]
-
-
-def _real(real: Output | None) -> Output:
+def given(real: Output | None) -> Output:
+    """The real batch's outputs, which a paired loss must be given."""
     if real is None:
         raise ValueError("real: got None, but this loss compares fakes with real images")
     return real
-
-
-def _features(output: Output) -> Tensor:
-    if not isinstance(output.features, Tensor):
-        raise TypeError(
-            f"features: got {type(output.features).__name__}, wanted a tensor: feature matching "
-            "needs a discriminator that gives its features, such as Heads(body, Dense(1))"
-        )
-    return output.features
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ import numpy as np
 
 from ..backend import array_module
 from ..nn import Module, Sequential, Sigmoid, Tanh, training
+from ..nn.module import as_array
 from ..random import Stream
 from ..tensor import Tensor, no_grad
-from .conditioning import Labels
+from .conditioning import Labels, labels_for
 from .cures import Cure
 from .latent import Latent, Normal, noise_for
 from .losses import Loss, loss_named
@@ -76,10 +77,9 @@ class Game:
         """
         if not self._judges_apart or condition is not None and self._tells_discriminator:
             return self.judge(real, condition), self.judge(fake, condition)
-        images = [x._array if isinstance(x, Tensor) else x for x in (real, fake)]
-        both = self.judge(array_module(images[0]).concatenate(images))
-        halves = [_halves(value, len(images[0])) for value in both]
-        return Output(*[a for a, _ in halves]), Output(*[b for _, b in halves])
+        images = [as_array(x) for x in (real, fake)]
+        both, n = self.judge(array_module(images[0]).concatenate(images)), len(images[0])
+        return both.rows(slice(n)), both.rows(slice(n, None))
 
     @property
     def _tells_discriminator(self) -> bool:
@@ -96,7 +96,7 @@ class Game:
 
     def build(self, seed: int) -> None:
         """Make both networks' parameters, the discriminator's for what the generator makes."""
-        labels = None if self.conditioning is None else self.conditioning.chosen(None, 1)
+        labels = labels_for(self.conditioning, None, 1)
         if not self.generator.built:
             _build(self.generator, (self.latent.size,), labels, seed, "generator")
         if not self.discriminator.built:
@@ -106,7 +106,7 @@ class Game:
     def image_shape(self) -> tuple[int, ...]:
         """The shape of one generated image, (H, W, C)."""
         noise = noise_for(self.generator, self.latent, 1, Stream(0, "shape"))
-        labels = None if self.conditioning is None else self.conditioning.chosen(None, 1)
+        labels = labels_for(self.conditioning, None, 1)
         with no_grad(), training(False):
             return self.generate(Draw(noise, labels)).shape[1:]
 
@@ -119,14 +119,6 @@ def _build(network: Module, shape: tuple[int, ...], labels: Any, seed: int, pref
         own = next((m.dtype for _, m in network.named_modules() if hasattr(m, "dtype")), "float32")
         like = np.zeros((1, *shape), own), labels
         network.build((None, *shape), (None,), seed=seed, prefix=prefix, like=like)
-
-
-def _halves(value: Any, n: int) -> tuple[Any, Any]:
-    """The first n samples and the others, of a tensor or of each tensor in a list."""
-    if isinstance(value, (list, tuple)):
-        pairs = [_halves(one, n) for one in value]
-        return [a for a, _ in pairs], [b for _, b in pairs]
-    return (None, None) if value is None else (value[:n], value[n:])
 
 
 def _range_of(generator: Module) -> Range | None:

@@ -16,6 +16,7 @@ import numpy as np
 from ..autograd import grad
 from ..backend import Array, array_module, device_of, to_device
 from ..nn import BatchNorm, Module
+from ..nn.module import as_array
 from ..ops import einsum, norm, relu, reshape
 from ..tensor import Tensor
 from .cures import DISCRIMINATOR, GENERATOR, Cure, Turn, added
@@ -32,7 +33,7 @@ def slopes(judge: Judge, images: Any) -> list[Tensor]:
 
     Where one score is of several images (``Packed``), they are one row together.
     """
-    x = Tensor(_array(images), requires_grad=True)
+    x = Tensor(as_array(images), requires_grad=True)
     logits = judge(x).logits
     scores = reshape(logits, (len(logits), -1))
     found = []
@@ -87,7 +88,7 @@ class GradientPenalty(_SlopePenalty):
     one_sided: bool = False
 
     def discriminator(self, turn: Turn) -> Tensor:
-        real, fake = (_array(images) for images in turn.shown)
+        real, fake = (as_array(images) for images in turn.shown)
         if real.shape != fake.shape:
             raise ValueError(f"{type(self).__name__}: got real {real.shape}, fake {fake.shape}")
         between = _draw(turn, "uniform", (len(real), *[1] * (real.ndim - 1)), real)
@@ -111,7 +112,7 @@ class Dragan(_SlopePenalty):
     spread: float = 0.5
 
     def discriminator(self, turn: Turn) -> Tensor:
-        real = _array(turn.shown[0])
+        real = as_array(turn.shown[0])
         noise = _draw(turn, "uniform", real.shape, real)
         points = real + real.dtype.type(self.spread) * real.std() * noise
         return GradientPenalty(self.weight).at(turn.judge, points)
@@ -234,10 +235,6 @@ def _matrices(network: Module) -> Iterator[Tensor]:
     for parameter in network.named_state().values():
         if parameter.ndim > 1:
             yield reshape(parameter, (-1, parameter.shape[-1]))
-
-
-def _array(images: Any) -> Array:
-    return images._array if isinstance(images, Tensor) else images
 
 
 def _draw(turn: Turn, kind: str, shape: tuple[int, ...], like: Array) -> Array:

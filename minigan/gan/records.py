@@ -35,6 +35,16 @@ class Output(NamedTuple):
     class_logits: Tensor | None = None
     codes: Tensor | None = None
 
+    def rows(self, chosen: Any) -> Output:
+        """What it says of some samples: those of an index along the batch."""
+        return Output(*(_rows(value, chosen) for value in self))
+
+
+def _rows(value: Any, chosen: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_rows(one, chosen) for one in value]
+    return None if value is None else value[chosen]
+
 
 class Report(NamedTuple):
     """What one step of training saw, as plain numbers, for callbacks and logs.

@@ -12,7 +12,6 @@ from ..backend import Array, array_module, device_of, to_device
 from ..ops import where
 from ..tensor import Tensor
 from .cures import DISCRIMINATOR, GENERATOR, Cure, Turn
-from .records import Output
 
 if TYPE_CHECKING:
     from .game import Game
@@ -102,15 +101,5 @@ class TopK(Cure):
         scores = turn.fake.logits._array.reshape(len(turn.fake.logits), -1).mean(axis=1)
         k = math.ceil(max(self.least, self.fall**turn.step) * len(scores))
         best = array_module(scores).argsort(-scores)[:k]
-        real = None if turn.real is None else _rows(turn.real, best)
-        return replace(turn, fake=_rows(turn.fake, best), real=real)
-
-
-def _rows(output: Output, chosen: Array) -> Output:
-    return Output(*(_rows_of(value, chosen) for value in output))
-
-
-def _rows_of(value: Any, chosen: Array) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [_rows_of(one, chosen) for one in value]
-    return None if value is None else value[chosen]
+        real = None if turn.real is None else turn.real.rows(best)
+        return replace(turn, fake=turn.fake.rows(best), real=real)

@@ -43,11 +43,19 @@ def noise_floor(line: Line) -> np.ndarray:
     show that of double precision; where they are all the same, the others that of single.
     Raises ``InconclusiveCheck`` where a value is not finite.
     """
-    fine, coarse = (np.stack([line(k * step) for k in range(-3, 4)]) for step in _NEXT)
-    found = np.where((fine != fine[0]).any(axis=0), _rounding(fine), _rounding(coarse))
+    fine = _row(line, _NEXT[0])
+    found, varied = _rounding(fine), (fine != fine[0]).any(axis=0)
+    if not varied.all():
+        found = np.where(varied, found, _rounding(_row(line, _NEXT[1])))
     if not np.isfinite(found).all():
         raise InconclusiveCheck("a value next to the point is not finite, so no derivative is near")
     return found
+
+
+def _row(line: Line, step: float) -> np.ndarray:
+    """φ at seven points ``step`` apart, 0 in the middle."""
+    before, after = ([line(k * step) for k in side] for side in ((-3, -2, -1), (1, 2, 3)))
+    return np.stack([*before, np.zeros_like(before[0]), *after])
 
 
 def _rounding(values: np.ndarray) -> np.ndarray:

@@ -44,12 +44,15 @@ def test_the_best_step_reaches_eight_digits(name):
 @pytest.mark.parametrize("size", [1e-12, 1e-9, 1e-6])
 def test_the_noise_floor_is_measured(size):
     rng = np.random.default_rng(0)
-    line = lambda t: np.sin(np.ones(200) + t) + size * rng.normal(size=200)  # noqa: E731
+    noisy = lambda t: np.sin(np.ones(200) + t) + size * rng.normal(size=200)  # noqa: E731
+    base = noisy(0.0)
+    line = lambda t: noisy(t) - base  # noqa: E731
     assert size / 2 < np.median(noise_floor(line)) < 2 * size
 
 
 def test_the_noise_floor_of_single_precision_is_measured():
-    line = lambda t: np.sin(np.float32(POINTS + t)).astype(np.float64)  # noqa: E731
+    single = lambda t: np.sin(np.float32(POINTS + t)).astype(np.float64)  # noqa: E731
+    line = lambda t: single(t) - single(0.0)  # noqa: E731
     assert 3e-9 < noise_floor(line).max() < 3e-7
 
 

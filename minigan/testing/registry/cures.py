@@ -11,7 +11,7 @@ import numpy as np
 from ... import gan, nn
 from ...gan.cures import DISCRIMINATOR, GENERATOR, Moment, Streams, Turn, objective
 from ...gan.records import Batch, Draw
-from ...tensor import Tensor, substituted
+from ...tensor import Tensor, no_grad, substituted
 from .draws import Rng, chance, number, pick, values, whole
 from .entries import Case, register
 
@@ -58,13 +58,17 @@ class Played:
             id(cure): {name: values(rng, a.shape) for name, a in cure.start(self.game).items()}
         }
         self.seed, self.step = whole(rng, 0, 99), 5
+        with no_grad():
+            self.fakes = self.game.generate(self.draw)
 
-    def turn(self, player: str) -> Turn:
+    def turn(self, player: str, judged: bool = True) -> Turn:
         """The player's turn, up to what the discriminator says; the same in every call."""
         moment = Moment(self.step, Streams.of(self.seed, self.step), self.memories)
-        images = self.game.generate(self.draw)
+        images = self.fakes if player == DISCRIMINATOR else self.game.generate(self.draw)
         turn = Turn(player, self.game, self.batch, self.draw, moment, images)
         turn = replace(turn, shown=(self.batch.images, images))
+        if not judged:
+            return turn
         return replace(
             turn, real=turn.judge(turn.shown[0]), fake=turn.judge(turn.shown[1], generated=True)
         )
@@ -84,27 +88,33 @@ class _Labelled(nn.Module):
         return self.network(z + 0.1 * np.asarray(labels)[:, None])
 
 
-def _term(name: str, players: list[str], draw: Callable[[Rng, str], Settings]) -> None:
-    """A cure's term as a function of the moving player's weights."""
+def _term(
+    name: str, players: list[str], draw: Callable[[Rng, str], Settings], judged: bool = True
+) -> None:
+    """A cure's term of the moving player's weights; ``judged`` if it reads what D says."""
 
     def make(rng: Rng) -> Case:
         player = pick(rng, players)
         settings = draw(rng, player)
         cure = getattr(gan, name)(**settings)
         played = Played(rng, cure)
-        return _of_weights(played, player, lambda turn: getattr(cure, player)(turn), settings)
+        return _of_weights(played, player, getattr(cure, player), settings, judged)
 
     register(name)(make)
 
 
 def _of_weights(
-    played: Played, player: str, term: Callable[[Turn], Any], settings: Settings
+    played: Played,
+    player: str,
+    term: Callable[[Turn], Any],
+    settings: Settings,
+    judged: bool = True,
 ) -> Case:
     parameters = getattr(played.game, player).parameters()
 
     def function(*tensors: Tensor) -> Any:
         with substituted(parameters, tensors):
-            return term(played.turn(player))
+            return term(played.turn(player, judged))
 
     inputs = [p.numpy() for p in parameters]
     return Case(function, inputs, {**_plain(settings), "shape": played.batch.images.shape})
@@ -122,8 +132,8 @@ def _weight(rng: Rng) -> float:
 
 _BOTH = [DISCRIMINATOR, GENERATOR]
 
-_term("R1", [DISCRIMINATOR], lambda rng, _: {"gamma": _weight(rng)})
-_term("R2", [DISCRIMINATOR], lambda rng, _: {"gamma": _weight(rng)})
+_term("R1", [DISCRIMINATOR], lambda rng, _: {"gamma": _weight(rng)}, judged=False)
+_term("R2", [DISCRIMINATOR], lambda rng, _: {"gamma": _weight(rng)}, judged=False)
 _term(
     "GradientPenalty",
     [DISCRIMINATOR],
@@ -132,11 +142,13 @@ _term(
         "target": number(rng, 0.0, 0.2),
         "one_sided": chance(rng),
     },
+    judged=False,
 )
 _term(
     "Dragan",
     [DISCRIMINATOR],
     lambda rng, _: {"weight": _weight(rng), "spread": number(rng, 0.1, 1.0)},
+    judged=False,
 )
 _term(
     "LatentConsistency",
@@ -148,8 +160,8 @@ _term(
     },
 )
 _term("LeCam", [DISCRIMINATOR], lambda rng, _: {"weight": _weight(rng)})
-_term("Orthogonal", _BOTH, lambda rng, player: {"weight": _weight(rng), "of": player})
-_term("HistoricalAveraging", _BOTH, lambda rng, _: {"weight": _weight(rng)})
+_term("Orthogonal", _BOTH, lambda rng, player: {"weight": _weight(rng), "of": player}, judged=False)
+_term("HistoricalAveraging", _BOTH, lambda rng, _: {"weight": _weight(rng)}, judged=False)
 _term(
     "Classification",
     _BOTH,
@@ -166,17 +178,17 @@ _term(
 )
 
 
-def _changes(rng: Rng) -> gan.Augmentation:
+def _changes(rng: Rng, warped: bool = True) -> gan.Augmentation:
     """Some changes of every kind."""
 
-    def some(low: float, high: float) -> float:
-        return number(rng, low, high) if chance(rng) else 0.0
+    def some(low: float, high: float, allowed: bool = True) -> float:
+        return number(rng, low, high) if allowed and chance(rng) else 0.0
 
     return gan.Augmentation(
-        rotate=some(5, 30),
-        flip=chance(rng),
-        scale=some(0.05, 0.2),
-        translate=some(0.1, 0.3),
+        rotate=some(5, 30, warped),
+        flip=warped and chance(rng),
+        scale=some(0.05, 0.2, warped),
+        translate=some(0.1, 0.3, warped),
         cutout=some(0.3, 0.4),
         brightness=some(0.1, 1),
         contrast=some(0.1, 0.5),
@@ -191,7 +203,7 @@ _term(
     lambda rng, _: {
         "weight": _weight(rng),
         "fake_weight": _weight(rng),
-        "changes": _changes(rng),
+        "changes": _changes(rng, warped=chance(rng, 0.3)),
     },
 )
 
@@ -203,9 +215,7 @@ def _view(name: str, draw: Callable[[Rng], Settings]) -> None:
         settings = draw(rng)
         cure = getattr(gan, name)(**settings)
         moment = Moment(3, Streams.of(whole(rng, 0, 99), 3), {id(cure): {"probability": 0.7}})
-        images = values(
-            rng, (whole(rng, 2, 3), whole(rng, 3, 4), whole(rng, 2, 4), pick(rng, [1, 3]))
-        )
+        images = values(rng, (2, whole(rng, 3, 4), whole(rng, 2, 3), pick(rng, [1, 3])))
 
         def function(x: Tensor) -> Any:
             streams = Streams.of(moment.streams.latent.seed, moment.step)
@@ -250,7 +260,7 @@ _chosen(
 
 @register("Unrolled")
 def _unrolled(rng: Rng) -> Case:
-    steps, rate = whole(rng, 1, 3), number(rng, 0.05, 0.3)
+    steps, rate = whole(rng, 1, 2), number(rng, 0.05, 0.3)
     cure, settings = gan.Unrolled(steps, rate), {"steps": steps, "rate": rate}
     played = Played(rng, cure, gan.NonSaturating())
 

@@ -88,7 +88,8 @@ class Game:
     @property
     def dtype(self) -> np.dtype:
         """That of the discriminator's parameters, and so of the images it sees."""
-        return self.discriminator.parameters()[0].dtype
+        like = self.discriminator.first_parameter()
+        return np.dtype(np.float32) if like is None else like.dtype
 
     @cached_property
     def _judges_apart(self) -> bool:

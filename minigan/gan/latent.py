@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from ..backend import Array, to_device
-from ..nn import Module, Parameter
+from ..nn import Module
 from ..random import Stream
 
 
@@ -55,8 +55,7 @@ class Uniform(_Range):
 def noise_for(network: Module, latent: Latent, count: int, stream: Stream) -> Array:
     """``count`` vectors of ``latent``, of the dtype and on the device of ``network``."""
     noise = latent.draw(count, stream)
-    inside = (value for _, module in network.named_modules() for _, value in module.children())
-    like = next((value for value in inside if isinstance(value, Parameter)), None)
+    like = network.first_parameter()
     return noise if like is None else to_device(noise.astype(like.dtype, copy=False), like.device)
 
 

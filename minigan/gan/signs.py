@@ -166,7 +166,7 @@ def _nearest(images: Array) -> float:
     squares = gram.diagonal()
     distances = squares[:, None] + squares - 2 * gram
     xp.fill_diagonal(distances, xp.inf)
-    return float(xp.median(xp.sqrt(distances.min(axis=1).clip(0))))
+    return median(xp.sqrt(distances.min(axis=1).clip(0)).tolist())  # np.median imports numpy.ma
 
 
 def _margins(game: Game, real: Array, held_out: Array, fake: Array) -> tuple[float, float]:

@@ -193,7 +193,9 @@ class Module:
     def children(self) -> Iterator[tuple[str, Any]]:
         """The (name, parameter or module) pairs held directly, in the order of assignment."""
         for name, value in vars(self).items():
-            if name != "_arguments":
+            if isinstance(value, (Module, Parameter)):
+                yield name, value
+            elif isinstance(value, (list, tuple, dict)) and name != "_arguments":
                 yield from _members(name, value)
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
@@ -228,6 +230,11 @@ class Module:
     def parameters(self) -> list[Parameter]:
         """The trained parameters."""
         return list(self.named_parameters().values())
+
+    def first_parameter(self) -> Parameter | None:
+        """The first one found, trained or not: its dtype and device are those of all, as a rule."""
+        inside = (value for _, module in self.named_modules() for _, value in module.children())
+        return next((value for value in inside if isinstance(value, Parameter)), None)
 
     # State
 

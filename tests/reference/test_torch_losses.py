@@ -16,7 +16,7 @@ pytestmark = pytest.mark.reference
 
 @pytest.fixture(scope="module")
 def expected(torch):
-    """For every loss, PyTorch's discriminator(real, fake) and generator(fake)."""
+    """For every loss, PyTorch's discriminator(real, fake) and generator(real, fake)."""
     F = torch.nn.functional
 
     def against(loss, target, **settings):
@@ -31,18 +31,32 @@ def expected(torch):
     def entropy(real, fake):
         return against(logits, 1)(real) + against(logits, 0)(fake)
 
+    def average(real, fake):
+        return against(logits, 1)(real - fake.mean()) + against(logits, 0)(fake - real.mean())
+
     return {
-        "minimax": (entropy, lambda fake: -against(logits, 0)(fake)),
-        "non_saturating": (entropy, against(logits, 1)),
+        "minimax": (entropy, lambda real, fake: -against(logits, 0)(fake)),
+        "non_saturating": (entropy, lambda real, fake: against(logits, 1)(fake)),
         "least_squares": (
             lambda real, fake: (against(square, 1)(real) + against(square, 0)(fake)) / 2,
-            lambda fake: against(square, 1)(fake) / 2,
+            lambda real, fake: against(square, 1)(fake) / 2,
         ),
-        "hinge": (lambda real, fake: hinge(real) + hinge(-fake), lambda fake: -fake.mean()),
-        "wasserstein": (lambda real, fake: fake.mean() - real.mean(), lambda fake: -fake.mean()),
+        "hinge": (
+            lambda real, fake: hinge(real) + hinge(-fake),
+            lambda real, fake: -fake.mean(),
+        ),
+        "wasserstein": (
+            lambda real, fake: fake.mean() - real.mean(),
+            lambda real, fake: -fake.mean(),
+        ),
+        "relativistic_paired": (
+            lambda real, fake: against(logits, 1)(real - fake),
+            lambda real, fake: against(logits, 1)(fake - real),
+        ),
+        "relativistic_average": (average, lambda real, fake: average(fake, real)),
         "binary_cross_entropy": (
             lambda real, fake: against(p, 1)(real) + against(p, 0)(fake),
-            against(p, 1),
+            lambda real, fake: against(p, 1)(fake),
         ),
     }
 
@@ -59,10 +73,12 @@ def test_losses_and_their_derivatives_are_pytorchs(name, agree, expected):
     @examples(60)
     @given(seeds(), st.integers(1, 6), st.integers(1, 6))
     def check(seed, n_real, n_fake):
+        if name == "relativistic_paired":  # a fake beside each real image
+            n_fake = n_real
         real, fake = values(seed, (n_real, 1), kind), values(seed + 1, (n_fake, 1), kind)
         if kind == "unit":
             real, fake = (real + 1) / 2, (fake + 1) / 2
         agree(lambda r, f: loss.discriminator(Output(r), Output(f)), discriminator, [real, fake])
-        agree(lambda f: loss.generator(None, Output(f)), generator, [fake])
+        agree(lambda r, f: loss.generator(Output(r), Output(f)), generator, [real, fake])
 
     check()

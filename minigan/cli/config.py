@@ -24,7 +24,8 @@ FORMAT = "minigan.run/1"
 CADENCE: dict[str, int | None] = {"log_every": 10, "sample_every": None, "save_every": 250}
 """How often to log, draw and save; None is an eighth of the steps. They change no result."""
 
-_MAY_DIFFER = {"data", "device", *CADENCE}  # on resume; data is compared by what it holds
+# On resume; data is compared by what it holds.
+_MAY_DIFFER = {"data", "device", "best", "classifier", *CADENCE}
 _IN_WORDS = {
     int: "a whole number",
     float: "a number",
@@ -41,7 +42,7 @@ class Config:
     """Everything that decides a run, as ``config.json`` keeps it.
 
     ``settings`` are the recipe's own, without steps and batch; ``images`` tells by a checksum
-    what the data were.
+    what the data were; ``best`` is a metric and ``classifier`` the file that gives its features.
     """
 
     recipe: str
@@ -49,6 +50,8 @@ class Config:
     steps: int
     batch: int
     data: str | None
+    best: str | None
+    classifier: str | None
     device: str
     settings: dict[str, Any]
     log_every: int
@@ -93,7 +96,8 @@ def settings_of(name: str) -> dict[str, Any]:
 
 def given_options(asked: argparse.Namespace, recipe: str) -> dict[str, Any]:
     """What the command line sets, by name, whether by an option of its own or by --set."""
-    named = {name: getattr(asked, name) for name in ("seed", "steps", "batch", "data", "device")}
+    options = ("seed", "steps", "batch", "data", "best", "classifier", "device")
+    named = {name: getattr(asked, name) for name in options}
     given = {name: value for name, value in named.items() if value is not None}
     defaults = settings_of(recipe)
     for pair in asked.set:
@@ -132,7 +136,8 @@ def _parsed(key: str, text: str, default: Any) -> Any:
 
 def fresh(recipe: str, given: dict[str, Any]) -> Config:
     """The config of a new run."""
-    defaults = {"seed": 0, "data": None, "device": "cpu", **settings_of(recipe)}
+    paths = dict.fromkeys(("data", "best", "classifier"))
+    defaults = {"seed": 0, **paths, "device": "cpu", **settings_of(recipe)}
     values = defaults | given
     if values["sample_every"] is None:
         values["sample_every"] = max(1, values["steps"] // 8)
@@ -188,7 +193,8 @@ def read_config(path: Path) -> Config:
         if values.pop("format", None) != FORMAT:
             raise ValueError(f"it has another format, wanted {FORMAT!r}")
         _check_keys(values, {field.name for field in dataclasses.fields(Config)})
-        _check_values(values, {**dict.fromkeys(values, ""), "settings": {}, "data": None, **_WHOLE})
+        like = {**dict.fromkeys(values, ""), "settings": {}, **_WHOLE}
+        _check_values(values, like | dict.fromkeys(("data", "best", "classifier")))
         config = Config(**values)
         defaults = recipe_named(config.recipe).SETTINGS
         _check_keys(config.recipe_settings(), defaults.keys())

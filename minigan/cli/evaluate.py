@@ -93,7 +93,9 @@ def evaluate(asked: argparse.Namespace) -> int:
     if not folder.path.is_dir():
         raise ValueError(f"RUN: got the file {asked.source!r}, wanted the folder of a run")
     config = folder.read_config()
-    saved = load_generator(folder / "generator.npz")
+    if asked.best and folder.read_best() is None:
+        raise ValueError(f"best: the run in {folder.path} kept none; train with --best METRIC")
+    saved = load_generator(folder / ("best.npz" if asked.best else "generator.npz"))
     names = _known(asked.metrics)
     real = recipe_named(config.recipe).load_data(
         config.recipe_settings(), asked.data or config.data
@@ -105,15 +107,15 @@ def evaluate(asked: argparse.Namespace) -> int:
     count = asked.count or min(_MOST, len(real if held_out is None else held_out))
     fake = _fakes(saved, count, asked.seed)
     results = metrics.evaluate(
-        real=_some(real, count).batch(slice(None)),
+        real=some(real, count).batch(slice(None)),
         fake=fake,
-        held_out=None if held_out is None else _some(held_out, count).batch(slice(None)),
+        held_out=None if held_out is None else some(held_out, count).batch(slice(None)),
         source=source,
         metrics=names or _possible(source),
     )
     if not names and saved.conditioning is not None and source.probabilities is not None:
         labels = saved.conditioning.chosen(None, count)
-        others = _some(real if held_out is None else held_out, count)
+        others = some(real if held_out is None else held_out, count)
         results.append(_asked(source, fake, labels, others))
     print(_as_json(results) if asked.json else "\n".join(_table(results)))
     return 0
@@ -150,15 +152,19 @@ def _possible(source: Source) -> list[str]:
     return [n for n, metric in METRICS.items() if classes or metric.sees != "probabilities"]
 
 
-def _some(images: Images, count: int) -> Images:
+def some(images: Images, count: int) -> Images:
     """Up to ``count`` images, drawn at random but always the same."""
     return images.take(Stream(0, "evaluation").permutation(len(images))[:count])
 
 
 def _fakes(saved: SavedGenerator, count: int, seed: int) -> Any:
+    return in_unit_range(saved.sample(count, seed), saved.image_range)
+
+
+def in_unit_range(images: Any, image_range: tuple[float, float]) -> Any:
     """Samples in [−1, 1], float32 as the real images are."""
-    low, high = saved.image_range
-    return (2 * (saved.sample(count, seed) - low) / (high - low) - 1).astype("float32")
+    low, high = image_range
+    return (2 * (images - low) / (high - low) - 1).astype("float32")
 
 
 def _held_out(config: Config, real: Images, path: str | None) -> Images | None:
@@ -176,13 +182,7 @@ def _source(
 ) -> Source:
     """The classifier that is given, one of digits if that is the data, or the pixels."""
     if asked.classifier is not None:
-        classifier = metrics.load_classifier(asked.classifier)
-        if classifier.shape != real.shape:
-            raise ValueError(
-                f"classifier: {asked.classifier} takes images of {classifier.shape}, "
-                f"but the run is of {real.shape}"
-            )
-        return classifier
+        return classifier_of(asked.classifier, real.shape)
     if names and all(METRICS[name].sees == "images" for name in names):
         return PIXELS
     if config.recipe == "digits" and not (asked.data or config.data):
@@ -190,6 +190,16 @@ def _source(
         return _trained("digits", *_sets("digits", None), 0, asked.quiet)
     _note("features are the pixels: --classifier FILE gives those of a trained classifier")
     return PIXELS
+
+
+def classifier_of(path: str, shape: tuple[int, ...]) -> Classifier:
+    """The classifier in that file. Raises ``ValueError`` if it takes images of another shape."""
+    classifier = metrics.load_classifier(path)
+    if classifier.shape != shape:
+        raise ValueError(
+            f"classifier: {path} takes images of {classifier.shape}, but the run is of {shape}"
+        )
+    return classifier
 
 
 def _as_json(results: Sequence[Result]) -> str:

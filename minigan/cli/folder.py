@@ -37,12 +37,16 @@ _FILES = (
     "state.npz",
     "generator.npz",
     "discriminator.npz",
+    "best.npz",
+    "best.json",
     "samples.png",
     "curves.png",
     "log.jsonl",
     "findings.jsonl",
     *(f"explain/{name}" for name in EXPLAINED),
 )
+_OF_BEST: dict[str, type] = {"step": int, "metric": str, "source": str, "better": str}
+_OF_BEST |= {"value": float, "real_value": float}
 _ALWAYS = Report._fields[:5]  # what logs have had from the first
 _PICTURES = "step-*.png"
 _TEMPORARY = ".minigan-*.tmp"  # what a kill within files.write_atomically leaves
@@ -71,6 +75,11 @@ class RunFolder:
     def findings_file(self) -> Path:
         """A line for each thing that the doctor found."""
         return self.path / "findings.jsonl"
+
+    @property
+    def best(self) -> Path:
+        """What is known of the best generator, which is beside it."""
+        return self.path / "best.json"
 
     @property
     def state(self) -> Path:
@@ -109,6 +118,15 @@ class RunFolder:
         found = [self.path / name for name in _FILES]
         found += (self.path / "samples").glob(_PICTURES)
         return any(path.exists() and path.stat().st_size for path in found)
+
+    def read_best(self) -> dict[str, Any] | None:
+        """What is known of the best generator, if one was kept."""
+        if not self.best.exists():
+            return None
+        found = parsed_json(self.best)
+        if not _OF_BEST.items() <= {name: type(value) for name, value in found.items()}.items():
+            raise FileError(f"{self.best} is damaged: it does not tell a figure")
+        return found
 
     def write_config(self, config: Config) -> None:
         """Make this the folder of that run."""

@@ -99,6 +99,10 @@ def _of_run(folder: RunFolder) -> list[str]:
             f"G {last['generator_loss']:.4f}, D(x) {last['real_score']:.4f}, "
             f"D(G(z)) {last['fake_score']:.4f}"
         )
+    best = folder.read_best()
+    if best is not None:
+        figures = f"{best['metric']} {best['value']:.4g}, real images {best['real_value']:.4g}"
+        lines.append(f"best       step {best['step']:,}: {figures}")
     lines += [f"data       {config.data or 'of the recipe'}: {config.images}"]
     lines += [f"minigan    {config.minigan}", "", "settings"]
     lines += _table({k: v for k, v in config.flat().items() if k not in ("steps", "data")})

@@ -117,6 +117,8 @@ def _train_arguments(parser: _Parser) -> None:
     add("--seed", type=whole(0), metavar="N", help="of everything random (0)")
     add("--data", type=path, metavar="PATH", help="a folder of pictures, an .npy, .npz or IDX file")
     add("--device", metavar="cpu|cuda", help="where to compute (cpu)")
+    add("--best", metavar="METRIC", help="keep the best generator by it, too, as best.npz")
+    add("--classifier", type=path, metavar="FILE", help="gives --best features (else the pixels)")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--resume", action="store_true", help="go on with the run in the folder")
     mode.add_argument("--overwrite", action="store_true", help="remove the run in the folder")
@@ -124,8 +126,9 @@ def _train_arguments(parser: _Parser) -> None:
     add("--quiet", action="store_true", help="no progress; print only where the samples are")
     parser.epilog = (
         "Settings besides the recipe's own: log_every (10 steps), sample_every (an eighth of the "
-        "steps) and save_every (250 steps). A resumed run takes what is not given from the saved "
-        "one, and ends with the same bits as if it had never stopped."
+        "steps) and save_every (250 steps). With --best, 1,000 samples are judged whenever the run "
+        "is saved, by a metric that minigan evaluate knows. A resumed run takes what is not given "
+        "from the saved one, and ends with the same bits as if it had never stopped."
     )
     parser.set_defaults(action=_action("train"))
 
@@ -169,6 +172,7 @@ def _evaluate_arguments(parser: _Parser) -> None:
         help="how many samples, and real images at most (as many as are held out, 10,000 at most)",
     )
     add("--seed", type=whole(0), default=0, metavar="N", help="of the noise (0)")
+    add("--best", action="store_true", help="judge the best generator that was kept, not the last")
     add("--json", action="store_true", help="print JSON, with all that is known of each value")
     add("--quiet", action="store_true", help="no progress of the classifier's training")
     parser.epilog = (

@@ -22,6 +22,7 @@ from ..errors import HealthWarning, NonFiniteError
 from ..gan import Finding, Report, Trainer, save_generator
 from ..gan.inside import singular_values
 from ..gan.losses import BinaryCrossEntropy, Loss
+from .best import Best
 from .config import Config, fresh, given_options, recipe_named, resumed, with_images
 from .folder import RunFolder
 from .pictures import save_curves, save_grid
@@ -72,6 +73,9 @@ def train(asked: argparse.Namespace) -> int:
     config = with_images(config, images)
     trainer = made_trainer(config, images)
     _check(trainer, images, config)
+    if config.classifier is not None and config.best is None:
+        raise ValueError("classifier: nothing but --best METRIC uses it, and that is not given")
+    best = Best(folder, config.best, config.classifier, images) if config.best else None
     # Bad numbers are found and named by the trainer; NumPy's warnings would only repeat them.
     with folder.locked(), Signals() as signals, np.errstate(all="ignore"):
         if asked.resume and folder.state.exists():
@@ -82,7 +86,7 @@ def train(asked: argparse.Namespace) -> int:
             folder.clear()
         else:
             _require_free(folder)  # again, now that no other process can come in between
-        return Run(trainer, images, config, folder, signals, asked.quiet).go()
+        return Run(trainer, images, config, folder, signals, asked.quiet, best).go()
 
 
 def made_trainer(config: Config, images: Images) -> Trainer:
@@ -182,9 +186,10 @@ class Run:
         folder: RunFolder,
         signals: Signals,
         quiet: bool,
+        best: Best | None = None,
     ) -> None:
         self.trainer, self.images, self.config = trainer, images, config
-        self.folder, self.signals, self.quiet = folder, signals, quiet
+        self.folder, self.signals, self.quiet, self.best = folder, signals, quiet, best
         self.saved_step = trainer.step_count
         self._raw = not _gives_probabilities(trainer.game.loss)
         self._bar: Any = None
@@ -271,11 +276,15 @@ class Run:
         self.folder.sync_log()
         self.trainer.save(self.folder.state, self.config.identity())
         self.saved_step = self.trainer.step_count
-        game = self.trainer.game
-        image_range = self.trainer.image_range
-        path = self.folder / "generator.npz"
-        save_generator(self.trainer.sampler, game.latent, image_range, path, game.conditioning)
-        nn.save(game.discriminator, self.folder / "discriminator.npz")
+        self._save_generator("generator.npz")
+        nn.save(self.trainer.game.discriminator, self.folder / "discriminator.npz")
+        if self.best is not None:
+            self.best.look(self.trainer, self._save_generator)
+
+    def _save_generator(self, name: str) -> None:
+        trainer, game = self.trainer, self.trainer.game
+        path, image_range = self.folder / name, trainer.image_range
+        save_generator(trainer.sampler, game.latent, image_range, path, game.conditioning)
 
     def _draw(self, path: Path) -> None:
         save_grid(self.trainer.sample(_GRID, seed=0), self.trainer.image_range, path)

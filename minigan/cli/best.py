@@ -1,0 +1,65 @@
+"""``minigan train --best METRIC``: the best generator of a run so far, kept beside the last."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+from .. import metrics
+from ..data import Images
+from ..files import write_text
+from ..gan import Trainer
+from ..metrics import METRICS, Source
+from .evaluate import classifier_of, in_unit_range, some
+from .folder import RunFolder
+from .words import unknown
+
+_SAMPLES = 1000  # and as many real images, at most
+_TOLD = ("metric", "value", "real_value", "better", "source", "protocol")
+
+
+class Best:
+    """Judges the samples of a run from time to time by ``metric``, and remembers the best ones.
+
+    ``best.npz`` is that generator, like ``generator.npz``, and ``best.json`` tells its figure.
+    Training is not changed by it. Features are a classifier's, if there is the file of one, or the
+    pixels. Raises ``ValueError`` for a metric that is unknown, or can't be had from them.
+    """
+
+    def __init__(
+        self, folder: RunFolder, metric: str, classifier: str | None, images: Images
+    ) -> None:
+        if metric not in METRICS:
+            raise unknown("metric", metric, METRICS)
+        self.folder, self.metric = folder, metric
+        self.source: Source = (
+            metrics.PIXELS if classifier is None else classifier_of(classifier, images.shape)
+        )
+        if METRICS[metric].sees == "probabilities" and self.source.probabilities is None:
+            raise ValueError(
+                f"best: {metric} needs class probabilities; name a classifier with --classifier "
+                "(minigan train-classifier makes one)"
+            )
+        self.real = some(images, _SAMPLES).batch(slice(None))
+
+    def look(self, trainer: Trainer, save: Callable[[str], None]) -> None:
+        """Judge as many samples; ``save`` the generator, by that name, if they are the best."""
+        fake = in_unit_range(trainer.sample(len(self.real)), trainer.image_range)
+        (found,) = metrics.evaluate(
+            real=self.real, fake=fake, source=self.source, metrics=[self.metric]
+        )
+        new, old = found._asdict(), self.folder.read_best()
+        same = old is not None and all(old[name] == new[name] for name in ("metric", "source"))
+        if _badness(new) < (_badness(old) if old is not None and same else math.inf):
+            save("best.npz")
+            told = {"step": trainer.step_count, **{name: new[name] for name in _TOLD}}
+            write_text(self.folder.best, json.dumps(told, indent=2) + "\n")
+
+
+def _badness(found: dict[str, Any]) -> float:
+    """What to make small; NaN is worse than all else, as it is not less."""
+    if found["better"] == "as real":
+        return abs(found["value"] - found["real_value"])
+    return -found["value"] if found["better"] == "higher" else found["value"]

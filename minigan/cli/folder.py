@@ -45,8 +45,14 @@ _FILES = (
     "findings.jsonl",
     *(f"explain/{name}" for name in EXPLAINED),
 )
-_OF_BEST: dict[str, type] = {"step": int, "metric": str, "source": str, "better": str}
-_OF_BEST |= {"value": float, "real_value": float}
+_OF_BEST = {
+    "step": int,
+    "metric": str,
+    "source": str,
+    "better": str,
+    "value": float,
+    "real_value": float,
+}
 _ALWAYS = Report._fields[:5]  # what logs have had from the first
 _PICTURES = "step-*.png"
 _TEMPORARY = ".minigan-*.tmp"  # what a kill within files.write_atomically leaves

@@ -192,6 +192,7 @@ def read_config(path: Path) -> Config:
     try:
         if values.pop("format", None) != FORMAT:
             raise ValueError(f"it has another format, wanted {FORMAT!r}")
+        values = dict.fromkeys(("best", "classifier")) | values  # which runs had not from the first
         _check_keys(values, {field.name for field in dataclasses.fields(Config)})
         like = {**dict.fromkeys(values, ""), "settings": {}, **_WHOLE}
         _check_values(values, like | dict.fromkeys(("data", "best", "classifier")))

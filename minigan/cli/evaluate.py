@@ -21,6 +21,7 @@ from ..recipes.digits import HELD_OUT
 from .config import Config, recipe_named, with_images
 from .folder import RunFolder
 from .inspect import existing
+from .recognised import recognised
 from .words import unknown
 
 _MOST = 10_000  # samples, unless more are asked for
@@ -113,29 +114,11 @@ def evaluate(asked: argparse.Namespace) -> int:
         source=source,
         metrics=names or _possible(source),
     )
-    if not names and saved.conditioning is not None and source.probabilities is not None:
-        labels = saved.conditioning.chosen(None, count)
+    if not names:
         others = some(real if held_out is None else held_out, count)
-        results.append(_asked(source, fake, labels, others))
+        results += recognised(folder, saved, source, fake, others, asked.seed)
     print(_as_json(results) if asked.json else "\n".join(_table(results)))
     return 0
-
-
-def _asked(source: Source, fake: Any, labels: Any, real: Images) -> Result:
-    """The share of samples, and of real images, that are taken for what they should be."""
-    value = _share(source, fake, labels)
-    real_value = _share(source, real.batch(slice(None)), real.labels)
-    samples, real_samples = (len(fake), len(fake)), (len(real), len(real))
-    return Result(
-        "asked_class", value, real_value, math.nan, 1, samples, real_samples, "real, held out",
-        source.name, "top class", "higher",
-    )  # fmt: skip
-
-
-def _share(source: Source, images: Any, labels: Any) -> float:
-    if labels is None or source.probabilities is None:
-        return math.nan
-    return float((source.probabilities(images).argmax(1) == labels).mean())
 
 
 def _known(text: str | None) -> list[str]:

@@ -17,6 +17,12 @@ from .latent import Latent, noise_for
 AT_A_TIME = 64
 
 
+def noise(latent: Latent, count: int, seed: int = 0) -> np.ndarray:
+    """What ``sample`` makes ``count`` images of: the latent vectors (count, size) of that seed."""
+    streams = (Stream(seed, "sampling", i) for i in range(-(-count // AT_A_TIME)))
+    return np.concatenate([latent.draw(AT_A_TIME, stream) for stream in streams])[:count]
+
+
 def sample(
     generator: Module,
     latent: Latent,

@@ -14,6 +14,7 @@ from minigan.metrics import METRICS, Estimate, Metric
 
 Command = Callable[..., Any]
 OFTEN = ["--set", "save_every=1", "--set", "log_every=1", "--set", "sample_every=9", "--quiet"]
+BEST_OPTIONS = {"best", "classifier"}
 FIGURES = {0: 4.0, 1: 2.0, 2: 3.0, 3: 2.0, 4: 5.0}  # by step
 
 
@@ -125,3 +126,14 @@ def test_what_can_not_be_had_is_said_before_a_file_is_written(
 def test_there_must_be_one_to_evaluate(command: Command, finished: Path) -> None:
     result = command("evaluate", finished, "--best")
     assert result.status == 2 and "train with --best METRIC" in result.err
+
+
+def test_a_run_from_before_there_was_a_best_goes_on(
+    train: Command, command: Command, tmp_path: Path
+) -> None:
+    assert train("--steps", 1, "--out", "run", *OFTEN).status == 0
+    config = tmp_path / "run" / "config.json"
+    values = json.loads(config.read_text())
+    config.write_text(json.dumps({k: v for k, v in values.items() if k not in BEST_OPTIONS}))
+    assert command("train", "--resume", "--steps", 2, "--out", "run", "--quiet").status == 0
+    assert BEST_OPTIONS <= json.loads(config.read_text()).keys()

@@ -11,11 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minigan import metrics
+from minigan import metrics, nn
 from minigan.cli import evaluate as module
 from minigan.cli import main
+from minigan.cli.recognised import purity
 from minigan.data import digits, mnist
 from minigan.gan import load_generator
+from minigan.gan.heads import MODULES
+from minigan.gan.sampling import noise
+from minigan.random import Stream
 
 Command = Callable[..., Any]
 
@@ -183,11 +187,7 @@ def test_a_conditional_run_is_asked_for_every_class(
     command: Command, tmp_path: Path, mnist_folder: Path
 ) -> None:
     run, judge = tmp_path / "run", tmp_path / "judge.npz"
-    done = command(
-        "train", "conditional", "--steps", 2, "--batch", 8, "--set", "width=0.05", "--data",
-        mnist_folder, "--out", run, "--quiet",
-    )  # fmt: skip
-    assert done.status == 0
+    train_tiny(command, "conditional", mnist_folder, run, 8)
     command("train-classifier", "mnist", "--data", mnist_folder, "--out", judge, "--quiet")
     result = command("evaluate", run, "--classifier", judge, "--json", "--quiet")
     last = json.loads(result.out)[-1]
@@ -199,3 +199,50 @@ def test_a_conditional_run_is_asked_for_every_class(
     made = load_generator(run / "generator.npz").sample(40)
     share = (saved.probabilities(made).argmax(axis=1) == np.arange(40) % 10).mean()
     assert last["value"] == share
+
+
+def train_tiny(command: Command, recipe: str, folder: Path, run: Path, batch: int) -> None:
+    """Two steps of a narrow network, on the pictures in ``folder``."""
+    done = command(
+        "train", recipe, "--steps", 2, "--batch", batch, "--set", "width=0.05", "--data",
+        folder, "--out", run, "--quiet",
+    )  # fmt: skip
+    assert done.status == 0, done.err
+
+
+def test_a_discriminator_with_classes_is_asked_for_those_of_real_images(
+    command: Command, tmp_path: Path, mnist_folder: Path
+) -> None:
+    run = tmp_path / "run"
+    train_tiny(command, "semi-supervised", mnist_folder, run, 8)
+    last = json.loads(command("evaluate", run, "--json", "--quiet").out)[-1]
+    assert (last["metric"], last["samples"]) == ("named_class", [40, 0])
+    test = mnist(mnist_folder, "test")
+    judge = nn.load(run / "discriminator.npz", custom=MODULES)
+    with nn.training(False):
+        named = judge(test.batch(slice(None))).class_logits.numpy().argmax(axis=1)
+    order = Stream(0, "evaluation").permutation(40)
+    assert last["value"] == (named[order] == test.labels[order]).mean()
+
+
+def test_codes_are_compared_with_classes(
+    command: Command, tmp_path: Path, mnist_folder: Path
+) -> None:
+    run, judge = tmp_path / "run", tmp_path / "judge.npz"
+    train_tiny(command, "infogan", mnist_folder, run, 8)
+    command("train-classifier", "mnist", "--data", mnist_folder, "--out", judge, "--quiet")
+    result = command("evaluate", run, "--classifier", judge, "--json", "--quiet", "-n", 70)
+    last = json.loads(result.out)[-1]
+    assert last["metric"] == "class_of_code"
+    saved = load_generator(run / "generator.npz")
+    drawn = noise(saved.latent, 70)
+    with nn.training(False):  # these are what the samples are made of
+        assert np.array_equal(saved.generator(drawn[:64]).numpy(), saved.sample(70)[:64])
+    found = metrics.load_classifier(judge).probabilities(saved.sample(70)).argmax(axis=1)
+    codes = drawn[:, 62:72].argmax(axis=1)
+    best = [np.bincount(found[codes == code]).max() for code in np.unique(codes)]
+    assert last["value"] == sum(best) / 70
+
+
+def test_purity_is_the_share_of_the_commonest_class_of_each_code() -> None:
+    assert purity(np.array([0, 0, 0, 2, 2]), np.array([7, 7, 1, 0, 3])) == 3 / 5

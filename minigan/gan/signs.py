@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from ..backend import Array, array_module
-from ..nn import Module, ReLU, training, watch
+from ..nn import Embedding, Module, ReLU, training, watch
 from ..nn.context import watcher_in_force
 from ..tensor import Tensor, no_grad
 from .cures import DISCRIMINATOR, GENERATOR
@@ -31,9 +31,17 @@ class Subject:
 
     def __init__(self, game: Game, players: Players) -> None:
         self.game, self.players = game, players
+        tables = {  # labels look up a row; that is no layer which gradients pass through
+            id(module.weight)
+            for player in PLAYERS
+            for _, module in getattr(game, player).named_modules()
+            if isinstance(module, Embedding)
+        }
         self.matrices = {
             player: {
-                name: p for name, p in getattr(players, player).parameters.items() if p.ndim > 1
+                name: p
+                for name, p in getattr(players, player).parameters.items()
+                if p.ndim > 1 and id(p) not in tables
             }
             for player in PLAYERS
         }

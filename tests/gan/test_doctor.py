@@ -14,7 +14,7 @@ import minigan as mg
 from benchmarks.doctor import FAULTS, KNOWN, RECIPES, UNKNOWN, Swapped, found
 from minigan import nn, recipes
 from minigan.errors import HealthWarning, NonFiniteError
-from minigan.gan import LOSSES, R1, Batch, Game, GradientPenalty, Normal, Output, Trainer
+from minigan.gan import LOSSES, R1, Batch, Game, GradientPenalty, Labels, Normal, Output, Trainer
 from minigan.gan.doctor import EVERY
 from minigan.gan.losses import loss_named
 from minigan.gan.signs import Facts, _nearest
@@ -179,6 +179,18 @@ def test_signs_of_a_step_are_what_they_are_defined_as():
             leverage = length([gap]) / 0.01 * length([after[name]])
             path = name.removeprefix(f"{player}.")
             assert seen.leverage[player][path] == pytest.approx(leverage, rel=1e-3)
+
+
+def test_tables_that_start_from_zero_are_no_layers_that_get_nothing():
+    """β of a conditional batch norm is small for long, and the next layer's gradient is not."""
+    told = [nn.Dense(32), nn.ConditionalBatchNorm(2), nn.ReLU(), *networks()[0].layers[1:]]
+    game = Game(
+        nn.Sequential(*told), networks()[1], latent=Normal(3), conditioning=Labels(2, False)
+    )
+    run = Trainer(game, optimizers=SGD(3e-3))
+    for _ in range(6 * EVERY):
+        run.step((pictures(8), np.arange(8) % 2))  # warnings are errors here
+    assert all("beta" not in name for name in run.doctor._seen[-1].leverage["generator"])
 
 
 def test_units_that_fire_for_some_image_are_not_dead():

@@ -233,8 +233,11 @@ class Module:
 
     def first_parameter(self) -> Parameter | None:
         """The first one found, trained or not: its dtype and device are those of all, as a rule."""
-        inside = (value for _, module in self.named_modules() for _, value in module.children())
-        return next((value for value in inside if isinstance(value, Parameter)), None)
+        for _, value in self.children():
+            found = value if isinstance(value, Parameter) else value.first_parameter()
+            if found is not None:
+                return found
+        return None
 
     # State
 

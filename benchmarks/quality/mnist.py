@@ -2,7 +2,7 @@
 
 The protocol of TF-GAN's tutorial, with our own classifier, so that only the ratio of the two scores
 can be compared. Theirs, in 4,000 steps of 32: 0.71, 0.79, 0.88 and 0.91 after 500, 1,000, 2,000 and
-4,000.
+4,000. Ours is told the digit, with which a generator gets further; ``--recipe`` names others.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LEAST_MEAN, LEAST, LEAST_ASKED = 0.95, 0.90, 0.98
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--recipe", nargs="+", default=["wgan-gp", "projection"])
+    parser.add_argument("--recipe", nargs="+", default=["projection"])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--batch", type=int, default=64)
@@ -69,14 +69,14 @@ def _run(
     settings = {**recipe.SETTINGS, **changes}
     images = recipe.load_data(settings, arguments.data)
     trainer = recipe.make_trainer(settings, images.shape, seed, "cpu")
-    start = time.perf_counter()
+    start = time.process_time()
     trainer.fit(images, arguments.steps, arguments.batch)
-    minutes = (time.perf_counter() - start) / 60
+    minutes = (time.process_time() - start) / 60
     low, high = trainer.image_range
     made = 2 * (trainer.sample(SAMPLES) - low) / (high - low) - 1
     probabilities = judge.probabilities(made)
     ratio = metrics.classifier_score(probabilities).value / real
-    protocol = f"{arguments.steps:,} steps of {arguments.batch}, {minutes:.1f} min"
+    protocol = f"{arguments.steps:,} steps of {arguments.batch}, {minutes:.1f} min of processor time"
     yield Figure(f"{name}, seed {seed}: ratio", ratio, LEAST, protocol=protocol)
     if trainer.game.conditioning is not None:
         asked = trainer.game.conditioning.chosen(None, SAMPLES)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..gan import Game, Normal, Trainer, WeightClipping
-from ..optim import RMSprop
+from ..gan import Cure, Game, Normal, Trainer, WeightClipping
+from ..optim import Optimizer, RMSprop
 from .dcgan_mnist import load_data as load_data
 from .networks import discriminator, generator, scaled
 
@@ -24,17 +24,30 @@ def make_trainer(
     settings: dict[str, Any], shape: tuple[int, int, int], seed: int, device: str
 ) -> Trainer:
     """Five critic steps to one, RMSprop, every weight of the critic within ±clip."""
+    cure = WeightClipping(settings["clip"])
+    return critic_trainer(settings, shape, seed, device, RMSprop(settings["lr"]), cure)
+
+
+def critic_trainer(
+    settings: dict[str, Any],
+    shape: tuple[int, int, int],
+    seed: int,
+    device: str,
+    optimizer: Optimizer,
+    cure: Cure,
+) -> Trainer:
+    """DCGAN's networks without batch norm in the critic, which ``cure`` keeps from being steep."""
     game = Game(
         generator(shape, scaled(settings["width"], 256, 128)),
         discriminator(scaled(settings["width"], 64, 128)),
         "wasserstein",
         Normal(100),
-        cures=[WeightClipping(settings["clip"])],
+        cures=[cure],
     )
     return Trainer(
         game,
         seed=seed,
-        optimizers=RMSprop(settings["lr"]),
+        optimizers=optimizer,
         discriminator_steps=settings["critic_steps"],
         average=settings["average"],
         device=device,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..gan import Game, GradientPenalty, Normal, Trainer
+from ..gan import GradientPenalty, Trainer
 from ..optim import Adam
 from .dcgan_mnist import load_data as load_data
-from .networks import discriminator, generator, scaled
+from .wgan import critic_trainer
 
 SETTINGS: dict[str, Any] = {
     "steps": 4000,
@@ -24,18 +24,5 @@ def make_trainer(
     settings: dict[str, Any], shape: tuple[int, int, int], seed: int, device: str
 ) -> Trainer:
     """Five critic steps to one, Adam without momentum, no batch norm in the critic."""
-    game = Game(
-        generator(shape, scaled(settings["width"], 256, 128)),
-        discriminator(scaled(settings["width"], 64, 128)),
-        "wasserstein",
-        Normal(100),
-        cures=[GradientPenalty(settings["penalty"])],
-    )
-    return Trainer(
-        game,
-        seed=seed,
-        optimizers=Adam(settings["lr"], beta1=0.0, beta2=0.9),
-        discriminator_steps=settings["critic_steps"],
-        average=settings["average"],
-        device=device,
-    )
+    adam = Adam(settings["lr"], beta1=0.0, beta2=0.9)
+    return critic_trainer(settings, shape, seed, device, adam, GradientPenalty(settings["penalty"]))

@@ -76,7 +76,9 @@ def _run(
     made = 2 * (trainer.sample(SAMPLES) - low) / (high - low) - 1
     probabilities = judge.probabilities(made)
     ratio = metrics.classifier_score(probabilities).value / real
-    protocol = f"{arguments.steps:,} steps of {arguments.batch}, {minutes:.1f} min of processor time"
+    protocol = (
+        f"{arguments.steps:,} steps of {arguments.batch}, {minutes:.1f} min of processor time"
+    )
     yield Figure(f"{name}, seed {seed}: ratio", ratio, LEAST, protocol=protocol)
     if trainer.game.conditioning is not None:
         asked = trainer.game.conditioning.chosen(None, SAMPLES)

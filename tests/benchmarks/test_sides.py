@@ -45,8 +45,8 @@ def test_processor_time_is_another_clock(worker):
 def test_growth_is_what_steps_hold_at_most(worker):
     worker.build(ring(batch=8), "fast way")
     worker.times(4)
-    # Two arrays of 16 MB live while a step replaces one by the other.
-    assert 32 <= worker.growth() / 2**20 < 40
+    # Two arrays of 16 MB live while a step replaces one by the other; other pages come and go.
+    assert 31 < worker.growth() / 2**20 < 40
 
 
 def test_an_error_over_there_is_one_here_and_the_worker_lives_on(worker):

@@ -117,9 +117,7 @@ def _build(network: Module, shape: tuple[int, ...], labels: Any, seed: int, pref
     if labels is None:
         network.build((None, *shape), seed=seed, prefix=prefix)
     else:
-        own = next((m.dtype for _, m in network.named_modules() if hasattr(m, "dtype")), "float32")
-        like = np.zeros((1, *shape), own), labels
-        network.build((None, *shape), (None,), seed=seed, prefix=prefix, like=like)
+        network.build((None, *shape), (None,), seed=seed, prefix=prefix, like=(None, labels))
 
 
 def _range_of(generator: Module) -> Range | None:

@@ -126,13 +126,13 @@ class Module:
     def trial_inputs(
         self, shapes: tuple[InputShape, ...], like: tuple[Any, ...] | None = None
     ) -> list[np.ndarray]:
-        """Zeros for a batch of one, of the dtypes of ``like``, of earlier inputs or its own."""
+        """Zeros for a batch of one, of the dtypes of ``like`` (None for its own), or of earlier inputs."""
         own = next((m.dtype for _, m in self.named_modules() if hasattr(m, "dtype")), "float32")
         if like is None:
             others = ["int64" if self.takes_condition else None] * len(shapes)
             dtypes = [known or own for known in (self._dtypes or (self.input_dtype, *others))]
         else:
-            dtypes = [as_array(x).dtype for x in like]
+            dtypes = [own if x is None else as_array(x).dtype for x in like]
         return [
             np.zeros((1, *(1 if n is None else n for n in shape[1:])), dtype)
             for shape, dtype in zip(shapes, dtypes, strict=False)

@@ -126,7 +126,7 @@ class Module:
     def trial_inputs(
         self, shapes: tuple[InputShape, ...], like: tuple[Any, ...] | None = None
     ) -> list[np.ndarray]:
-        """Zeros for a batch of one, of the dtypes of ``like`` (None for its own), or of earlier inputs."""
+        """Zeros for a batch of one: of ``like``'s dtypes, of earlier inputs', or (None) its own."""
         own = next((m.dtype for _, m in self.named_modules() if hasattr(m, "dtype")), "float32")
         if like is None:
             others = ["int64" if self.takes_condition else None] * len(shapes)

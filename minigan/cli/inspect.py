@@ -12,6 +12,7 @@ import numpy as np
 from .. import nn
 from ..files import Entry, FileError, load_arrays, read_header, save_arrays, write_atomically
 from ..gan import SavedGenerator, load_generator
+from ..gan.heads import MODULES
 from ..gan.trainer import FORMAT as TRAINER
 from ..nn.files import FORMAT as MODULE
 from ..nn.files import rebuild
@@ -121,7 +122,7 @@ def _steps_done(state: Path) -> int:
 def _of_file(path: Path) -> list[str]:
     header, entries = read_header(path)
     if header["format"] == MODULE:
-        module = nn.load(path)
+        module = nn.load(path, MODULES)
         lines = []
         if "latent" in nn.read_notes(path):
             saved = load_generator(path)
@@ -140,7 +141,7 @@ def _of_file(path: Path) -> list[str]:
 def _rebuilt(header: Mapping[str, Any], name: str, path: Path) -> str:
     if not isinstance(header.get(name), dict):
         raise FileError(f"{path}: its header has no {name}")
-    return rebuild(header[name], source=str(path)).summary()
+    return rebuild(header[name], MODULES, str(path)).summary()
 
 
 def _arrays(entries: Mapping[str, Entry]) -> list[str]:

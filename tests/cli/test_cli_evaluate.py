@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,21 +28,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Classifiers that learn for a moment."""
     small = {name: module._Kind(4, 30) for name in module._KINDS}
     monkeypatch.setattr(module, "_KINDS", small)
-
-
-@pytest.fixture
-def mnist_folder(tmp_path: Path) -> Path:
-    """A data set in MNIST's form: 80 and 40 pictures, each as bright as its label says."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for part, count in (("train", 80), ("t10k", 40)):
-        labels = rng.permutation(np.arange(count) % 10).astype(np.uint8)
-        pixels = rng.integers(0, 20, (count, 28, 28)) + 20 * labels[:, None, None]
-        for array, kind in ((pixels.astype(np.uint8), "images-idx3"), (labels, "labels-idx1")):
-            head = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
-            (folder / f"{part}-{kind}-ubyte").write_bytes(head + array.tobytes())
-    return folder
 
 
 def rows(out: str) -> dict[str, str]:
@@ -184,10 +168,10 @@ def test_a_classifier_of_other_images_is_refused(
 
 
 def test_a_conditional_run_is_asked_for_every_class(
-    command: Command, tmp_path: Path, mnist_folder: Path
+    command: Command, train_tiny: Command, tmp_path: Path, mnist_folder: Path
 ) -> None:
     run, judge = tmp_path / "run", tmp_path / "judge.npz"
-    train_tiny(command, "conditional", mnist_folder, run, 8)
+    train_tiny("conditional", run)
     command("train-classifier", "mnist", "--data", mnist_folder, "--out", judge, "--quiet")
     result = command("evaluate", run, "--classifier", judge, "--json", "--quiet")
     last = json.loads(result.out)[-1]
@@ -201,20 +185,11 @@ def test_a_conditional_run_is_asked_for_every_class(
     assert last["value"] == share
 
 
-def train_tiny(command: Command, recipe: str, folder: Path, run: Path, batch: int) -> None:
-    """Two steps of a narrow network, on the pictures in ``folder``."""
-    done = command(
-        "train", recipe, "--steps", 2, "--batch", batch, "--set", "width=0.05", "--data",
-        folder, "--out", run, "--quiet",
-    )  # fmt: skip
-    assert done.status == 0, done.err
-
-
 def test_a_discriminator_with_classes_is_asked_for_those_of_real_images(
-    command: Command, tmp_path: Path, mnist_folder: Path
+    command: Command, train_tiny: Command, tmp_path: Path, mnist_folder: Path
 ) -> None:
     run = tmp_path / "run"
-    train_tiny(command, "semi-supervised", mnist_folder, run, 8)
+    train_tiny("semi-supervised", run)
     last = json.loads(command("evaluate", run, "--json", "--quiet").out)[-1]
     assert (last["metric"], last["samples"]) == ("named_class", [40, 0])
     test = mnist(mnist_folder, "test")
@@ -226,10 +201,10 @@ def test_a_discriminator_with_classes_is_asked_for_those_of_real_images(
 
 
 def test_codes_are_compared_with_classes(
-    command: Command, tmp_path: Path, mnist_folder: Path
+    command: Command, train_tiny: Command, tmp_path: Path, mnist_folder: Path
 ) -> None:
     run, judge = tmp_path / "run", tmp_path / "judge.npz"
-    train_tiny(command, "infogan", mnist_folder, run, 8)
+    train_tiny("infogan", run)
     command("train-classifier", "mnist", "--data", mnist_folder, "--out", judge, "--quiet")
     result = command("evaluate", run, "--classifier", judge, "--json", "--quiet", "-n", 70)
     last = json.loads(result.out)[-1]

@@ -15,6 +15,7 @@ from minigan.cli.pictures import grid
 from minigan.recipes import RECIPES
 
 Command = Callable[..., Any]
+OF_OTHER_DATA = {"digits", "dcgan-color", "dcgan64", "upsampling"}
 
 
 def test_a_grid_beside_the_run(command: Command, copied: Path) -> None:
@@ -158,3 +159,16 @@ def test_recipes(command: Command) -> None:
             assert f"{key}={word}" in shown
             assert [key, word] in [line.split() for line in one.splitlines()]
         assert "log_every" in one
+
+
+@pytest.mark.parametrize("recipe", [name for name in RECIPES if name not in OF_OTHER_DATA])
+def test_what_any_recipe_leaves_can_be_told_and_sampled(
+    command: Command, train_tiny: Command, tmp_path: Path, recipe: str
+) -> None:
+    run = tmp_path / "run"
+    train_tiny(recipe, run)
+    for source in (run, run / "state.npz", run / "discriminator.npz"):
+        result = command("info", source)
+        assert result.status == 0, result.err
+    assert command("sample", run, "-n", 2, "-o", "two.npy").status == 0
+    assert command("evaluate", run, "-n", 8, "--quiet").status == 0

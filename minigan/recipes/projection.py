@@ -25,6 +25,7 @@ SETTINGS: dict[str, Any] = {
     "batch": 64,
     "width": 0.5,  # 1 is DCGAN's
     "lr": 1e-3,
+    "discriminator_lr": 2e-3,
     "average": 0.999,
 }
 CLASSES = 10
@@ -52,7 +53,7 @@ def make_trainer(
 ) -> Trainer:
     """Hinge loss, spectral normalisation in the discriminator, Adam without momentum.
 
-    Its rate is high, as the discriminator's slope is bounded, and falls to nothing in the end.
+    The rates are high, as the discriminator's slope is bounded, and fall to nothing in the end.
     """
     game = Game(
         generator(shape, scaled(settings["width"], 256, 128)),
@@ -63,5 +64,14 @@ def make_trainer(
         Normal(100),
         conditioning=Labels(CLASSES),
     )
-    adam = Adam(Linear(settings["lr"], 0.0, settings["steps"]), beta1=0.0, beta2=0.9)
-    return Trainer(game, seed=seed, optimizers=adam, average=settings["average"], device=device)
+    generator_adam, discriminator_adam = (
+        Adam(Linear(settings[name], 0.0, settings["steps"]), beta1=0.0, beta2=0.9)
+        for name in ("lr", "discriminator_lr")
+    )
+    return Trainer(
+        game,
+        seed=seed,
+        optimizers=(generator_adam, discriminator_adam),
+        average=settings["average"],
+        device=device,
+    )

@@ -20,7 +20,7 @@ import math
 import sys
 from typing import NamedTuple
 
-COMMANDS = ("dirac", "metrics", "mnist", "digits", "judge")
+COMMANDS = ("dirac", "metrics", "ring", "grid", "mnist", "digits", "judge")
 """Each a module of this package."""
 
 

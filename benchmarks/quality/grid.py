@@ -25,7 +25,7 @@ TASK = mixtures.Task(
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    mixtures.add_arguments(parser, steps=14_000)
+    mixtures.add_arguments(parser, steps=15_000)
 
 
 def run(arguments: argparse.Namespace) -> Iterator[Figure]:

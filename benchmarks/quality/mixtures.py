@@ -5,8 +5,8 @@ seed, means over the seeds 0, 1, …. One recipe plays both, in coordinates whos
 
 Both networks see their input through fixed waves (Tancik et al., 2020, "Fourier features let
 networks learn high frequency functions in low dimensional domains"). Noise on real and generated
-points (``InstanceNoise``) starts where modes just blur into their neighbours and falls to the size
-of a mode, so that points find their mode before they find their place in it. R1 holds the
+points (``InstanceNoise``) starts where modes just blur into their neighbours and falls below the
+size of a mode, so that points find their mode before they find their place in it. R1 holds the
 discriminator's slope, with γ in proportion to the noise's variance, which makes it the same at
 every scale.
 """
@@ -37,6 +37,9 @@ from .metrics import exact_samples
 SAMPLES, BATCH = 2500, 256
 MOST_SECONDS = 180
 WAVES, WIDTH, GENERATOR_DEPTH, DISCRIMINATOR_DEPTH = 32, 128, 4, 3
+FIRST_NOISE, LAST_NOISE = 0.3, 0.6
+"""Of the gap between neighbouring modes, and of a mode's deviation."""
+STRENGTH = 4.0
 NET = (
     f"z N(0, I₂); G {WAVES} waves, {GENERATOR_DEPTH} × {WIDTH} ReLU; "
     f"D {WAVES} waves, {DISCRIMINATOR_DEPTH} × {WIDTH} leaky ReLU"
@@ -75,6 +78,12 @@ class Task(NamedTuple):
     def scale(self) -> float:
         """By which the networks see the plane smaller: the largest coordinate becomes 1."""
         return float(1 / abs(self.mixture.centres).max())
+
+    @property
+    def gap(self) -> float:
+        """Between neighbouring modes."""
+        first, *others = self.mixture.centres
+        return float(np.linalg.norm(others - first, axis=1).min())
 
 
 class Waves(Module):
@@ -141,25 +150,18 @@ class HeldThenFalling(NamedTuple):
         return self.first * (self.last / self.first) ** done
 
 
-class Recipe(NamedTuple):
-    """How a game is played: ``noise`` falls from its first to its last deviation; none if plain."""
-
-    generator_rate: float = 2e-3
-    discriminator_rate: float = 1e-3
-    noise: tuple[float, float] | None = (0.15, 0.01)
-    strength: float = 2.0
-
-    def trainer(self, seed: int, steps: int) -> Trainer:
-        """A trainer whose learning rates and noise are made for that many steps."""
-        cures = [] if self.noise is None else [Falling(*self.noise, 4 * steps // 5, self.strength)]
-        game = Game(*networks(), "non_saturating", Normal(2), (-2, 2), cures=cures)
-        rates = self.generator_rate, self.discriminator_rate
-        generator, discriminator = (
-            Adam(HeldThenFalling(rate, 0.02 * rate, steps, 0.4), beta1=0.0, beta2=0.99)
-            for rate in rates
-        )
-        optimizers = generator, discriminator
-        return Trainer(game, seed=seed, optimizers=optimizers, average=0.995, doctor=False)
+def trainer_for(task: Task, seed: int, steps: int, cured: bool = True) -> Trainer:
+    """A trainer whose learning rates, and noise if there is any, fall within ``steps``."""
+    noise = FIRST_NOISE * task.gap, LAST_NOISE * task.mixture.std
+    first, last = (task.scale * deviation for deviation in noise)
+    cures = [Falling(first, last, 3 * steps // 4, STRENGTH)] if cured else []
+    game = Game(*networks(), "non_saturating", Normal(2), (-2, 2), cures=cures)
+    generator, discriminator = (
+        Adam(HeldThenFalling(rate, 0.02 * rate, steps, 0.3), beta1=0.0, beta2=0.99)
+        for rate in (1.5e-3, 1e-3)
+    )
+    optimizers = generator, discriminator
+    return Trainer(game, seed=seed, optimizers=optimizers, average=0.999, doctor=False)
 
 
 def batches(task: Task, seed: int) -> Iterator[np.ndarray]:
@@ -186,14 +188,15 @@ def judged(points: np.ndarray, mixture: Mixture) -> Row:
     return Row(*mixture_modes(points, mixture), spread(points, mixture))
 
 
-def trained(task: Task, recipe: Recipe, seed: int, steps: int, about: str) -> tuple[Row, float]:
+def trained(task: Task, seed: int, steps: int, cured: bool = True) -> tuple[Row, float]:
     """One generator's row and the processor seconds that its training took."""
-    trainer = recipe.trainer(seed, steps)
+    trainer = trainer_for(task, seed, steps, cured)
     start = time.process_time()
     trainer.fit(batches(task, seed), steps)
     seconds = time.process_time() - start
     row = judged(trainer.sample(SAMPLES).reshape(SAMPLES, 2) / task.scale, task.mixture)
     found = ", ".join(f"{name} {value:.4g}" for name, value in row._asdict().items())
+    about = "minigan" if cured else "plain GAN"
     note(f"{task.name}, {about}, seed {seed}: {found}, {seconds:.0f} s of processor time")
     return row, seconds
 
@@ -226,14 +229,13 @@ def run(task: Task, arguments: argparse.Namespace) -> Iterator[Figure]:
     exact = [judged(task.mixture.sample(SAMPLES, s), task.mixture) for s in range(10)]
     yield from list(figures(f"{task.name}, exact", exact, "seeds 0 to 9"))[3:]
     game = f"{arguments.steps:,} steps of {BATCH}; {NET}"
-    plain = Recipe(noise=None)
     seeds = arguments.plain_seeds
-    rows = [trained(task, plain, s, arguments.steps, "plain")[0] for s in range(seeds)]
+    rows = [trained(task, s, arguments.steps, cured=False)[0] for s in range(seeds)]
     if rows:
         protocol = f"{_seeds(seeds)}; non-saturating without cures, {game}"
         yield from figures(f"{task.name}, plain GAN", rows, protocol, published=task.gan)
     protocol = f"{_seeds(arguments.seeds)}; non-saturating, falling noise and R1, {game}"
-    found = [trained(task, Recipe(), s, arguments.steps, "minigan") for s in range(arguments.seeds)]
+    found = [trained(task, s, arguments.steps) for s in range(arguments.seeds)]
     title = f"{task.name}, minigan"
     rows = [row for row, _ in found]
     yield from figures(title, rows, protocol, task.bounds, task.pacgan)

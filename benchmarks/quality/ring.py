@@ -25,7 +25,7 @@ TASK = mixtures.Task(
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    mixtures.add_arguments(parser, steps=10_000)
+    mixtures.add_arguments(parser, steps=12_000)
 
 
 def run(arguments: argparse.Namespace) -> Iterator[Figure]:

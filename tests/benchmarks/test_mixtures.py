@@ -73,10 +73,11 @@ def test_noise_and_rate_fall_as_stated():
 
 
 def test_the_cure_is_r1_and_noise_of_that_strength():
-    """γ is the strength times the noise's variance: halfway 2·0.2²."""
-    trainer = mixtures.Recipe(noise=(0.4, 0.1)).trainer(seed=0, steps=125)
-    (cure,) = trainer.game.cures
-    assert cure == mixtures.Falling(0.4, 0.1, 100, mixtures.Recipe().strength)
+    """γ is the strength times the noise's variance: halfway 3·0.2²."""
+    trainer = mixtures.trainer_for(grid.TASK, seed=0, steps=400)
+    (planned,) = trainer.game.cures
+    assert planned == mixtures.Falling(0.3 * 0.5, 0.6 * 0.0125, 300, mixtures.STRENGTH)
+    cure = mixtures.Falling(0.4, 0.1, 100, 3.0)
     turn = SimpleNamespace(
         step=50,
         shown=(np.zeros((4, 1, 1, 2), "float32"),) * 2,
@@ -84,11 +85,11 @@ def test_the_cure_is_r1_and_noise_of_that_strength():
         judge=trainer.game.judge,
     )
     found = cure.discriminator(turn)
-    assert found.item() == pytest.approx(R1(cure.strength * 0.04).discriminator(turn).item())
+    assert found.item() == pytest.approx(R1(3 * 0.04).discriminator(turn).item())
     assert found.item() > 0
     noise = cure.show(np.zeros((2000, 1, 1, 2), "float32"), turn)
     assert noise.numpy().std() == pytest.approx(0.2, rel=0.05)
 
 
 def test_the_plain_game_has_no_cures():
-    assert mixtures.Recipe(noise=None).trainer(seed=0, steps=10).game.cures == ()
+    assert mixtures.trainer_for(ring.TASK, seed=0, steps=10, cured=False).game.cures == ()

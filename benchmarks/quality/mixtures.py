@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -31,7 +31,7 @@ from minigan.optim import Adam
 from minigan.random import Stream
 from minigan.tensor import Tensor, TensorLike
 
-from . import Figure, note
+from . import Figure, means, note
 from .metrics import exact_samples
 
 SAMPLES, BATCH = 2500, 256
@@ -201,22 +201,6 @@ def trained(task: Task, seed: int, steps: int, cured: bool = True) -> tuple[Row,
     return row, seconds
 
 
-def figures(
-    title: str,
-    rows: Sequence[Row],
-    protocol: str,
-    bounds: Sequence[tuple[float, float]] = ((-math.inf, math.inf),) * 4,
-    published: Sequence[str] = ("",) * 3,
-) -> Iterator[Figure]:
-    """The means of some generators' rows, with their standard errors if there are several."""
-    for i, name in enumerate(Row._fields):
-        values = [row[i] for row in rows]
-        error = float(np.std(values, ddof=1) / len(rows) ** 0.5) if len(rows) > 1 else None
-        about = f"{title}: {name.replace('_', ' ')}"
-        mean = float(np.mean(values))
-        yield Figure(about, mean, *bounds[i], (*published, "")[i], protocol, error)
-
-
 def add_arguments(parser: argparse.ArgumentParser, steps: int) -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--steps", type=int, default=steps, help=f"of {BATCH} points ({steps:,})")
@@ -227,18 +211,18 @@ def run(task: Task, arguments: argparse.Namespace) -> Iterator[Figure]:
     """The figures of an exact sampler, of a plain GAN, and of ours."""
     yield from exact_samples(task.name, task.mixture, task.exact_kl)
     exact = [judged(task.mixture.sample(SAMPLES, s), task.mixture) for s in range(10)]
-    yield from list(figures(f"{task.name}, exact", exact, "seeds 0 to 9"))[3:]
+    yield from list(means(f"{task.name}, exact", exact, "seeds 0 to 9"))[3:]
     game = f"{arguments.steps:,} steps of {BATCH}; {NET}"
     seeds = arguments.plain_seeds
     rows = [trained(task, s, arguments.steps, cured=False)[0] for s in range(seeds)]
     if rows:
         protocol = f"{_seeds(seeds)}; non-saturating without cures, {game}"
-        yield from figures(f"{task.name}, plain GAN", rows, protocol, published=task.gan)
+        yield from means(f"{task.name}, plain GAN", rows, protocol, published=task.gan)
     protocol = f"{_seeds(arguments.seeds)}; non-saturating, falling noise and R1, {game}"
     found = [trained(task, s, arguments.steps) for s in range(arguments.seeds)]
     title = f"{task.name}, minigan"
     rows = [row for row, _ in found]
-    yield from figures(title, rows, protocol, task.bounds, task.pacgan)
+    yield from means(title, rows, protocol, task.bounds, task.pacgan)
     slowest = max(seconds for _, seconds in found)
     about = f"{title}: most processor seconds a seed"
     yield Figure(about, slowest, most=MOST_SECONDS, protocol="all threads", digits=3)

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks.quality import grid, mixtures, ring
+from benchmarks.quality import grid, means, mixtures, ring
 from benchmarks.quality.__main__ import main
 from minigan.data.mixtures import Mixture
 from minigan.gan import R1
@@ -41,7 +41,7 @@ def test_a_command_trains_and_says_what_falls_short(name, capsys, tmp_path):
 def test_an_exact_sampler_is_within_all_bounds(module):
     task = module.TASK
     rows = [mixtures.judged(task.mixture.sample(2500, seed), task.mixture) for seed in range(10)]
-    found = list(mixtures.figures("exact", rows, "", task.bounds, task.pacgan))
+    found = list(means("exact", rows, "", task.bounds, task.pacgan))
     assert [figure.passed for figure in found] == [True] * 4, [str(figure) for figure in found]
     assert found[3].value == pytest.approx(0.974, abs=0.01)
 

@@ -37,8 +37,7 @@ from .metrics import exact_samples
 SAMPLES, BATCH = 2500, 256
 MOST_SECONDS = 180
 WAVES, WIDTH, GENERATOR_DEPTH, DISCRIMINATOR_DEPTH = 32, 128, 4, 3
-FIRST_NOISE, LAST_NOISE = 0.3, 0.6
-"""Of the gap between neighbouring modes, and of a mode's deviation."""
+FIRST_NOISE = 0.3  # of the gap between neighbouring modes
 STRENGTH = 4.0
 NET = (
     f"z N(0, I₂); G {WAVES} waves, {GENERATOR_DEPTH} × {WIDTH} ReLU; "
@@ -59,10 +58,12 @@ class Task(NamedTuple):
     """A mixture, what is asked of its samples, and what PacGAN's table 1 reports of it.
 
     ``exact_kl`` is an exact sampler's; ``gan`` and ``pacgan`` are rows in the paper's words.
+    ``last_noise`` is what the noise falls to, in deviations of a mode.
     """
 
     name: str
     mixture: Mixture
+    last_noise: float
     least_quality: float
     most_kl: float
     exact_kl: float
@@ -152,7 +153,7 @@ class HeldThenFalling(NamedTuple):
 
 def trainer_for(task: Task, seed: int, steps: int, cured: bool = True) -> Trainer:
     """A trainer whose learning rates, and noise if there is any, fall within ``steps``."""
-    noise = FIRST_NOISE * task.gap, LAST_NOISE * task.mixture.std
+    noise = FIRST_NOISE * task.gap, task.last_noise * task.mixture.std
     first, last = (task.scale * deviation for deviation in noise)
     cures = [Falling(first, last, 3 * steps // 4, STRENGTH)] if cured else []
     game = Game(*networks(), "non_saturating", Normal(2), (-2, 2), cures=cures)

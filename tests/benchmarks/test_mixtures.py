@@ -76,7 +76,7 @@ def test_the_cure_is_r1_and_noise_of_that_strength():
     """γ is the strength times the noise's variance: halfway 3·0.2²."""
     trainer = mixtures.trainer_for(grid.TASK, seed=0, steps=400)
     (planned,) = trainer.game.cures
-    assert planned == mixtures.Falling(0.3 * 0.5, 0.6 * 0.0125, 300, mixtures.STRENGTH)
+    assert planned == mixtures.Falling(0.3 * 0.5, 0.8 * 0.0125, 300, mixtures.STRENGTH)
     cure = mixtures.Falling(0.4, 0.1, 100, 3.0)
     turn = SimpleNamespace(
         step=50,

@@ -18,9 +18,12 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-COMMANDS = ("dirac", "metrics", "mnist", "digits", "judge")
+import numpy as np
+
+COMMANDS = ("dirac", "metrics", "ring", "grid", "stacked", "mnist", "digits", "judge")
 """Each a module of this package."""
 
 
@@ -80,6 +83,26 @@ class Figure(NamedTuple):
             key: None if isinstance(value, float) and not math.isfinite(value) else value
             for key, value in values.items()
         }
+
+
+def means(
+    title: str,
+    rows: Sequence[tuple[float, ...]],
+    protocol: str,
+    bounds: Sequence[tuple[float, float]] = (),
+    published: Sequence[str] = (),
+) -> Iterator[Figure]:
+    """The mean of each field of some runs' rows (``NamedTuple``), with its error if of several.
+
+    Of fields without bounds or published values none are shown.
+    """
+    for i, values in enumerate(zip(*rows, strict=True)):
+        name = rows[0]._fields[i].replace("_", " ")  # type: ignore[attr-defined]
+        error = float(np.std(values, ddof=1) / len(rows) ** 0.5) if len(rows) > 1 else None
+        least, most = bounds[i] if i < len(bounds) else (-math.inf, math.inf)
+        known = published[i] if i < len(published) else ""
+        mean = float(np.mean(values))
+        yield Figure(f"{title}: {name}", mean, least, most, known, protocol, error)
 
 
 def note(text: str) -> None:

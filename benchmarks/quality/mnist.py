@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> Iterator[Figure]:
     folder = arguments.data or find_mnist()
     test = mnist(folder, "test")
-    judge = _judge(arguments.classifier, folder)
+    judge = classifier_of(arguments.classifier, folder)
     yield Figure(
         "classifier: accuracy", judge.accuracy, 0.99, protocol=f"{len(test):,} test images"
     )
@@ -53,7 +53,8 @@ def run(arguments: argparse.Namespace) -> Iterator[Figure]:
         yield Figure(f"{name}: mean ratio", mean, LEAST_MEAN, math.inf, "0.91", protocol, error)
 
 
-def _judge(path: str | None, folder: str) -> metrics.Classifier:
+def classifier_of(path: str | None, folder: str) -> metrics.Classifier:
+    """The classifier in that file, or a new one."""
     if path is not None:
         return metrics.load_classifier(path)
     note("training a classifier; minigan train-classifier mnist keeps one for --classifier")

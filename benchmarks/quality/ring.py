@@ -1,0 +1,33 @@
+"""Points of a ring of 8 Gaussians: are all modes made, evenly and exactly?"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+from minigan.data import ring
+
+from . import Figure, mixtures
+
+TASK = mixtures.Task(
+    "ring",
+    ring(),
+    last_noise=0.6,
+    least_quality=0.959,
+    most_kl=0.07,
+    exact_kl=0.0014,
+    gan=("GAN 6.3±0.5", "GAN 0.982±0.002", "GAN 0.45"),
+    pacgan=(
+        "PacGAN2 7.9±0.1, PacGAN4 7.8±0.1",
+        "PacGAN2 0.956±0.020, PacGAN4 0.959±0.014",
+        "PacGAN2 0.07, PacGAN4 0.07",
+    ),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    mixtures.add_arguments(parser, steps=12_000)
+
+
+def run(arguments: argparse.Namespace) -> Iterator[Figure]:
+    yield from mixtures.run(TASK, arguments)

@@ -1,0 +1,95 @@
+"""The ring and grid commands: their wiring, the recipe's schedules, the spread of exact points."""
+
+from __future__ import annotations
+
+import json
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from benchmarks.quality import grid, means, mixtures, ring
+from benchmarks.quality.__main__ import main
+from minigan.data.mixtures import Mixture
+from minigan.gan import R1
+from minigan.random import Stream
+
+COMMANDS = {"ring": ring, "grid": grid}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_trains_and_says_what_falls_short(name, capsys, tmp_path):
+    path = tmp_path / "out.json"
+    assert main([name, "--steps", "2", "--seeds", "2", "--json", str(path)]) == 1
+    shown = capsys.readouterr()
+    rows = {row["name"]: row for row in json.loads(path.read_text())}
+    assert len(shown.out.splitlines()) == len(rows) == 13
+    assert len(shown.err.splitlines()) == 3  # the plain GAN, and two seeds
+    assert all(
+        rows[f"{name}, {what}"]["passed"] for what in ("modes", "high quality", "reverse KL")
+    )
+    high = rows[f"{name}, minigan: high quality"]
+    assert high["least"] == COMMANDS[name].TASK.least_quality and not high["passed"]
+    assert (
+        "seeds 0 to 1" in high["protocol"] and "2 steps of 256; z N(0, I₂); G" in high["protocol"]
+    )
+    assert rows[f"{name}, plain GAN: modes"]["published"].startswith("GAN")
+
+
+@pytest.mark.parametrize("module", COMMANDS.values())
+def test_an_exact_sampler_is_within_all_bounds(module):
+    task = module.TASK
+    rows = [mixtures.judged(task.mixture.sample(2500, seed), task.mixture) for seed in range(10)]
+    found = list(means("exact", rows, "", task.bounds, task.pacgan))
+    assert [figure.passed for figure in found] == [True] * 4, [str(figure) for figure in found]
+    assert found[3].value == pytest.approx(0.974, abs=0.01)
+
+
+def test_the_spread_is_of_the_deviation_within_modes():
+    mixture = Mixture(np.array([[0.0, 0.0], [100.0, 0.0]]), 2.0)
+    around = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+    points = np.concatenate([around, [100, 0] + 2 * around, [[50.0, 0.0]]])  # the last in neither
+    deviation = math.sqrt(4 / 3)
+    assert mixtures.spread(points, mixture) == pytest.approx((deviation / 2 + deviation) / 2)
+    assert math.isnan(mixtures.spread(points[-1:], mixture))
+
+
+def test_points_come_in_the_networks_scale():
+    (low, high), scale = (-1.2, 1.2), grid.TASK.scale
+    points = next(mixtures.batches(grid.TASK, seed=3))
+    assert scale == 0.25 and ring.TASK.scale == 1
+    assert points.shape == (256, 1, 1, 2) and points.dtype == "float32"
+    assert low < points.min() < -0.9 and 0.9 < points.max() < high
+    again = grid.TASK.mixture.sample(256, Stream(3, "mixture")).reshape(points.shape)
+    np.testing.assert_array_equal(points, again * np.float32(scale))
+
+
+def test_noise_and_rate_fall_as_stated():
+    falling = mixtures.Falling(0.4, 0.1, 100, 2.0)
+    assert [falling.std(step) for step in (0, 50, 100, 500)] == pytest.approx([0.4, 0.2, 0.1, 0.1])
+    rate = mixtures.HeldThenFalling(1.0, 0.01, 100, held=0.5)
+    assert [rate(step) for step in (0, 50, 75, 100)] == pytest.approx([1, 1, 0.1, 0.01])
+
+
+def test_the_cure_is_r1_and_noise_of_that_strength():
+    """γ is the strength times the noise's variance: halfway 3·0.2²."""
+    trainer = mixtures.trainer_for(grid.TASK, seed=0, steps=400)
+    (planned,) = trainer.game.cures
+    assert planned == mixtures.Falling(0.3 * 0.5, 0.8 * 0.0125, 300, mixtures.STRENGTH)
+    cure = mixtures.Falling(0.4, 0.1, 100, 3.0)
+    turn = SimpleNamespace(
+        step=50,
+        shown=(np.zeros((4, 1, 1, 2), "float32"),) * 2,
+        streams=SimpleNamespace(augmentation=Stream(0, "augmentation")),
+        judge=trainer.game.judge,
+    )
+    found = cure.discriminator(turn)
+    assert found.item() == pytest.approx(R1(3 * 0.04).discriminator(turn).item())
+    assert found.item() > 0
+    noise = cure.show(np.zeros((2000, 1, 1, 2), "float32"), turn)
+    assert noise.numpy().std() == pytest.approx(0.2, rel=0.05)
+
+
+def test_the_plain_game_has_no_cures():
+    assert mixtures.trainer_for(ring.TASK, seed=0, steps=10, cured=False).game.cures == ()

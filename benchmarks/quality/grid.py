@@ -12,7 +12,6 @@ from . import Figure, mixtures
 TASK = mixtures.Task(
     "grid",
     grid(),
-    last_noise=0.8,
     least_quality=0.936,
     most_kl=0.04,
     exact_kl=0.0048,

@@ -5,10 +5,11 @@ seed, means over the seeds 0, 1, …. One recipe plays both, in coordinates whos
 
 Both networks see their input through fixed waves (Tancik et al., 2020, "Fourier features let
 networks learn high frequency functions in low dimensional domains"). Noise on real and generated
-points (``InstanceNoise``) starts where modes just blur into their neighbours and falls below the
-size of a mode, so that points find their mode before they find their place in it. R1 holds the
-discriminator's slope, with γ in proportion to the noise's variance, which makes it the same at
-every scale.
+points (as ``InstanceNoise``) starts where modes just blur into their neighbours and falls below the
+size of a mode, so that points find their mode before they find their place in it; a few of the
+points keep the first noise, by which the discriminator goes on seeing how full each mode is. R1
+holds its slope, with γ in proportion to the noise's variance, which makes it the same at every
+scale.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigan.data.mixtures import Mixture
-from minigan.gan import R1, Cure, Game, InstanceNoise, Normal, Trainer, Turn
+from minigan.gan import R1, Cure, Game, Normal, Trainer, Turn
 from minigan.metrics import mixture_modes
 from minigan.nn import Dense, LeakyReLU, Module, ReLU, Reshape, Sequential
 from minigan.ops import concatenate, cos, flatten, matmul, sin
 from minigan.optim import Adam
 from minigan.random import Stream
-from minigan.tensor import Tensor, TensorLike
+from minigan.tensor import Tensor, TensorLike, as_tensor
 
 from . import Figure, means, note
 from .metrics import exact_samples
@@ -37,8 +38,8 @@ from .metrics import exact_samples
 SAMPLES, BATCH = 2500, 256
 MOST_SECONDS = 180
 WAVES, WIDTH, GENERATOR_DEPTH, DISCRIMINATOR_DEPTH = 32, 128, 4, 3
-FIRST_NOISE = 0.3  # of the gap between neighbouring modes
-STRENGTH = 4.0
+FIRST_NOISE, LAST_NOISE = 0.3, 0.6
+"""Of the gap between neighbouring modes, and of a mode's deviation."""
 NET = (
     f"z N(0, I₂); G {WAVES} waves, {GENERATOR_DEPTH} × {WIDTH} ReLU; "
     f"D {WAVES} waves, {DISCRIMINATOR_DEPTH} × {WIDTH} leaky ReLU"
@@ -58,12 +59,10 @@ class Task(NamedTuple):
     """A mixture, what is asked of its samples, and what PacGAN's table 1 reports of it.
 
     ``exact_kl`` is an exact sampler's; ``gan`` and ``pacgan`` are rows in the paper's words.
-    ``last_noise`` is what the noise falls to, in deviations of a mode.
     """
 
     name: str
     mixture: Mixture
-    last_noise: float
     least_quality: float
     most_kl: float
     exact_kl: float
@@ -93,9 +92,9 @@ class Waves(Module):
     per_sample = True
 
     def __init__(self, low: float, high: float) -> None:
-        ways = Stream(0, "waves").normal((2, WAVES), dtype="float64")
-        ways *= np.geomspace(low, high, WAVES) / np.linalg.norm(ways, axis=0)
-        self.weight = ways.astype("float32")
+        angles = np.pi * (np.sqrt(5) - 1) / 2 * np.arange(WAVES)  # spread evenly, any few of them
+        ways = np.stack([np.cos(angles), np.sin(angles)])
+        self.weight = (np.geomspace(low, high, WAVES) * ways).astype("float32")
 
     def forward(self, x: TensorLike) -> Tensor:
         x = flatten(x)
@@ -119,20 +118,25 @@ def networks() -> tuple[Module, Module]:
 class Falling(Cure):
     """Instance noise that falls from ``first`` to ``last``, a constant factor a step; R1 with it.
 
-    γ is ``strength`` times the noise's variance. After ``steps`` both stay.
+    A share ``wide`` of the points, drawn anew each time, keeps the first deviation. γ is
+    ``strength`` times the variance of the others' noise. After ``steps`` all stays.
     """
 
     first: float
     last: float
     steps: int
-    strength: float
+    strength: float = 4.0
+    wide: float = 0.05
 
     def std(self, step: int) -> float:
         """The noise's deviation after that many steps."""
         return self.first * (self.last / self.first) ** min(1.0, step / self.steps)
 
-    def show(self, images: Any, turn: Turn) -> Any:
-        return InstanceNoise(self.std(turn.step)).show(images, turn)
+    def show(self, images: Any, turn: Turn) -> Tensor:
+        x, stream = as_tensor(images), turn.streams.augmentation
+        wide = stream.uniform((len(x), 1, 1, 1)) < self.wide
+        std = np.where(wide, self.first, self.std(turn.step))
+        return x + (std * stream.normal(x.shape)).astype(x.dtype)
 
     def discriminator(self, turn: Turn) -> Tensor:
         return R1(self.strength * self.std(turn.step) ** 2).discriminator(turn)
@@ -153,9 +157,9 @@ class HeldThenFalling(NamedTuple):
 
 def trainer_for(task: Task, seed: int, steps: int, cured: bool = True) -> Trainer:
     """A trainer whose learning rates, and noise if there is any, fall within ``steps``."""
-    noise = FIRST_NOISE * task.gap, task.last_noise * task.mixture.std
+    noise = FIRST_NOISE * task.gap, LAST_NOISE * task.mixture.std
     first, last = (task.scale * deviation for deviation in noise)
-    cures = [Falling(first, last, 3 * steps // 4, STRENGTH)] if cured else []
+    cures = [Falling(first, last, 7 * steps // 10)] if cured else []
     game = Game(*networks(), "non_saturating", Normal(2), (-2, 2), cures=cures)
     generator, discriminator = (
         Adam(HeldThenFalling(rate, 0.02 * rate, steps, 0.3), beta1=0.0, beta2=0.99)

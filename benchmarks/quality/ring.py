@@ -12,7 +12,6 @@ from . import Figure, mixtures
 TASK = mixtures.Task(
     "ring",
     ring(),
-    last_noise=0.6,
     least_quality=0.959,
     most_kl=0.07,
     exact_kl=0.0014,

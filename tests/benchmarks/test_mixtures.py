@@ -72,23 +72,29 @@ def test_noise_and_rate_fall_as_stated():
     assert [rate(step) for step in (0, 50, 75, 100)] == pytest.approx([1, 1, 0.1, 0.01])
 
 
-def test_the_cure_is_r1_and_noise_of_that_strength():
-    """γ is the strength times the noise's variance: halfway 3·0.2²."""
-    trainer = mixtures.trainer_for(grid.TASK, seed=0, steps=400)
-    (planned,) = trainer.game.cures
-    assert planned == mixtures.Falling(0.3 * 0.5, 0.8 * 0.0125, 300, mixtures.STRENGTH)
-    cure = mixtures.Falling(0.4, 0.1, 100, 3.0)
+def test_the_cure_is_planned_for_the_task():
+    (cure,) = mixtures.trainer_for(grid.TASK, seed=0, steps=400).game.cures
+    assert cure == mixtures.Falling(0.3 * 0.5, mixtures.LAST_NOISE * 0.0125, 280)
+
+
+def test_the_cure_is_r1_and_noise_of_two_sizes():
+    """Halfway γ is 3·0.2², and a quarter of the points has noise of 0.4, the others of 0.2."""
+    game = mixtures.trainer_for(grid.TASK, seed=0, steps=400).game
+    cure = mixtures.Falling(0.4, 0.1, 100, strength=3.0, wide=0.25)
+    points = np.zeros((20_000, 1, 1, 2), "float32")
     turn = SimpleNamespace(
         step=50,
-        shown=(np.zeros((4, 1, 1, 2), "float32"),) * 2,
+        shown=(points[:4], points[:4]),
         streams=SimpleNamespace(augmentation=Stream(0, "augmentation")),
-        judge=trainer.game.judge,
+        judge=game.judge,
     )
-    found = cure.discriminator(turn)
-    assert found.item() == pytest.approx(R1(3 * 0.04).discriminator(turn).item())
-    assert found.item() > 0
-    noise = cure.show(np.zeros((2000, 1, 1, 2), "float32"), turn)
-    assert noise.numpy().std() == pytest.approx(0.2, rel=0.05)
+    found = cure.discriminator(turn).item()
+    assert found == pytest.approx(R1(3 * 0.04).discriminator(turn).item()) and found > 0
+    noise = cure.show(points, turn).numpy()
+    assert noise.dtype == "float32"
+    assert noise.var() == pytest.approx(0.25 * 0.16 + 0.75 * 0.04, rel=0.05)
+    far = abs(noise).max(axis=-1) > 1  # of the narrow noise 5 deviations, of the wide one 2.5
+    assert far.mean() == pytest.approx(0.25 * 0.0247, rel=0.2)
 
 
 def test_the_plain_game_has_no_cures():

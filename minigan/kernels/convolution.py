@@ -6,6 +6,7 @@ of kh·kw·C_in numbers for each output position, the three maps of convolution 
     forward           Y = X·W
     weight gradient   W' = Xᵀ·Y'
     input gradient    X' = Y'·Wᵀ, then every element of X' is added to the place it came from
+                      (for few channels as ``planes`` says)
 
 This is the definition, and does any convolution. ``bilinear`` does some in less arithmetic, and
 ``choice`` says which does what.
@@ -21,6 +22,7 @@ from collections.abc import Iterator
 
 from ..backend import Array, array_module
 from ..buffers import empty, zeros
+from . import planes
 from .blocks import each_part
 from .windows import Pair, Window, padded, scatter, view
 
@@ -45,11 +47,15 @@ def input_gradient(y: Array, w: Array, window: Window, groups: int, size: Pair) 
     n, down, across, _ = y.shape
     channels = w.shape[2] * groups
     result = empty(array_module(y), (n, *size, channels), y.dtype)
+    few = planes.FEWEST <= w.shape[2] <= planes.MOST
     for ins, outs in blocks(channels, w.shape[3], groups):
-        matrix = _matrix(w[..., outs]).T
-        for images in _chunks(n, down * across, matrix.T):
-            part = y[images, :, :, outs]
-            result[images, :, :, ins] = scatter(_pieces(part, matrix, window), window, size)
+        matrix = _matrix(w[..., outs])
+        for images in _chunks(n, down * across, matrix):
+            part, into = y[images, :, :, outs], result[images, :, :, ins]
+            if few:
+                planes.input_gradient(part, matrix, window, into)
+            else:
+                into[...] = scatter(_pieces(part, matrix.T, window), window, size)
     return result
 
 

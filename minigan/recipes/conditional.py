@@ -10,7 +10,7 @@ from typing import Any
 
 from ..gan import Game, Labels, Latent, Normal, Trainer, Uniform
 from ..nn import LabelConcat, Sequential
-from ..optim import Adam
+from ..optim import Adam, Linear
 from .dcgan_mnist import load_data as load_data
 from .networks import discriminator, generator, scaled
 
@@ -21,8 +21,8 @@ SETTINGS: dict[str, Any] = {
     "labels": True,
     "noise": "normal",
     "loss": "non_saturating",
-    "lr": 2e-4,
-    "beta1": 0.5,
+    "lr": 1e-3,
+    "beta1": 0.0,
     "average": 0.999,
 }
 CLASSES = 10
@@ -31,7 +31,10 @@ CLASSES = 10
 def make_trainer(
     settings: dict[str, Any], shape: tuple[int, int, int], seed: int, device: str
 ) -> Trainer:
-    """The label one-hot beside the noise, and as ten more channels of the image."""
+    """The label one-hot beside the noise, and as ten more channels of the image.
+
+    Adam without momentum stands a high rate, which falls to nothing in the end.
+    """
     latents: dict[str, Latent] = {"normal": Normal(100), "uniform": Uniform(100)}
     if settings["noise"] not in latents:
         raise ValueError(f'noise: got {settings["noise"]!r}, wanted "normal" or "uniform"')
@@ -44,5 +47,6 @@ def make_trainer(
         latents[settings["noise"]],
         conditioning=Labels(CLASSES) if told else None,
     )
-    adam = Adam(settings["lr"], beta1=settings["beta1"])
+    rate = Linear(settings["lr"], 0.0, settings["steps"])
+    adam = Adam(rate, beta1=settings["beta1"], beta2=0.99)
     return Trainer(game, seed=seed, optimizers=adam, average=settings["average"], device=device)

@@ -16,6 +16,7 @@ import numpy as np
 from ..autograd import grad
 from ..backend import Array, array_module, device_of, to_device
 from ..nn import BatchNorm, Module
+from ..nn.dense import Weighted
 from ..nn.module import as_array
 from ..ops import einsum, norm, relu, reshape
 from ..tensor import Tensor
@@ -232,8 +233,12 @@ class Orthogonal(Cure):
 
 
 def _matrices(network: Module) -> Iterator[Tensor]:
+    """Every parameter of two axes or more as (rest, outputs)."""
+    layers = {id(m.weight): m for _, m in network.named_modules() if isinstance(m, Weighted)}
     for parameter in network.named_state().values():
-        if parameter.ndim > 1:
+        if id(parameter) in layers:
+            yield layers[id(parameter)].matrix()
+        elif parameter.ndim > 1:
             yield reshape(parameter, (-1, parameter.shape[-1]))
 
 

@@ -72,6 +72,12 @@ class Packed(Module):
         return self.discriminator(reshape(packs, (len(packs), *inner, self.count * channels)))
 
 
+def images_together(discriminator: Module) -> int:
+    """How many images are judged together: those of a pack, or 1."""
+    modules = (module for _, module in discriminator.named_modules())
+    return next((module.count for module in modules if isinstance(module, Packed)), 1)
+
+
 class Several(Module):
     """K discriminators on the same images: one column of logits each, and a list of features.
 

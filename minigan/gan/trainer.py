@@ -195,7 +195,10 @@ class Trainer:
         feed = feed_of(data, batch, self.seed, self.image_range if is_set else None)
         self._range_checked |= is_set  # as the feed scales a set of images to the range
         if held_out is not None and self.doctor is not None:
-            self.doctor.hold_out(feed_of(held_out, min(64, len(held_out)), 0, self.image_range)(0))
+            is_set = isinstance(held_out, (Images, np.ndarray))
+            count = min(64, len(held_out)) if is_set else 64
+            unseen = feed_of(held_out, count, 0, self.image_range if is_set else None)
+            self.doctor.hold_out(unseen(0))
         report = None
         counts = range(steps)
         for _ in counts if progress is None else progress(counts):
@@ -229,9 +232,10 @@ class Trainer:
             # With another condition, what the generator makes may depend on it.
             self._image_shape = shape = self._image_shape or self.game.image_shape()
             if images.shape[1:] != shape:
+                wanted = ", ".join(map(str, ("N", *shape)))
                 raise ValueError(
-                    f"batch: got images of shape {images.shape}, but the generator makes "
-                    f"{shape}: wanted a batch of those"
+                    f"batch: got images of shape {images.shape}, but the generator makes {shape}: "
+                    f"wanted a batch of those, ({wanted})"
                 )
         if not len(images):
             raise ValueError(f"batch: got no images, an array of shape {images.shape}")

@@ -6,13 +6,13 @@ import warnings
 
 import numpy as np
 import pytest
-from games import bits, networks, pictures, trainer
+from games import LATENT, bits, networks, pictures, trainer
 from hypothesis import given
 from hypothesis import strategies as st
 
 import minigan as mg
 from benchmarks.doctor import FAULTS, KNOWN, RECIPES, UNKNOWN, Swapped, found
-from minigan import nn, recipes
+from minigan import gan, nn, recipes
 from minigan.errors import HealthWarning, NonFiniteError
 from minigan.gan import LOSSES, R1, Batch, Game, GradientPenalty, Labels, Normal, Output, Trainer
 from minigan.gan.doctor import EVERY
@@ -62,6 +62,21 @@ def test_margins_over_held_out_images_and_over_fakes():
     deviation = np.sqrt(np.mean([x.var() for x in (known, held_out, fake)]))
     over = [(known.mean() - x.mean()) / deviation for x in (held_out, fake)]
     assert run.doctor._seen[-1].margins == pytest.approx(over, rel=1e-4)
+
+
+def test_held_out_images_may_be_batches():
+    run = trainer(optimizers=SGD(0.0))
+    run.fit(pictures(), 1, 8, held_out=iter([pictures(6)]))
+    assert run.doctor._seen[-1].margins is not None
+
+
+@pytest.mark.parametrize("count", [1, 5, 64])
+def test_held_out_images_fill_the_packs_of_a_discriminator(count):
+    generator, judge = networks()
+    game = Game(generator, gan.Packed(judge, 3), latent=Normal(LATENT))
+    run = Trainer(game, optimizers=SGD(0.0))
+    run.fit(pictures(), 1, 6, held_out=pictures(count))
+    assert np.isfinite(run.doctor._seen[-1].margins).all()
 
 
 def test_the_layer_and_the_setting_are_named():

@@ -209,6 +209,15 @@ class AdaptiveAugment(Cure):
     def start(self, game: Game) -> dict[str, Array]:
         return {"probability": np.zeros(())}
 
+    def objection(self, game: Game) -> tuple[str, str] | None:
+        if game.loss.centred:
+            return None
+        return (
+            f"AdaptiveAugment: in {game.loss!r} the sign of a score does not tell real images "
+            "from fakes, and by it p rises and falls",
+            'use DiffAugment, or a loss such as "non_saturating" or "hinge"',
+        )
+
     def show(self, images: Any, turn: Turn) -> Tensor:
         probability = float(turn.memory(self)["probability"])
         return self.changes(images, turn.streams.augmentation, probability)

@@ -13,7 +13,7 @@ import numpy as np
 from ..backend import Array, array_module, to_device
 from ..data import check_range
 from ..errors import HealthWarning
-from .checks import CHECKS, REPORTS, odd_settings
+from .checks import CHECKS, REPORTS, odd_loss, odd_settings
 from .game import Game
 from .heads import images_together
 from .records import Batch, Finding, Report
@@ -45,6 +45,8 @@ class Doctor:
             objection = cure.objection(game)
             if objection is not None:
                 self._found("cure", 0, *objection)
+        for name, message, advice in odd_loss(game):
+            self._found(name, 0, message, advice)
         for player, optimizer in zip(PLAYERS, players, strict=True):
             for name, message, advice in odd_settings(player, getattr(game, player), optimizer):
                 self._found(name, 0, message, advice)

@@ -121,7 +121,11 @@ def _build(network: Module, shape: tuple[int, ...], labels: Any, seed: int, pref
 
 
 def _range_of(generator: Module) -> Range | None:
-    last = generator
-    while isinstance(last, Sequential) and len(last):
-        last = last[-1]
-    return {Tanh: (-1.0, 1.0), Sigmoid: (0.0, 1.0)}.get(type(last))
+    return {Tanh: (-1.0, 1.0), Sigmoid: (0.0, 1.0)}.get(type(last_of(generator)))
+
+
+def last_of(network: Module) -> Module:
+    """The last layer of a ``Sequential``, of its last one and so on, or the network itself."""
+    while isinstance(network, Sequential) and len(network):
+        network = network[-1]
+    return network

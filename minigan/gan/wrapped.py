@@ -21,6 +21,10 @@ class FeatureMatching(Loss):
     loss: Loss = NonSaturating()
     paired = True
 
+    @property
+    def centred(self) -> bool:  # type: ignore[override]
+        return self.loss.centred
+
     def discriminator(self, real: Output, fake: Output) -> Tensor:
         return self.loss.discriminator(real, fake)
 
@@ -52,6 +56,10 @@ class SeveralDiscriminators(Loss):
     @property
     def paired(self) -> bool:  # type: ignore[override]
         return self.loss.paired
+
+    @property
+    def centred(self) -> bool:  # type: ignore[override]
+        return self.loss.centred
 
     def discriminator(self, real: Output, fake: Output) -> Tensor:
         pairs = zip(_members(real), _members(fake), strict=True)

@@ -92,6 +92,32 @@ def test_the_layer_and_the_setting_are_named():
     assert {warning.filename for warning in caught} == {__file__}
 
 
+def test_probabilities_for_a_loss_of_raw_scores_are_named():
+    def found_with(loss, *last):
+        generator, judge = networks()
+        game = Game(generator, nn.Sequential(judge, *last), loss, Normal(LATENT))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", HealthWarning)
+            return [(finding.name, finding.message) for finding in Trainer(game).findings]
+
+    told = "NonSaturating takes raw scores, but the discriminator ends in a Sigmoid"
+    assert found_with("non_saturating", nn.Sequential(nn.Sigmoid())) == [("probabilities", told)]
+    assert not found_with("non_saturating") and not found_with("least_squares", nn.Sigmoid())
+    assert not found_with("binary_cross_entropy", nn.Sigmoid())
+
+
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+def test_adaptive_augmentation_wants_a_loss_in_which_the_sign_of_a_score_means_something(loss):
+    generator, judge = networks()
+    last = [nn.Sigmoid()] if loss == "binary_cross_entropy" else []
+    several = gan.SeveralDiscriminators(gan.FeatureMatching(LOSSES[loss]))
+    for played in (LOSSES[loss], several):
+        cures = [gan.AdaptiveAugment()]
+        game = Game(generator, nn.Sequential(judge, *last), played, Normal(LATENT), cures=cures)
+        (objected,) = [cure.objection(game) is not None for cure in cures]
+        assert objected == (loss not in ("minimax", "non_saturating", "hinge"))
+
+
 def test_it_tells_each_finding_once_at_the_callers_line():
     run = trainer(optimizers=SGD(1e3), loss="hinge")
     with pytest.warns(HealthWarning, match="step 1: learning rate too high: a step") as caught:

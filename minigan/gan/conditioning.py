@@ -50,6 +50,10 @@ class Labels:
         """``count`` labels: this one or these; or, of None, all classes by turns."""
         if label is None:
             return np.arange(count) % self.classes
+        if np.shape(label) not in ((), (count,)):
+            raise ValueError(
+                f"label: got shape {np.shape(label)}, wanted one class, or {count} of them"
+            )
         return self.condition(np.broadcast_to(np.asarray(label), (count,)))
 
 

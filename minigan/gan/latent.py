@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from ..backend import Array, to_device
 from ..nn import Module
 from ..random import Stream
 
 
+@runtime_checkable
 class Latent(Protocol):
     """A distribution of noise vectors of ``size`` numbers."""
 

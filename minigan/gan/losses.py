@@ -208,6 +208,6 @@ def loss_named(loss: str | Loss) -> Loss:
     """The loss of that name, or ``loss`` itself."""
     if isinstance(loss, Loss):
         return loss
-    if loss not in LOSSES:
+    if not isinstance(loss, str) or loss not in LOSSES:
         raise ValueError(f"loss: got {loss!r}, wanted one of {', '.join(LOSSES)}")
     return LOSSES[loss]

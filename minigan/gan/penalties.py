@@ -178,6 +178,10 @@ class LeCam(Cure):
     weight: float = 0.1
     decay: float = 0.99
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.decay < 1:
+            raise ValueError(f"decay: got {self.decay}, wanted a number in [0, 1)")
+
     def start(self, game: Game) -> dict[str, Array]:
         return {name: np.zeros(()) for name in ("real", "fake", "weights")}
 

@@ -68,15 +68,18 @@ class Trainer:
             raise ValueError(f'first: got {first!r}, wanted "discriminator" or "generator"')
         if discriminator_steps < 1:
             raise ValueError(f"discriminator_steps: got {discriminator_steps}, wanted at least 1")
+        if not isinstance(seed, (int, np.integer)):
+            raise TypeError(f"seed: got {seed!r}, wanted a whole number")
         check_device(device)
         self.game, self.seed, self.device = game, int(seed), device
         self.update, self.first, self.discriminator_steps = update, first, discriminator_steps
         game.build(self.seed)
         for network in (game.generator, game.discriminator):
             network.train().to(device)
-        chosen = optimizers or Adam(2e-4, beta1=0.5)
-        pair = (chosen, chosen) if isinstance(chosen, Optimizer) else tuple(chosen)
-        if len(pair) != 2 or not all(isinstance(one, Optimizer) for one in pair):
+        chosen = Adam(2e-4, beta1=0.5) if optimizers is None else optimizers
+        pair = (chosen, chosen) if isinstance(chosen, Optimizer) else chosen
+        is_pair = isinstance(pair, (tuple, list)) and len(pair) == 2
+        if not is_pair or not all(isinstance(one, Optimizer) for one in pair):
             raise TypeError(
                 f"optimizers: got {optimizers!r}, wanted an optimiser or a pair of them, "
                 "the generator's and the discriminator's"
@@ -191,6 +194,8 @@ class Trainer:
         steps, as ``tqdm.tqdm`` does. From ``held_out`` images, like ``data``, nothing is learned:
         by them the doctor sees whether the discriminator knows the others by heart.
         """
+        if steps < 0:
+            raise ValueError(f"steps: got {steps}, wanted 0 or more further ones")
         is_set = isinstance(data, (Images, np.ndarray))
         feed = feed_of(data, batch, self.seed, self.image_range if is_set else None)
         self._range_checked |= is_set  # as the feed scales a set of images to the range

@@ -268,6 +268,8 @@ class Trainer:
         """
         if condition is None:
             condition = labels_for(self.game.conditioning, label, count)
+        elif label is not None:
+            raise ValueError("condition: got one beside label, wanted either")
         return sample(self.sampler, self.game.latent, count, seed, condition)
 
     @property

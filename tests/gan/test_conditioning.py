@@ -120,6 +120,8 @@ def test_labels_to_sample_are_one_or_as_many_as_images(label):
     run = Trainer(conditional())
     with pytest.raises(ValueError, match=r"label: got shape .* wanted one class, or 3 of them"):
         run.sample(3, label=label)
+    with pytest.raises(ValueError, match="condition: got one beside label"):
+        run.sample(3, condition=np.zeros(3, int), label=1)
 
 
 def test_a_head_may_be_told_the_label_as_the_body_may():

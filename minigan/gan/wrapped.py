@@ -21,6 +21,9 @@ class FeatureMatching(Loss):
     loss: Loss = NonSaturating()
     paired = True
 
+    def __post_init__(self) -> None:
+        _check_loss(self.loss)
+
     @property
     def centred(self) -> bool:  # type: ignore[override]
         return self.loss.centred
@@ -50,6 +53,7 @@ class SeveralDiscriminators(Loss):
     sharpness: float = 0.0
 
     def __post_init__(self) -> None:
+        _check_loss(self.loss)
         if not self.sharpness >= 0:
             raise ValueError(f"sharpness: got {self.sharpness}, wanted 0 or more")
 
@@ -75,6 +79,11 @@ class SeveralDiscriminators(Loss):
 
     def score(self, output: Output) -> Tensor:
         return self.loss.score(output)
+
+
+def _check_loss(loss: object) -> None:
+    if not isinstance(loss, Loss):
+        raise TypeError(f"loss: got {loss!r}, wanted a loss such as Hinge()")
 
 
 def _members(output: Output) -> list[Output]:

@@ -161,6 +161,8 @@ def test_labels_are_refused_where_there_are_none():
         Trainer(plain).sample(4, label=2)
     with pytest.raises(ValueError, match="classes: got 1, wanted at least 2"):
         Labels(1)
+    with pytest.raises(ValueError, match="classes: got 2.5, wanted at least 2"):
+        Labels(2.5)
 
 
 # Found out
@@ -282,6 +284,8 @@ def test_codes_are_drawn_as_they_say():
     assert z[:, 9:].min() >= -1 and z[:, 9:].max() < 1 and abs(z[:, 9:].mean()) < 0.1
     with pytest.raises(ValueError, match="at least 2 classes to a code"):
         Codes(4, (1,))
+    with pytest.raises(ValueError, match="Codes: got 4, 10, 2"):
+        Codes(4, 10, 2)
 
 
 def test_information_is_the_surprise_at_the_codes_and_reaches_both_players():

@@ -230,6 +230,12 @@ def test_a_game_takes_a_loss_by_name_or_itself():
         Game(None, None, "wgan", image_range=(0, 1))
 
 
+@pytest.mark.parametrize("made", [FeatureMatching, SeveralDiscriminators])
+def test_a_loss_of_a_loss_takes_no_name(made):
+    with pytest.raises(TypeError, match=r"loss: got 'hinge', wanted a loss such as Hinge\(\)"):
+        made("hinge")
+
+
 @pytest.mark.parametrize("player", ["discriminator", "generator"])
 def test_a_loss_that_lacks_a_player_says_which(player):
     class Half(Loss):

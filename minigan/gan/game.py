@@ -53,6 +53,11 @@ class Game:
         odd = next((cure for cure in self.cures if not isinstance(cure, Cure)), None)
         if odd is not None:
             raise TypeError(f"cures: got {odd!r}, wanted cures such as R1(1.0)")
+        twice = next(
+            (c for i, c in enumerate(self.cures) if any(c is d for d in self.cures[:i])), None
+        )
+        if twice is not None:  # its memory is one
+            raise ValueError(f"cures: got {twice!r} twice, wanted it once, or another one like it")
         self.latent: Latent = Normal(100) if latent is None else latent
         if not isinstance(self.latent, Latent):
             raise TypeError(f"latent: got {latent!r}, wanted noise such as Normal(16)")

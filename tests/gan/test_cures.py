@@ -327,6 +327,10 @@ def test_something_else_is_not_a_cure():
         game("r1")
     with pytest.raises(TypeError, match="cures: got R1.*, wanted a list of cures"):
         Game(*networks(), cures=gan.R1())
+    once = gan.LeCam()  # whose memory would be written twice a move
+    with pytest.raises(ValueError, match="cures: got LeCam.* twice"):
+        game(once, gan.R1(), once)
+    assert len(game(gan.LeCam(), gan.LeCam()).cures) == 2
 
 
 def test_memories_go_back_with_a_step_that_failed():

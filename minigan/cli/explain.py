@@ -15,7 +15,7 @@ import numpy as np
 from ..data import Images
 from ..gan import Codes, Trainer, inside
 from ..gan.conditioning import labels_for
-from ..gan.heads import Packed
+from ..gan.heads import images_together
 from ..nn import Conv2D, Conv2DTranspose, Dense, Module, Reshape
 from .config import Config, recipe_named, with_images
 from .folder import EXPLAINED, RunFolder
@@ -66,8 +66,7 @@ class Trained:
         self.title = (
             f"{self.config.recipe}, step {self.trainer.step_count:,}, seed {self.config.seed}"
         )
-        judges = self.game.discriminator.named_modules()
-        self.pack = next((m.count for _, m in judges if isinstance(m, Packed)), 1)
+        self.pack = images_together(self.game.discriminator)
         packs = across(*self.images.shape[:2]) // self.pack
         self.count = self.pack * max(_SEEN, packs)
         self.noise = inside.noise_of(self.generator, self.game.latent, max(2 * _PAIRS, self.count))

@@ -19,6 +19,7 @@ from .. import nn
 from ..backend import check_device
 from ..data import Images
 from ..errors import HealthWarning, NonFiniteError
+from ..files import read_header
 from ..gan import Finding, Report, Trainer, save_generator
 from ..gan.inside import singular_values
 from ..gan.losses import BinaryCrossEntropy, Loss
@@ -166,6 +167,13 @@ def _start_afresh(folder: RunFolder) -> None:
 
 def _go_back(trainer: Trainer, folder: RunFolder, config: Config) -> None:
     """Put the trainer and the folder at the saved step."""
+    saved, planned = str(read_header(folder.state)[0].get("optimizers")), folder.read_config().steps
+    is_replanned = any(repr(one.schedule) not in saved for one in trainer.players)
+    if planned != config.steps and is_replanned:
+        raise ValueError(
+            f"steps: {config.recipe} plans its learning rate by the {planned} steps that the run "
+            f"was started with, got {config.steps}; train another run with --out"
+        )
     trainer.load(folder.state, config.identity())
     if trainer.step_count > config.steps:
         raise ValueError(

@@ -36,6 +36,12 @@ class InstanceNoise(Cure):
     std: float = 0.1
     steps: int | None = None
 
+    def __post_init__(self) -> None:
+        if not self.std >= 0:
+            raise ValueError(f"std: got {self.std}, wanted 0 or more")
+        if self.steps is not None and self.steps < 1:
+            raise ValueError(f"steps: got {self.steps}, wanted at least 1, or None to keep it up")
+
     def show(self, images: Any, turn: Turn) -> Any:
         left = 1.0 if self.steps is None else max(0.0, 1 - turn.step / self.steps)
         if not left * self.std:
@@ -79,6 +85,8 @@ class Augmentation:
     def __call__(self, images: Any, stream: Stream, probability: float = 1.0) -> Tensor:
         """The images (N, H, W, C), changed; a tensor of the same shape and dtype."""
         x = as_tensor(images)
+        if x.ndim != 4:
+            raise ValueError(f"images: got shape {x.shape}, wanted (N, H, W, C)")
         draws = _Draws(stream, len(x), probability)
         x = self._colours(x, draws)
         if self.rotate or self.flip or self.scale or self.translate:
@@ -206,8 +214,21 @@ class AdaptiveAugment(Cure):
     target: float = 0.6
     images: int = 500_000
 
+    def __post_init__(self) -> None:
+        if self.images < 1:
+            raise ValueError(f"images: got {self.images}, wanted at least 1")
+
     def start(self, game: Game) -> dict[str, Array]:
         return {"probability": np.zeros(())}
+
+    def objection(self, game: Game) -> tuple[str, str] | None:
+        if game.loss.centred:
+            return None
+        return (
+            f"AdaptiveAugment: in {game.loss!r} the sign of a score does not tell real images "
+            "from fakes, and by it p rises and falls",
+            'use DiffAugment, or a loss such as "non_saturating" or "hinge"',
+        )
 
     def show(self, images: Any, turn: Turn) -> Tensor:
         probability = float(turn.memory(self)["probability"])

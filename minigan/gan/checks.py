@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from statistics import fmean, median
 from typing import NamedTuple
 
-from ..nn import BatchNorm, Module
+from ..nn import BatchNorm, Module, Sigmoid
 from ..optim import Optimizer
 from .cures import DISCRIMINATOR, GENERATOR
+from .game import Game, last_of
+from .losses import Loss
 from .signs import PLAYERS, Signs
 from .weights import WeightClipping
 
@@ -225,6 +227,15 @@ def odd_settings(
         if isinstance(owner, BatchNorm) and owner.decay < SHORT_MEMORY:
             message = f"{title} has decay={owner.decay:g} and forgets all but the last batches"
             yield "decay", message, "for PyTorch's momentum m pass decay=1 - m"
+
+
+def odd_loss(game: Game) -> Iterator[tuple[str, str, str]]:
+    """(name, message, advice) of a loss that the discriminator's last layer does not go with."""
+    takes_logits = type(game.loss).score is Loss.score
+    if takes_logits and isinstance(last_of(game.discriminator), Sigmoid):
+        loss = type(game.loss).__name__
+        message = f"{loss} takes raw scores, but the discriminator ends in a Sigmoid"
+        yield "probabilities", message, 'leave it out, or play the loss "binary_cross_entropy"'
 
 
 def _long(signs: Signs) -> bool:

@@ -28,7 +28,7 @@ class Labels:
     discriminator: bool = True
 
     def __post_init__(self) -> None:
-        if self.classes < 2:
+        if not isinstance(self.classes, (int, np.integer)) or self.classes < 2:
             raise ValueError(f"classes: got {self.classes}, wanted at least 2")
 
     def condition(self, labels: Any) -> np.ndarray:
@@ -50,6 +50,10 @@ class Labels:
         """``count`` labels: this one or these; or, of None, all classes by turns."""
         if label is None:
             return np.arange(count) % self.classes
+        if np.shape(label) not in ((), (count,)):
+            raise ValueError(
+                f"label: got shape {np.shape(label)}, wanted one class, or {count} of them"
+            )
         return self.condition(np.broadcast_to(np.asarray(label), (count,)))
 
 
@@ -78,12 +82,13 @@ class Codes(_Codes):
     def __new__(
         cls, noise: int = 62, categorical: Sequence[int] = (10,), continuous: int = 2
     ) -> Codes:
-        if noise < 0 or continuous < 0 or any(classes < 2 for classes in categorical):
+        sizes = np.asarray(categorical)  # may be empty
+        if noise < 0 or continuous < 0 or sizes.ndim != 1 or (sizes < 2).any():
             raise ValueError(
-                f"Codes: got {noise}, {tuple(categorical)}, {continuous}, wanted numbers that are "
+                f"Codes: got {noise}, {categorical}, {continuous}, wanted numbers that are "
                 "not negative, and at least 2 classes to a code"
             )
-        return super().__new__(cls, noise, tuple(categorical), continuous)
+        return super().__new__(cls, int(noise), tuple(map(int, categorical)), int(continuous))
 
     @property
     def size(self) -> int:

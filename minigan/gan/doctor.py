@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..backend import Array, to_device
+from ..backend import Array, array_module, to_device
 from ..data import check_range
 from ..errors import HealthWarning
-from .checks import CHECKS, REPORTS, odd_settings
+from .checks import CHECKS, REPORTS, odd_loss, odd_settings
 from .game import Game
+from .heads import images_together
 from .records import Batch, Finding, Report
 from .signs import PLAYERS, Facts, Signs, Subject
 
@@ -44,6 +45,8 @@ class Doctor:
             objection = cure.objection(game)
             if objection is not None:
                 self._found("cure", 0, *objection)
+        for name, message, advice in odd_loss(game):
+            self._found(name, 0, message, advice)
         for player, optimizer in zip(PLAYERS, players, strict=True):
             for name, message, advice in odd_settings(player, getattr(game, player), optimizer):
                 self._found(name, 0, message, advice)
@@ -55,8 +58,11 @@ class Doctor:
 
     def hold_out(self, batch: Batch) -> None:
         """Compare the scores of real images with those of these, which are not learned from."""
-        like = self.game.discriminator.parameters()[0]
-        self.held_out = to_device(batch.images.astype(like.dtype, copy=False), like.device)
+        judge, images = self.game.discriminator, batch.images
+        like, pack = judge.parameters()[0], images_together(judge)
+        shape = (-(-len(images) // pack) * pack, *images.shape[1:])
+        filled = array_module(images).resize(images, shape)  # the last pack with the first ones
+        self.held_out = to_device(filled.astype(like.dtype, copy=False), like.device)
 
     def recall(self, reports: Iterable[Report]) -> None:
         """Take in reports of steps before, as a log has them."""

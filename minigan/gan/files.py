@@ -49,7 +49,7 @@ def save_generator(
     notes: dict[str, Any] = {
         "latent": [type(latent).__name__, settings],
         "image_range": list(image_range),
-        "classes": None if conditioning is None else conditioning.classes,
+        "classes": None if conditioning is None else int(conditioning.classes),
     }
     save(generator, path, notes)
 

@@ -44,14 +44,25 @@ class Game:
         conditioning: Labels | None = None,
     ) -> None:
         self.generator, self.discriminator = generator, discriminator
+        if isinstance(cures, Cure):
+            raise TypeError(f"cures: got {cures!r}, wanted a list of cures such as [R1(1.0)]")
         self.loss, self.cures = loss_named(loss), tuple(cures)
         self.conditioning = conditioning
+        if conditioning is not None and not isinstance(conditioning, Labels):
+            raise TypeError(f"conditioning: got {conditioning!r}, wanted labels such as Labels(10)")
         odd = next((cure for cure in self.cures if not isinstance(cure, Cure)), None)
         if odd is not None:
             raise TypeError(f"cures: got {odd!r}, wanted cures such as R1(1.0)")
-        self.latent: Latent = latent or Normal(100)
-        self.image_range = image_range or _range_of(generator)
-        if self.image_range is not None and not self.image_range[0] < self.image_range[1]:
+        twice = next(
+            (c for i, c in enumerate(self.cures) if any(c is d for d in self.cures[:i])), None
+        )
+        if twice is not None:  # its memory is one
+            raise ValueError(f"cures: got {twice!r} twice, wanted it once, or another one like it")
+        self.latent: Latent = Normal(100) if latent is None else latent
+        if not isinstance(self.latent, Latent):
+            raise TypeError(f"latent: got {latent!r}, wanted noise such as Normal(16)")
+        self.image_range = _range_of(generator) if image_range is None else image_range
+        if image_range is not None and not _is_range(image_range):
             raise ValueError(f"image_range: got {image_range}, wanted (low, high), low below high")
 
     @cached_property
@@ -97,6 +108,9 @@ class Game:
 
     def build(self, seed: int) -> None:
         """Make both networks' parameters, the discriminator's for what the generator makes."""
+        for name, player in (("generator", self.generator), ("discriminator", self.discriminator)):
+            if not isinstance(player, Module):
+                raise TypeError(f"{name}: got {player!r}, wanted a Module")
         labels = labels_for(self.conditioning, None, 1)
         if not self.generator.built:
             _build(self.generator, (self.latent.size,), labels, seed, "generator")
@@ -120,8 +134,16 @@ def _build(network: Module, shape: tuple[int, ...], labels: Any, seed: int, pref
         network.build((None, *shape), (None,), seed=seed, prefix=prefix, like=(None, labels))
 
 
+def _is_range(values: Any) -> bool:
+    return np.shape(values) == (2,) and bool(-np.inf < values[0] < values[1] < np.inf)
+
+
 def _range_of(generator: Module) -> Range | None:
-    last = generator
-    while isinstance(last, Sequential) and len(last):
-        last = last[-1]
-    return {Tanh: (-1.0, 1.0), Sigmoid: (0.0, 1.0)}.get(type(last))
+    return {Tanh: (-1.0, 1.0), Sigmoid: (0.0, 1.0)}.get(type(last_of(generator)))
+
+
+def last_of(network: Module) -> Module:
+    """The last layer of a ``Sequential``, of its last one and so on, or the network itself."""
+    while isinstance(network, Sequential) and len(network):
+        network = network[-1]
+    return network

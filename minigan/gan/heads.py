@@ -6,6 +6,7 @@ from typing import Any
 
 from ..nn import Module
 from ..nn.context import building
+from ..nn.sequential import conditioned
 from ..ops import concatenate, logsumexp, reshape, transpose
 from ..tensor import Tensor, TensorLike, as_tensor
 from .records import Output
@@ -14,9 +15,11 @@ from .records import Output
 class Heads(Module):
     """A body f with heads on it: what each of them makes of f(x) is one part of the ``Output``.
 
-    The features are f(x). Without a head for ``logits`` the score is ln Σ exp(class logits): the
-    image is then real with the probability Z/(Z + 1), Z = Σ exp lₖ, that of K classes against one
-    more for fakes, whose logit is fixed at 0 (Salimans et al., 2016, section 5).
+    The features are f(x). Called with (x, labels), it hands the labels to those of its parts that
+    take them, such as a ``Projection`` for ``logits``. Without a head for ``logits`` the score is
+    ln Σ exp(class logits): the image is then real with the probability Z/(Z + 1), Z = Σ exp lₖ,
+    that of K classes against one more for fakes, whose logit is fixed at 0 (Salimans et al., 2016,
+    section 5).
     """
 
     def __init__(
@@ -32,14 +35,19 @@ class Heads(Module):
 
     per_sample = True
 
+    @property
+    def takes_condition(self) -> bool:  # type: ignore[override]
+        """Whether the body or a head does."""
+        return _one_takes_condition(self)
+
     def forward(self, x: TensorLike, *condition: Any) -> Output:
-        features = self.body(x, *condition)
-        classes = None if self.class_logits is None else self.class_logits(features)
-        if self.logits is not None:
-            scores = self.logits(features)
-        else:
+        features = _told(self, self.body, x, condition)
+        heads = (self.logits, self.class_logits, self.codes)
+        scores, classes, codes = (
+            None if head is None else conditioned(head, features, condition) for head in heads
+        )
+        if scores is None:
             scores = logsumexp(classes, axis=-1, keepdims=True)
-        codes = None if self.codes is None else self.codes(features)
         return Output(scores, features, classes, codes)
 
 
@@ -48,7 +56,7 @@ class Packed(Module):
 
     Images i·count … i·count + count − 1 of a batch get one logit together, so a generator that
     makes the same again and again is found out (Lin et al., 2018, section 2). A batch must be a
-    multiple of ``count``.
+    multiple of ``count``. Where images have labels, put a ``LabelConcat`` before it.
     """
 
     def __init__(self, discriminator: Module, count: int = 2) -> None:
@@ -56,7 +64,12 @@ class Packed(Module):
             raise ValueError(f"count: got {count}, wanted at least 2 images to a pack")
         self.discriminator, self.count = discriminator, count
 
-    def forward(self, x: TensorLike) -> Any:
+    def forward(self, x: TensorLike, *condition: Any) -> Any:
+        if condition:
+            raise TypeError(
+                "Packed: a pack has images of several classes, so it takes no labels: put "
+                "LabelConcat before it, or pass Labels(…, discriminator=False)"
+            )
         x = as_tensor(x)
         if building.get() is not None and len(x) < self.count:
             x = concatenate([x] * self.count)  # the trial batch of one
@@ -72,6 +85,12 @@ class Packed(Module):
         return self.discriminator(reshape(packs, (len(packs), *inner, self.count * channels)))
 
 
+def images_together(discriminator: Module) -> int:
+    """How many images are judged together: those of a pack, or 1."""
+    modules = (module for _, module in discriminator.named_modules())
+    return next((module.count for module in modules if isinstance(module, Packed)), 1)
+
+
 class Several(Module):
     """K discriminators on the same images: one column of logits each, and a list of features.
 
@@ -85,11 +104,26 @@ class Several(Module):
             raise ValueError("Several: got no discriminators, wanted one at least")
         self.discriminators = discriminators
 
+    @property
+    def takes_condition(self) -> bool:  # type: ignore[override]
+        """Whether a discriminator does."""
+        return _one_takes_condition(self)
+
     def forward(self, x: TensorLike, *condition: Any) -> Output:
-        judged = [discriminator(x, *condition) for discriminator in self.discriminators]
+        judged = [_told(self, one, x, condition) for one in self.discriminators]
         outputs = [one if isinstance(one, Output) else Output(one) for one in judged]
         logits: list[Tensor] = [output.logits for output in outputs]
         return Output(concatenate(logits, axis=-1), [output.features for output in outputs])
+
+
+def _one_takes_condition(network: Module) -> bool:
+    parts = (part for _, part in network.children() if isinstance(part, Module))
+    return any(part.takes_condition for part in parts)
+
+
+def _told(network: Module, part: Module, x: Any, condition: tuple[Any, ...]) -> Any:
+    """The part's result for x, told the condition if it takes one, or if no part says so."""
+    return conditioned(part, x, condition) if network.takes_condition else part(x, *condition)
 
 
 MODULES = {module.__name__: module for module in (Heads, Packed, Several)}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
 
 from ..backend import Array, to_device
 from ..nn import Module
 from ..random import Stream
 
 
+@runtime_checkable
 class Latent(Protocol):
     """A distribution of noise vectors of ``size`` numbers."""
 
@@ -33,7 +36,7 @@ class Normal(_Size):
 
     def __new__(cls, size: int = 100) -> Normal:
         _check_size(size)
-        return super().__new__(cls, size)
+        return super().__new__(cls, int(size))
 
     def draw(self, count: int, stream: Stream) -> Array:
         """``count`` vectors, float32 (count, size)."""
@@ -45,7 +48,9 @@ class Uniform(_Range):
 
     def __new__(cls, size: int = 100, low: float = -1.0, high: float = 1.0) -> Uniform:
         _check_size(size)
-        return super().__new__(cls, size, low, high)
+        if not low < high:
+            raise ValueError(f"low: got {low}, high: got {high}, wanted low below high")
+        return super().__new__(cls, int(size), low, high)
 
     def draw(self, count: int, stream: Stream) -> Array:
         """``count`` vectors, float32 (count, size)."""
@@ -60,5 +65,5 @@ def noise_for(network: Module, latent: Latent, count: int, stream: Stream) -> Ar
 
 
 def _check_size(size: int) -> None:
-    if size < 1:
-        raise ValueError(f"latent size: got {size}, wanted at least 1")
+    if not isinstance(size, (int, np.integer)) or size < 1:
+        raise ValueError(f"latent size: got {size!r}, wanted a whole number of at least 1")

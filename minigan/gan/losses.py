@@ -20,6 +20,8 @@ class Loss:
 
     paired = False
     """Whether the generator's loss looks at the real batch too."""
+    centred = True
+    """Whether scores above 0 stand for real images and those below for fakes."""
 
     def discriminator(self, real: Output, fake: Output) -> Tensor:
         """The discriminator's loss."""
@@ -71,6 +73,7 @@ class LeastSquares(Loss):
     """
 
     real_label: float = 1.0
+    centred = False
 
     def discriminator(self, real: Output, fake: Output) -> Tensor:
         return 0.5 * ((real.logits - self.real_label) ** 2).mean() + 0.5 * (fake.logits**2).mean()
@@ -104,6 +107,8 @@ class Wasserstein(Loss):
     It means a distance only if the critic's slope is bounded, by clipping or a penalty.
     """
 
+    centred = False
+
     def discriminator(self, real: Output, fake: Output) -> Tensor:
         return fake.logits.mean() - real.logits.mean()
 
@@ -121,6 +126,7 @@ class RelativisticPaired(Loss):
     """
 
     paired = True
+    centred = False
 
     def discriminator(self, real: Output, fake: Output) -> Tensor:
         return binary_cross_entropy_with_logits(real.logits - fake.logits, 1)
@@ -136,6 +142,7 @@ class RelativisticAverage(Loss):
     """
 
     paired = True
+    centred = False
 
     def discriminator(self, real: Output, fake: Output) -> Tensor:
         on_real = binary_cross_entropy_with_logits(real.logits - fake.logits.mean(axis=0), 1)
@@ -162,15 +169,24 @@ class BinaryCrossEntropy(Loss):
 
     mean_of_terms: bool = False
     eps: float = 1e-7
+    centred = False
 
     def discriminator(self, real: Output, fake: Output) -> Tensor:
-        total = binary_cross_entropy(real.logits, 1, self.eps) + binary_cross_entropy(
-            fake.logits, 0, self.eps
-        )
+        total = self._term(real, 1) + self._term(fake, 0)
         return total * 0.5 if self.mean_of_terms else total
 
     def generator(self, real: Output | None, fake: Output) -> Tensor:
-        return binary_cross_entropy(fake.logits, 1, self.eps)
+        return self._term(fake, 1)
+
+    def _term(self, output: Output, target: int) -> Tensor:
+        scores = output.logits._array
+        if bool(((scores < 0) | (scores > 1)).any()):  # would be held, and teach nothing
+            raise ValueError(
+                f"{type(self).__name__}: got scores from {float(scores.min()):.3g} to "
+                f"{float(scores.max()):.3g}, wanted probabilities: end the discriminator in "
+                'Sigmoid(), or play a loss that takes raw scores, such as "non_saturating"'
+            )
+        return binary_cross_entropy(output.logits, target, self.eps)
 
     def score(self, output: Output) -> Tensor:
         return output.logits
@@ -192,6 +208,6 @@ def loss_named(loss: str | Loss) -> Loss:
     """The loss of that name, or ``loss`` itself."""
     if isinstance(loss, Loss):
         return loss
-    if loss not in LOSSES:
+    if not isinstance(loss, str) or loss not in LOSSES:
         raise ValueError(f"loss: got {loss!r}, wanted one of {', '.join(LOSSES)}")
     return LOSSES[loss]

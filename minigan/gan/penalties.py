@@ -16,6 +16,7 @@ import numpy as np
 from ..autograd import grad
 from ..backend import Array, array_module, device_of, to_device
 from ..nn import BatchNorm, Module
+from ..nn.dense import Weighted
 from ..nn.module import as_array
 from ..ops import einsum, norm, relu, reshape
 from ..tensor import Tensor
@@ -177,6 +178,10 @@ class LeCam(Cure):
     weight: float = 0.1
     decay: float = 0.99
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.decay < 1:
+            raise ValueError(f"decay: got {self.decay}, wanted a number in [0, 1)")
+
     def start(self, game: Game) -> dict[str, Array]:
         return {name: np.zeros(()) for name in ("real", "fake", "weights")}
 
@@ -232,8 +237,12 @@ class Orthogonal(Cure):
 
 
 def _matrices(network: Module) -> Iterator[Tensor]:
+    """Every parameter of two axes or more as (rest, outputs)."""
+    layers = {id(m.weight): m for _, m in network.named_modules() if isinstance(m, Weighted)}
     for parameter in network.named_state().values():
-        if parameter.ndim > 1:
+        if id(parameter) in layers:
+            yield layers[id(parameter)].matrix()
+        elif parameter.ndim > 1:
             yield reshape(parameter, (-1, parameter.shape[-1]))
 
 

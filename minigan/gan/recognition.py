@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..backend import Array, array_module
+from ..backend import Array, array_module, device_of, to_device
 from ..ops import log_softmax
 from ..tensor import Tensor
 from .conditioning import Codes
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 class Classification(Cure):
     """Cross-entropy of the discriminator's class logits and the labels.
 
-    D adds ``real`` times that of real images and ``fake`` times that of fakes, G adds ``generator``
-    times that of its fakes (AC-GAN: Odena, Olah and Shlens, 2017, eq. 2 and 3). For
-    semi-supervised learning set fake=0 and generator=0; images whose label is −1 have none
+    D adds ``real`` times that of real images and ``fake`` times that of fakes, G adds
+    ``generator_weight`` times that of its fakes (AC-GAN: Odena, Olah and Shlens, 2017, eq. 2 and
+    3). For semi-supervised learning set both to 0; images whose label is −1 have none
     (Salimans et al., 2016, section 5). The discriminator needs class logits: see ``Heads``.
     """
 
@@ -59,9 +59,21 @@ class Classification(Cure):
 
 def cross_entropy(logits: Tensor, labels: Any) -> Tensor:
     """−E ln p(label), p the softmax of the logits (N, K), over the rows whose label is not −1."""
-    labels = np.asarray(labels)
+    labels = np.asarray(to_device(labels, "cpu"))
+    count, classes = logits.shape
+    if labels.dtype.kind not in "iu" or labels.shape != (count,):
+        raise ValueError(
+            f"labels: got {labels.dtype} {labels.shape}, wanted integers ({count},), one for each "
+            "row of the class logits"
+        )
+    if labels.min() < -1 or labels.max() >= classes:
+        raise ValueError(
+            f"labels: got {labels.min()} to {labels.max()}, wanted 0 to {classes - 1}, or -1 for "
+            "none"
+        )
     known = np.flatnonzero(labels >= 0)
-    found = log_softmax(logits)[known, labels[known]]
+    rows, columns = (to_device(i, device_of(logits._array)) for i in (known, labels[known]))
+    found = log_softmax(logits)[rows, columns]
     return -found.sum() / max(1, known.size)
 
 
@@ -102,10 +114,10 @@ class Information(Cure):
         latent, found, drawn = turn.game.latent, turn.fake.codes, turn.draw.noise
         assert isinstance(latent, Codes)
         wanted = latent.size - latent.noise
-        if found is None or found.shape[-1] != wanted:
+        if found is None or found.shape != (len(drawn), wanted):
             raise TypeError(
                 f"Information: got codes {None if found is None else found.shape} of the "
-                f"discriminator, wanted (N, {wanted}): put a head on it, such as "
+                f"discriminator, wanted ({len(drawn)}, {wanted}): put a head on it, such as "
                 f"Heads(body, nn.Dense(1), codes=nn.Dense({wanted}))"
             )
         terms, at = list[Tensor](), 0

@@ -65,6 +65,10 @@ class LabelFlip(Cure):
 
     probability: float = 0.05
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.probability <= 1:
+            raise ValueError(f"probability: got {self.probability}, wanted a number in [0, 1]")
+
     def judged(self, turn: Turn) -> Turn:
         if turn.player != DISCRIMINATOR:
             return turn

@@ -68,15 +68,18 @@ class Trainer:
             raise ValueError(f'first: got {first!r}, wanted "discriminator" or "generator"')
         if discriminator_steps < 1:
             raise ValueError(f"discriminator_steps: got {discriminator_steps}, wanted at least 1")
+        if not isinstance(seed, (int, np.integer)):
+            raise TypeError(f"seed: got {seed!r}, wanted a whole number")
         check_device(device)
         self.game, self.seed, self.device = game, int(seed), device
         self.update, self.first, self.discriminator_steps = update, first, discriminator_steps
         game.build(self.seed)
         for network in (game.generator, game.discriminator):
             network.train().to(device)
-        chosen = optimizers or Adam(2e-4, beta1=0.5)
-        pair = (chosen, chosen) if isinstance(chosen, Optimizer) else tuple(chosen)
-        if len(pair) != 2 or not all(isinstance(one, Optimizer) for one in pair):
+        chosen = Adam(2e-4, beta1=0.5) if optimizers is None else optimizers
+        pair = (chosen, chosen) if isinstance(chosen, Optimizer) else chosen
+        is_pair = isinstance(pair, (tuple, list)) and len(pair) == 2
+        if not is_pair or not all(isinstance(one, Optimizer) for one in pair):
             raise TypeError(
                 f"optimizers: got {optimizers!r}, wanted an optimiser or a pair of them, "
                 "the generator's and the discriminator's"
@@ -191,11 +194,16 @@ class Trainer:
         steps, as ``tqdm.tqdm`` does. From ``held_out`` images, like ``data``, nothing is learned:
         by them the doctor sees whether the discriminator knows the others by heart.
         """
+        if steps < 0:
+            raise ValueError(f"steps: got {steps}, wanted 0 or more further ones")
         is_set = isinstance(data, (Images, np.ndarray))
         feed = feed_of(data, batch, self.seed, self.image_range if is_set else None)
         self._range_checked |= is_set  # as the feed scales a set of images to the range
         if held_out is not None and self.doctor is not None:
-            self.doctor.hold_out(feed_of(held_out, min(64, len(held_out)), 0, self.image_range)(0))
+            is_set = isinstance(held_out, (Images, np.ndarray))
+            count = min(64, len(held_out)) if is_set else 64
+            unseen = feed_of(held_out, count, 0, self.image_range if is_set else None)
+            self.doctor.hold_out(unseen(0))
         report = None
         counts = range(steps)
         for _ in counts if progress is None else progress(counts):
@@ -229,9 +237,10 @@ class Trainer:
             # With another condition, what the generator makes may depend on it.
             self._image_shape = shape = self._image_shape or self.game.image_shape()
             if images.shape[1:] != shape:
+                wanted = ", ".join(map(str, ("N", *shape)))
                 raise ValueError(
-                    f"batch: got images of shape {images.shape}, but the generator makes "
-                    f"{shape}: wanted a batch of those"
+                    f"batch: got images of shape {images.shape}, but the generator makes {shape}: "
+                    f"wanted a batch of those, ({wanted})"
                 )
         if not len(images):
             raise ValueError(f"batch: got no images, an array of shape {images.shape}")
@@ -259,6 +268,8 @@ class Trainer:
         """
         if condition is None:
             condition = labels_for(self.game.conditioning, label, count)
+        elif label is not None:
+            raise ValueError("condition: got one beside label, wanted either")
         return sample(self.sampler, self.game.latent, count, seed, condition)
 
     @property

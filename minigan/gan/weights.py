@@ -64,7 +64,7 @@ class HistoricalAveraging(Cure):
         memory[turn.player] += 1
         for name, parameter in getattr(turn.game, turn.player).named_parameters().items():
             mean = memory[f"{turn.player}.{name}"]
-            mean += (parameter._array - mean) / mean.dtype.type(memory[turn.player])
+            mean += (parameter._array - mean) / mean.dtype.type(float(memory[turn.player]))
 
     def _distance(self, turn: Turn, network: Module) -> Tensor:
         means = turn.memory(self)

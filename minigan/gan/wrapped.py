@@ -21,6 +21,13 @@ class FeatureMatching(Loss):
     loss: Loss = NonSaturating()
     paired = True
 
+    def __post_init__(self) -> None:
+        _check_loss(self.loss)
+
+    @property
+    def centred(self) -> bool:  # type: ignore[override]
+        return self.loss.centred
+
     def discriminator(self, real: Output, fake: Output) -> Tensor:
         return self.loss.discriminator(real, fake)
 
@@ -46,12 +53,17 @@ class SeveralDiscriminators(Loss):
     sharpness: float = 0.0
 
     def __post_init__(self) -> None:
+        _check_loss(self.loss)
         if not self.sharpness >= 0:
             raise ValueError(f"sharpness: got {self.sharpness}, wanted 0 or more")
 
     @property
     def paired(self) -> bool:  # type: ignore[override]
         return self.loss.paired
+
+    @property
+    def centred(self) -> bool:  # type: ignore[override]
+        return self.loss.centred
 
     def discriminator(self, real: Output, fake: Output) -> Tensor:
         pairs = zip(_members(real), _members(fake), strict=True)
@@ -67,6 +79,11 @@ class SeveralDiscriminators(Loss):
 
     def score(self, output: Output) -> Tensor:
         return self.loss.score(output)
+
+
+def _check_loss(loss: object) -> None:
+    if not isinstance(loss, Loss):
+        raise TypeError(f"loss: got {loss!r}, wanted a loss such as Hinge()")
 
 
 def _members(output: Output) -> list[Output]:

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..data import Images
+
 Array = np.ndarray[Any, Any]
 
 
@@ -62,6 +64,18 @@ def pictures(name: str, images: Any) -> Array:
     if not np.isfinite(found).all():
         raise ValueError(f"{name}: holds NaN or infinity, wanted finite numbers")
     return found
+
+
+def labels_of(name: str, images: Images) -> Array:
+    """The labels of ``images``, of which each must have one."""
+    if images.labels is None:
+        raise ValueError(f"{name}: got images without labels, wanted class ids")
+    if images.labels.min() < 0:  # -1, which as an index would be the last class
+        raise ValueError(
+            f"{name}: image {images.labels.argmin()} has no label (-1), wanted one for each; "
+            "leave such images out with images.take(images.labels >= 0)"
+        )
+    return images.labels
 
 
 def whole(name: str, number: int, least: int = 1, most: int | None = None) -> None:

@@ -16,7 +16,7 @@ from ..files import FileError
 from ..ops import log_softmax, softmax
 from ..random import Stream, use
 from ..tensor import no_grad
-from .checks import Array, whole
+from .checks import Array, labels_of, whole
 
 _AT_A_TIME = 500
 _TAIL = 2  # layers after the features: dropout and the dense layer to the classes
@@ -78,7 +78,7 @@ def train_classifier(
     layers with dropout; Adam, its rate falling as half a cosine from 2e-3; a batch is rolled by
     up to a pixel each way. ``progress`` wraps the steps, as ``tqdm.tqdm`` does.
     """
-    labels, wanted = _labels("real", real), _labels("held_out", held_out)
+    labels, wanted = labels_of("real", real), labels_of("held_out", held_out)
     if real.shape != held_out.shape:
         raise ValueError(f"held_out: got images of {held_out.shape}, wanted {real.shape} as real's")
     whole("width", width)
@@ -134,12 +134,6 @@ def _network(width: int, classes: int) -> nn.Sequential:
         nn.Dropout(0.5),
         nn.Dense(classes),
     )
-
-
-def _labels(name: str, images: Images) -> Array:
-    if images.labels is None:
-        raise ValueError(f"{name}: got images without labels, wanted some to learn from")
-    return images.labels
 
 
 def save_classifier(classifier: Classifier, path: str | os.PathLike[str]) -> None:

@@ -158,6 +158,9 @@ def evaluate(
         seed: of the halves.
     """
     names = _names(metrics, source)
+    for what, images in (("real", real), ("fake", fake), ("held_out", held_out)):
+        if images is not None and not len(images):
+            raise ValueError(f"{what}: got no images")
     split = "halves of real" if held_out is None else "real, held out"
     views = {
         sees: _view(_function(source, sees), real, fake, held_out, seed)

@@ -65,6 +65,7 @@ def patch_wasserstein(
     image ``patches`` patches of 7×7 are drawn at random, and each set's channels are brought to
     mean 0 and deviation 1. The parts of the estimate are the scales.
     """
+    whole("patches", patches)
     real, fake = pictures("real", real), pictures("fake", fake)
     if real.shape[1:] != fake.shape[1:] or min(real.shape[1:3]) < _PATCH:
         raise ValueError(

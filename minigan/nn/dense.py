@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ops import affine, embedding, matmul
+from ..ops import affine, embedding, matmul, reshape, transpose
 from ..tensor import Tensor, TensorLike
 from .initializers import Initializer
 from .module import Module, Parameter
@@ -26,6 +26,14 @@ class Weighted(Module):
     def compute(self, x: Any, weight: Any) -> Tensor:
         """The result for x with this weight: what a subclass defines."""
         raise TypeError(f"{type(self).__name__} does not define compute()")
+
+    def matrix(self) -> Tensor:
+        """The weight as (rest, outputs): all axes but the one of the outputs put together."""
+        w: Tensor = self.weight
+        axis = self.outputs_axis % w.ndim
+        if axis != w.ndim - 1:
+            w = transpose(w, (*(i for i in range(w.ndim) if i != axis), axis))
+        return reshape(w, (-1, w.shape[-1]))
 
 
 class Dense(Weighted):

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..autograd import grad
 from ..backend import Array, array_module
-from ..ops import absolute, matmul, norm, reshape, transpose, where
+from ..ops import absolute, matmul, norm, reshape, where
 from ..tensor import Tensor, TensorLike, as_tensor, enable_grad, recording
 from .dense import Weighted
 from .initializers import Normal
@@ -54,28 +54,20 @@ class SpectralNorm(Module):
 
     def create(self, *input_shapes: tuple[int, ...]) -> None:
         self.layer(*self.layer.trial_inputs(input_shapes))  # makes its weight
-        matrix = self._matrix()
+        matrix = self.layer.matrix()
         rest, outputs = matrix.shape
         self.add_parameter("u", (outputs,), Normal(1.0), trainable=False, dtype=matrix.dtype)
         self.add_parameter("v", (rest,), trainable=False, dtype=matrix.dtype)
         self._iterate(matrix._array, FIRST_ITERATIONS)
 
     def forward(self, x: TensorLike) -> Tensor:
-        matrix = self._matrix()
+        matrix = self.layer.matrix()
         if self.in_training:
             self._iterate(matrix._array, self.iterations)
         # Arrays of its own: later passes write to the parameters before this one goes backward.
         u, v = _unit(self.u._array), _unit(self.v._array)
         sigma = matmul(matmul(v, matrix), u)
         return self.layer(x, self.layer.weight / where(sigma > 0, sigma, 1.0))
-
-    def _matrix(self) -> Tensor:
-        """The weight as (rest, outputs)."""
-        w: Tensor = self.layer.weight
-        axis = self.layer.outputs_axis % w.ndim
-        if axis != w.ndim - 1:
-            w = transpose(w, (*(i for i in range(w.ndim) if i != axis), axis))
-        return reshape(w, (-1, w.shape[-1]))
 
     def _iterate(self, w: Array, steps: int) -> None:
         u = self.u._array

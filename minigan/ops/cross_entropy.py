@@ -15,11 +15,11 @@ from .activation import sigmoid
 from .arithmetic import clip, where
 
 
-def _check(name: str, target: float, eps: float = 0.0) -> None:
+def _check(target: float, eps: float = 0.0) -> None:
     if not 0 <= target <= 1:
-        raise ValueError(f"{name}: target: got {target}, wanted a number in [0, 1]")
+        raise ValueError(f"target: got {target}, wanted a number in [0, 1]")
     if not 0 <= eps < 0.5:
-        raise ValueError(f"{name}: eps: got {eps}, wanted a number in [0, 0.5)")
+        raise ValueError(f"eps: got {eps}, wanted a number in [0, 0.5)")
 
 
 def _from_probabilities_gradient(g: Tensor, p: Tensor, target: float, eps: float) -> Any:
@@ -39,7 +39,7 @@ def binary_cross_entropy(p: Array, /, target: float, eps: float = 1e-7) -> Array
 
     With n elements, ∂y/∂p = ((1 − t)/(1 − p) − t/p)/n, and 0 where p is held.
     """
-    _check("binary_cross_entropy", target, eps)
+    _check(target, eps)
     xp, real = array_module(p), p.dtype.type
     held = xp.clip(p, real(eps), real(1 - eps))
     result = xp.zeros_like(held)
@@ -65,7 +65,7 @@ def binary_cross_entropy_with_logits(x: Array, /, target: float) -> Array:
 
     With n elements, ∂y/∂x = (σ(x) − t)/n = ((1 − t)·σ(x) − t·σ(−x))/n.
     """
-    _check("binary_cross_entropy_with_logits", target)
+    _check(target)
     xp = array_module(x)
     linear = xp.maximum(x, x.dtype.type(0)) - x.dtype.type(target) * x
     return (linear + xp.log1p(xp.exp(-abs(x)))).mean()

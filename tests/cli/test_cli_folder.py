@@ -175,6 +175,19 @@ def test_a_changed_setting_is_refused(
     assert files(copied) == before
 
 
+def test_a_rate_that_is_planned_by_the_steps_keeps_them(
+    command: Command, train_tiny: Callable[[str, Path], None], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    train_tiny("projection", run)
+    before = files(run)
+    result = command("train", "--resume", "--out", run, "--steps", 3)
+    assert result.status == 2
+    assert "steps: projection plans its learning rate by the 2 steps" in result.err
+    assert "got 3" in result.err and files(run) == before
+    assert command("train", "--resume", "--out", run, "--quiet").status == 0
+
+
 def test_what_may_differ_may(command: Command, copied: Path) -> None:
     same = ["digits", "--seed", 0, "--batch", 8, "--set", "width=4"]
     cadence = ["--set", "log_every=1", "--set", "sample_every=1", "--set", "save_every=1"]

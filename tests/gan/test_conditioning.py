@@ -115,12 +115,54 @@ def test_wrong_labels_are_refused(labels, message):
         run.step(gan.Batch(pictures(8), labels))
 
 
+@pytest.mark.parametrize("label", [[0, 1], [[1]]])
+def test_labels_to_sample_are_one_or_as_many_as_images(label):
+    run = Trainer(conditional())
+    with pytest.raises(ValueError, match=r"label: got shape .* wanted one class, or 3 of them"):
+        run.sample(3, label=label)
+    with pytest.raises(ValueError, match="condition: got one beside label"):
+        run.sample(3, condition=np.zeros(3, int), label=1)
+
+
+def test_a_head_may_be_told_the_label_as_the_body_may():
+    def body(*first):
+        return nn.Sequential(*first, nn.Flatten(), nn.Dense(5))
+
+    def told():
+        return body(nn.LabelConcat(CLASSES))
+
+    for judge in (
+        gan.Heads(body(), nn.Projection(CLASSES)),
+        gan.Heads(told(), nn.Dense(1)),
+        nn.Sequential(gan.Heads(told(), nn.Projection(CLASSES))),
+        nn.Sequential(gan.Several(gan.Heads(told(), nn.Dense(1)), told())),
+        gan.Heads(Told(nn.Dense(5)), nn.Dense(1)),  # which does not say that it takes labels
+        nn.Sequential(nn.LabelConcat(CLASSES), gan.Packed(nn.Sequential(body(), nn.Dense(1)))),
+    ):
+        played = Game(
+            Told(generator()), judge, "hinge", Normal(LATENT), (-1, 1),
+            conditioning=Labels(CLASSES),
+        )  # fmt: skip
+        assert np.isfinite(Trainer(played).fit([labelled(12)], 2)[1:]).all()
+
+
+def test_a_pack_takes_no_labels():
+    judge = gan.Packed(nn.Sequential(nn.Flatten(), nn.Dense(1)))
+    played = Game(
+        Told(generator()), judge, "hinge", Normal(LATENT), (-1, 1), conditioning=Labels(CLASSES)
+    )
+    with pytest.raises(TypeError, match=r"Packed: .* takes no labels: put LabelConcat before it"):
+        Trainer(played)
+
+
 def test_labels_are_refused_where_there_are_none():
     plain = Game(generator(), heads(logits=1), latent=Normal(LATENT))
     with pytest.raises(ValueError, match="label: got 2, but this generator takes no labels"):
         Trainer(plain).sample(4, label=2)
     with pytest.raises(ValueError, match="classes: got 1, wanted at least 2"):
         Labels(1)
+    with pytest.raises(ValueError, match="classes: got 2.5, wanted at least 2"):
+        Labels(2.5)
 
 
 # Found out
@@ -163,6 +205,30 @@ def test_images_without_a_label_are_left_out():
     assert cure.generator(now) is None
     none = replace(now, batch=now.batch._replace(labels=np.full(4, -1)))
     assert cure.discriminator(none).item() == 0
+
+
+@pytest.mark.parametrize(
+    "labels, words",
+    [
+        (np.array([0, 3, 1, 2]), r"labels: got 0 to 3, wanted 0 to 2, or -1 for none"),
+        (np.array([0, 1, -2, 2]), r"labels: got -2 to 2, wanted 0 to 2"),
+        (np.array([0.0, 1, 1, 2]), r"labels: got float64 \(4,\), wanted integers \(4,\)"),
+        (np.eye(4, 3), r"labels: got float64 \(4, 3\), wanted integers"),
+        (np.array([0, 1]), r"labels: got int64 \(2,\), wanted integers \(4,\)"),
+    ],
+)
+def test_classes_that_are_none_of_the_heads_are_named(labels, words):
+    real, _ = said(4, class_logits=3)
+    now = turn("discriminator", real, real, labels)
+    with pytest.raises(ValueError, match=words):
+        gan.Classification(fake=0, generator_weight=0).discriminator(now)
+
+
+def test_packed_images_have_no_codes_of_their_own():
+    judge = gan.Packed(heads(logits=1, codes=4))
+    played = Game(generator(), judge, "hinge", Codes(2, (3,), 1), cures=[gan.Information()])
+    with pytest.raises(TypeError, match=r"Information: got codes \(4, 4\) .* wanted \(8, 4\)"):
+        Trainer(played).step(pictures(8))
 
 
 def test_fakes_have_no_class_without_conditioning():
@@ -218,6 +284,8 @@ def test_codes_are_drawn_as_they_say():
     assert z[:, 9:].min() >= -1 and z[:, 9:].max() < 1 and abs(z[:, 9:].mean()) < 0.1
     with pytest.raises(ValueError, match="at least 2 classes to a code"):
         Codes(4, (1,))
+    with pytest.raises(ValueError, match="Codes: got 4, 10, 2"):
+        Codes(4, 10, 2)
 
 
 def test_information_is_the_surprise_at_the_codes_and_reaches_both_players():
@@ -246,7 +314,7 @@ def test_information_says_what_it_needs():
     played = Game(
         generator(), heads(logits=1, codes=4), "hinge", Codes(2, (3,), 2), cures=[gan.Information()]
     )
-    with pytest.raises(TypeError, match=r"got codes \(8, 4\).*wanted \(N, 5\)"):
+    with pytest.raises(TypeError, match=r"got codes \(8, 4\).*wanted \(8, 5\)"):
         Trainer(played).step(pictures(8))
 
 

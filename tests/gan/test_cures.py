@@ -192,6 +192,30 @@ def test_impossible_changes_are_refused(bad):
         Augmentation(**bad)
 
 
+@pytest.mark.parametrize(
+    "cure, settings, words",
+    [
+        (gan.InstanceNoise, {"std": -0.1}, "std: got -0.1"),
+        (gan.InstanceNoise, {"steps": 0}, "steps: got 0"),
+        (gan.LabelFlip, {"probability": 1.5}, "probability: got 1.5"),
+        (gan.LabelFlip, {"probability": float("nan")}, "probability: got nan"),
+        (gan.AdaptiveAugment, {"images": 0}, "images: got 0"),
+        (gan.LeCam, {"decay": 1.0}, "decay: got 1.0"),
+    ],
+)
+def test_impossible_settings_are_refused(cure, settings, words):
+    with pytest.raises(ValueError, match=words):
+        cure(**settings)
+
+
+@pytest.mark.parametrize("cure", [gan.DiffAugment(), gan.AdaptiveAugment(), gan.Consistency()])
+def test_only_pictures_can_be_changed(cure):
+    generator, judge = nn.Dense(2), nn.Dense(1)
+    run = Trainer(Game(generator, judge, "hinge", Normal(2), (-1, 1), [cure]))
+    with pytest.raises(ValueError, match=r"images: got shape \(8, 2\), wanted \(N, H, W, C\)"):
+        run.step(np.zeros((8, 2), np.float32))
+
+
 def test_instance_noise_fades():
     x = np.zeros((50, *SHAPE))
     for step, std in ((0, 0.4), (5, 0.2), (10, 0.0), (99, 0.0)):
@@ -301,6 +325,12 @@ def test_what_needs_turns_says_so(cure):
 def test_something_else_is_not_a_cure():
     with pytest.raises(TypeError, match="cures: got 'r1', wanted cures such as R1"):
         game("r1")
+    with pytest.raises(TypeError, match="cures: got R1.*, wanted a list of cures"):
+        Game(*networks(), cures=gan.R1())
+    once = gan.LeCam()  # whose memory would be written twice a move
+    with pytest.raises(ValueError, match="cures: got LeCam.* twice"):
+        game(once, gan.R1(), once)
+    assert len(game(gan.LeCam(), gan.LeCam()).cures) == 2
 
 
 def test_memories_go_back_with_a_step_that_failed():

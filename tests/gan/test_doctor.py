@@ -6,13 +6,13 @@ import warnings
 
 import numpy as np
 import pytest
-from games import bits, networks, pictures, trainer
+from games import LATENT, bits, networks, pictures, trainer
 from hypothesis import given
 from hypothesis import strategies as st
 
 import minigan as mg
 from benchmarks.doctor import FAULTS, KNOWN, RECIPES, UNKNOWN, Swapped, found
-from minigan import nn, recipes
+from minigan import gan, nn, recipes
 from minigan.errors import HealthWarning, NonFiniteError
 from minigan.gan import LOSSES, R1, Batch, Game, GradientPenalty, Labels, Normal, Output, Trainer
 from minigan.gan.doctor import EVERY
@@ -64,6 +64,21 @@ def test_margins_over_held_out_images_and_over_fakes():
     assert run.doctor._seen[-1].margins == pytest.approx(over, rel=1e-4)
 
 
+def test_held_out_images_may_be_batches():
+    run = trainer(optimizers=SGD(0.0))
+    run.fit(pictures(), 1, 8, held_out=iter([pictures(6)]))
+    assert run.doctor._seen[-1].margins is not None
+
+
+@pytest.mark.parametrize("count", [1, 5, 64])
+def test_held_out_images_fill_the_packs_of_a_discriminator(count):
+    generator, judge = networks()
+    game = Game(generator, gan.Packed(judge, 3), latent=Normal(LATENT))
+    run = Trainer(game, optimizers=SGD(0.0))
+    run.fit(pictures(), 1, 6, held_out=pictures(count))
+    assert np.isfinite(run.doctor._seen[-1].margins).all()
+
+
 def test_the_layer_and_the_setting_are_named():
     body = nn.Sequential(nn.Dense(6), nn.BatchNorm(eps=0.9, decay=0.1), *networks()[0].layers[1:])
     with pytest.warns(HealthWarning) as caught:
@@ -75,6 +90,32 @@ def test_the_layer_and_the_setting_are_named():
     assert "the generator's optimiser (Adam) has eps=0.5" in told[2]
     assert "the discriminator's optimiser (Adam) has eps=0.5" in told[3]
     assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_probabilities_for_a_loss_of_raw_scores_are_named():
+    def found_with(loss, *last):
+        generator, judge = networks()
+        game = Game(generator, nn.Sequential(judge, *last), loss, Normal(LATENT))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", HealthWarning)
+            return [(finding.name, finding.message) for finding in Trainer(game).findings]
+
+    told = "NonSaturating takes raw scores, but the discriminator ends in a Sigmoid"
+    assert found_with("non_saturating", nn.Sequential(nn.Sigmoid())) == [("probabilities", told)]
+    assert not found_with("non_saturating") and not found_with("least_squares", nn.Sigmoid())
+    assert not found_with("binary_cross_entropy", nn.Sigmoid())
+
+
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+def test_adaptive_augmentation_wants_a_loss_in_which_the_sign_of_a_score_means_something(loss):
+    generator, judge = networks()
+    last = [nn.Sigmoid()] if loss == "binary_cross_entropy" else []
+    several = gan.SeveralDiscriminators(gan.FeatureMatching(LOSSES[loss]))
+    for played in (LOSSES[loss], several):
+        cures = [gan.AdaptiveAugment()]
+        game = Game(generator, nn.Sequential(judge, *last), played, Normal(LATENT), cures=cures)
+        (objected,) = [cure.objection(game) is not None for cure in cures]
+        assert objected == (loss not in ("minimax", "non_saturating", "hinge"))
 
 
 def test_it_tells_each_finding_once_at_the_callers_line():

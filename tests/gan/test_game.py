@@ -175,3 +175,28 @@ def test_both_are_judged_in_one_pass_where_no_sample_sees_another(network, passe
             assert np.allclose(got.class_logits.numpy(), expected.class_logits.numpy(), atol=1e-6)
         else:
             assert got.features is None
+
+
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        ({"latent": 16}, r"latent: got 16, wanted .* such as Normal\(16\)"),
+        ({"conditioning": 10}, r"conditioning: got 10, wanted .* such as Labels\(10\)"),
+        ({"loss": ["hinge"]}, r"loss: got \['hinge'\], wanted one of minimax"),
+        ({"image_range": 1.0}, r"image_range: got 1.0, wanted \(low, high\)"),
+        ({"image_range": (0, 1, 2)}, r"image_range: got \(0, 1, 2\), wanted \(low, high\)"),
+        ({"image_range": (0, np.inf)}, r"image_range: got \(0, inf\), wanted \(low, high\)"),
+    ],
+)
+def test_what_a_game_is_not_made_of_is_named(settings, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        Game(*networks(), **settings)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_players_are_modules(which):
+    players = list(networks())
+    players[which] = np.tanh
+    name = ("generator", "discriminator")[which]
+    with pytest.raises(TypeError, match=f"{name}: got .*ufunc 'tanh'.*, wanted a Module"):
+        Trainer(Game(*players, latent=Normal(3), image_range=(-1, 1)))

@@ -10,7 +10,7 @@ from games import LATENT, networks, pictures, trainer
 
 from minigan import nn
 from minigan.files import FileError, read_header, save_arrays
-from minigan.gan import Normal, Uniform, load_generator, save_generator
+from minigan.gan import Codes, Labels, Normal, Uniform, load_generator, save_generator
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -111,3 +111,12 @@ def test_images_of_a_loaded_generator_are_in_its_range(tmp_path):
     save_generator(run.sampler, run.game.latent, run.image_range, path)
     images = load_generator(path).sample(10)
     assert np.abs(images).max() <= 1
+
+
+@pytest.mark.parametrize("of", [lambda n: Normal(n), lambda n: Uniform(n), lambda n: Codes(n, [n])])
+def test_numpys_whole_numbers_are_whole_numbers(tmp_path, of):
+    latent, labels = of(np.int64(2)), Labels(np.int64(5))
+    generator = nn.Dense(2).build((None, latent.size), seed=0)
+    save_generator(generator, latent, (-1, 1), tmp_path / "g.npz", labels)
+    saved = load_generator(tmp_path / "g.npz")
+    assert (saved.latent, saved.conditioning) == (of(2), Labels(5))

@@ -49,3 +49,15 @@ def test_uniform_noise_fills_its_interval(low, high):
 def test_the_sizes_that_papers_use_are_the_defaults():
     assert Normal() == Normal(100)
     assert Uniform() == Uniform(100, -1.0, 1.0)
+
+
+@pytest.mark.parametrize("kind", [Normal, Uniform])
+@pytest.mark.parametrize("size", [0, 2.5, "3"])
+def test_a_size_is_a_whole_number(kind, size):
+    with pytest.raises(ValueError, match=f"latent size: got {size!r}, wanted a whole number"):
+        kind(size)
+
+
+def test_an_interval_has_its_low_end_first():
+    with pytest.raises(ValueError, match="low: got 1.0, high: got -1.0, wanted low below high"):
+        Uniform(3, 1.0, -1.0)

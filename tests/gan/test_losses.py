@@ -164,6 +164,20 @@ def test_cross_entropy_on_probabilities_is_finite_at_0_and_1(dtype):
         assert 7 < value.item() < 33  # −ln 10⁻⁷ is 16.1; half the batch is wrong, in either term
 
 
+@pytest.mark.parametrize("score", [-0.5, 1.5])
+def test_raw_scores_are_not_taken_for_probabilities(score):
+    good, bad = (Output(Tensor(np.array([[0.5], [s]]))) for s in (0.2, score))
+    for call in (
+        lambda: BinaryCrossEntropy().discriminator(good, bad),
+        lambda: BinaryCrossEntropy().discriminator(bad, good),
+        lambda: BinaryCrossEntropy().generator(None, bad),
+    ):
+        with pytest.raises(ValueError, match=r"scores from -?0.5 to .*5, wanted probabilities"):
+            call()
+    lost = Output(Tensor(np.array([[np.nan]])))  # whoever looks for NaN is to find it
+    assert np.isnan(BinaryCrossEntropy().generator(None, lost).item())
+
+
 @pytest.mark.parametrize("loss", [Minimax, NonSaturating, LeastSquares])
 def test_smoothing_is_off_by_default_and_of_real_labels_alone(loss):
     real, fake = outputs("minimax")
@@ -214,6 +228,12 @@ def test_a_game_takes_a_loss_by_name_or_itself():
     assert Game(None, None, mine, image_range=(0, 1)).loss is mine
     with pytest.raises(ValueError, match="loss: got 'wgan', wanted one of minimax, non_saturating"):
         Game(None, None, "wgan", image_range=(0, 1))
+
+
+@pytest.mark.parametrize("made", [FeatureMatching, SeveralDiscriminators])
+def test_a_loss_of_a_loss_takes_no_name(made):
+    with pytest.raises(TypeError, match=r"loss: got 'hinge', wanted a loss such as Hinge\(\)"):
+        made("hinge")
 
 
 @pytest.mark.parametrize("player", ["discriminator", "generator"])

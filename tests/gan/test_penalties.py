@@ -132,6 +132,15 @@ def test_orthogonal_sums_the_squares_off_the_diagonal_of_every_gram_matrix():
         gan.Orthogonal(of="both")
 
 
+def test_orthogonal_takes_the_outputs_of_a_transposed_convolution_for_its_columns():
+    layer = nn.Conv2DTranspose(3, 2, 2).build((None, 4, 4, 5), seed=0)
+    turn = replace(turn_of("generator"), game=Game(layer, layer, image_range=(-1, 1)))
+    w = np.moveaxis(layer.weight.numpy().astype(float), 2, -1).reshape(-1, 3)  # (kh, kw, out, in)
+    total = sum((w[:, i] @ w[:, j]) ** 2 for i in range(3) for j in range(3) if i != j)
+    found = gan.Orthogonal(0.5).generator(turn)
+    np.testing.assert_allclose(found.item(), 0.5 * total, rtol=1e-5)
+
+
 def test_packed_images_have_one_slope_together():
     d = gan.Packed(Quadratic(np.eye(12), np.zeros(12)), 2)
     d.build((None, *SHAPE))

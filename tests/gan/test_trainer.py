@@ -338,10 +338,12 @@ def test_save_refuses_numbers_that_are_not_finite_and_keeps_the_old_file(tmp_pat
         ({"discriminator_steps": 0}, "discriminator_steps: got 0, wanted at least 1"),
         ({"average": 1.0}, "decay: got 1.0"),
         ({"seed": -1}, "seed.*negative"),
+        ({"seed": 1.5}, "seed: got 1.5, wanted a whole number"),
+        ({"seed": None}, "seed: got None, wanted a whole number"),
     ],
 )
 def test_a_bad_setting_is_named(settings, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         trainer(**settings)
 
 
@@ -356,9 +358,14 @@ def test_a_device_that_is_not_there_is_named(monkeypatch):
 @pytest.mark.parametrize("shape", [(4, 4, 4), (4, 4, 4, 3), (4, 1, 4, 4), (4, 8, 8, 1), (4, 16)])
 def test_images_of_another_shape_are_refused(shape):
     run = trainer()
-    with pytest.raises(ValueError, match=r"got images of shape .* generator makes \(4, 4, 1\)"):
+    with pytest.raises(ValueError, match=r"got .* generator makes .* wanted .* \(N, 4, 4, 1\)"):
         run.step(np.zeros(shape, np.float32))
     assert run.step_count == 0
+
+
+def test_steps_are_not_taken_back():
+    with pytest.raises(ValueError, match="steps: got -1, wanted 0 or more"):
+        trainer().fit(pictures(), -1, 8)
 
 
 def test_an_empty_batch_is_refused():
@@ -448,7 +455,7 @@ def test_a_network_without_trained_parameters_is_refused():
         Trainer(Game(generator, nn.Sequential(nn.Flatten()), latent=Normal(3)))
 
 
-@pytest.mark.parametrize("wrong", ["adam", (Adam(),), [Adam(), 3]])
+@pytest.mark.parametrize("wrong", ["adam", (Adam(),), [Adam(), 3], [], Adam, 1e-3])
 def test_optimisers_must_be_one_or_a_pair(wrong):
     with pytest.raises(TypeError, match="a pair of them"):
         trainer(optimizers=wrong)

@@ -104,10 +104,13 @@ def test_files_that_hold_no_classifier_are_named(tmp_path):
 def test_data_that_do_not_fit_are_named(sets):
     real, held_out = sets
     bare = Images(real.pixels)
+    gap = Images(real.pixels, np.where(np.arange(len(real)) == 3, -1, real.labels))
     large = Images(np.zeros((3, 9, 9, 1), np.uint8), np.zeros(3, np.int64))
     for first, second, words in (
         (bare, held_out, "real: got images without labels"),
         (real, bare, "held_out: got images without labels"),
+        (gap, held_out, r"real: image 3 has no label \(-1\)"),
+        (real, gap, r"held_out: image 3 has no label \(-1\)"),
         (real, large, r"held_out: got images of \(9, 9, 1\), wanted \(8, 8, 1\)"),
     ):
         with pytest.raises(ValueError, match=words):

@@ -88,6 +88,13 @@ def test_one_real_image_has_no_halves():
         evaluate(real=images(1, 0), fake=images(9, 1), metrics=["nearest_distance"])
 
 
+@pytest.mark.parametrize("name", ["real", "fake", "held_out"])
+def test_no_images_are_named(name):
+    sets = {"real": images(9, 0), "fake": images(9, 1), "held_out": images(9, 2)}
+    with pytest.raises(ValueError, match=f"{name}: got no images"):
+        evaluate(**sets | {name: images(0, 3)}, metrics=["nearest_distance"])
+
+
 def test_each_set_is_looked_at_once():
     seen = []
 

@@ -79,7 +79,8 @@ def test_classification_accuracy_falls_with_wrong_labels_and_missing_variety():
 
 def test_images_without_labels_are_named():
     real = digits()
-    bare = Images(real.pixels)
-    for pair in ({"real": bare, "fake": real}, {"real": real, "fake": bare}):
-        with pytest.raises(ValueError, match="without labels"):
-            classification_accuracy(**pair, train=nearest_mean)
+    some = Images(real.pixels, np.where(np.arange(len(real)) < 9, real.labels, -1))
+    for bare, words in ((Images(real.pixels), "without labels"), (some, "image 9 has no label")):
+        for pair in ({"real": bare, "fake": real}, {"real": real, "fake": bare}):
+            with pytest.raises(ValueError, match=words):
+                classification_accuracy(**pair, train=nearest_mean)

@@ -21,7 +21,7 @@ from ..recipes.digits import HELD_OUT
 from .config import Config, recipe_named, with_images
 from .folder import RunFolder
 from .inspect import existing
-from .recognised import recognised
+from .recognised import RECOGNISED, recognised
 from .words import unknown
 
 _MOST = 10_000  # samples, unless more are asked for
@@ -107,16 +107,22 @@ def evaluate(asked: argparse.Namespace) -> int:
     source = _source(asked, config, real, names)
     count = asked.count or min(_MOST, len(real if held_out is None else held_out))
     fake = _fakes(saved, count, asked.seed)
-    results = metrics.evaluate(
-        real=some(real, count).batch(slice(None)),
-        fake=fake,
-        held_out=None if held_out is None else some(held_out, count).batch(slice(None)),
-        source=source,
-        metrics=names or _possible(source),
-    )
-    if not names:
-        others = some(real if held_out is None else held_out, count)
-        results += recognised(folder, saved, source, fake, others, asked.seed)
+    others = None if held_out is None else some(held_out, count)
+    chosen = [n for n in names if n in METRICS] if names else _possible(source)
+    results: list[Result] = []
+    if chosen:
+        results += metrics.evaluate(
+            real=some(real, count).batch(slice(None)),
+            fake=fake,
+            held_out=None if others is None else others.batch(slice(None)),
+            source=source,
+            metrics=chosen,
+        )
+    if not names or set(names) & set(RECOGNISED):
+        seen = some(real, count) if others is None else others
+        found = list(recognised(folder, saved, source, fake, seen, asked.seed))
+        _check_has(names, [result.metric for result in found])
+        results += [result for result in found if not names or result.metric in names]
     print(_as_json(results) if asked.json else "\n".join(_table(results)))
     return 0
 
@@ -124,9 +130,20 @@ def evaluate(asked: argparse.Namespace) -> int:
 def _known(text: str | None) -> list[str]:
     names = [] if text is None else text.split(",")
     for name in names:
-        if name not in METRICS:
-            raise unknown("metric", name, METRICS)
+        if name not in METRICS and name not in RECOGNISED:
+            raise unknown("metric", name, [*METRICS, *RECOGNISED])
     return names
+
+
+def _check_has(names: Sequence[str], found: Sequence[str]) -> None:
+    """Raise if the run has nothing to say of a figure that was asked for."""
+    for name in names:
+        if name in RECOGNISED and name not in found:
+            raise ValueError(
+                f"metrics: this run has no {name}: asked_class and class_of_code are for runs with "
+                "labels or codes and want --classifier FILE, named_class is for discriminators "
+                "with class logits and wants images with labels"
+            )
 
 
 def _possible(source: Source) -> list[str]:
@@ -166,7 +183,7 @@ def _source(
     """The classifier that is given, one of digits if that is the data, or the pixels."""
     if asked.classifier is not None:
         return classifier_of(asked.classifier, real.shape)
-    if names and all(METRICS[name].sees == "images" for name in names):
+    if names and all(name in METRICS and METRICS[name].sees == "images" for name in names):
         return PIXELS
     if config.recipe == "digits" and not (asked.data or config.data):
         _note("training a classifier of digits (--classifier FILE takes one that is kept)")

@@ -20,6 +20,7 @@ from ..metrics import Result, Source
 from ..tensor import no_grad
 from .folder import RunFolder
 
+RECOGNISED = ("asked_class", "class_of_code", "named_class")
 _AT_A_TIME = 500
 
 

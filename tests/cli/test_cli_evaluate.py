@@ -183,6 +183,12 @@ def test_a_conditional_run_is_asked_for_every_class(
     made = load_generator(run / "generator.npz").sample(40)
     share = (saved.probabilities(made).argmax(axis=1) == np.arange(40) % 10).mean()
     assert last["value"] == share
+    asked = ("evaluate", run, "--classifier", judge, "--json", "--quiet", "--metrics")
+    assert json.loads(command(*asked, "asked_class").out) == [last]
+    both = json.loads(command(*asked, "asked_class,classes").out)
+    assert [row["metric"] for row in both] == ["classes", "asked_class"]
+    result = command(*asked, "asked_class,class_of_code")
+    assert result.status == 2 and "this run has no class_of_code" in result.err
 
 
 def test_a_discriminator_with_classes_is_asked_for_those_of_real_images(

@@ -35,7 +35,7 @@ def convolve(x: Array, w: Array, window: Window, groups: int) -> Array:
     result = empty(array_module(x), (len(x), down, across, w.shape[3]), x.dtype)
     for ins, outs in blocks(x.shape[3], w.shape[3], groups):
         matrix = _matrix(w[..., outs])
-        for images in _chunks(len(x), down * across, matrix):
+        for images in _chunks(len(x), down * across * len(matrix), matrix):
             part = result[images]
             rows = part.reshape(len(part) * down * across, part.shape[3])  # a view
             array_module(x).matmul(_columns(x[images, :, :, ins], window), matrix, rows[:, outs])
@@ -50,7 +50,8 @@ def input_gradient(y: Array, w: Array, window: Window, groups: int, size: Pair) 
     few = planes.FEWEST <= w.shape[2] <= planes.MOST
     for ins, outs in blocks(channels, w.shape[3], groups):
         matrix = _matrix(w[..., outs])
-        for images in _chunks(n, down * across, matrix):
+        each = max(matrix.shape) if few else len(matrix)  # planes copy y as well
+        for images in _chunks(n, down * across * each, matrix):
             part, into = y[images, :, :, outs], result[images, :, :, ins]
             if few:
                 planes.input_gradient(part, matrix, window, into)
@@ -67,7 +68,7 @@ def weight_gradient(x: Array, y: Array, window: Window, groups: int) -> Array:
     total = result.reshape(shape[0] * shape[1] * shape[2], c_out)  # the same memory
     for ins, outs in blocks(x.shape[3], c_out, groups):
         matrix = total[:, outs]
-        for images in _chunks(n, down * across, matrix):
+        for images in _chunks(n, down * across * len(matrix), matrix):
             part = y[images, :, :, outs]
             rows = part.reshape(len(part) * down * across, part.shape[3])
             more = empty(xp, matrix.shape, matrix.dtype)
@@ -101,8 +102,7 @@ def blocks(c_in: int, c_out: int, groups: int) -> Iterator[tuple[slice, slice]]:
     return ((slice(k * a, k * a + a), slice(k * b, k * b + b)) for k in range(groups))
 
 
-def _chunks(n: int, positions: int, matrix: Array) -> Iterator[slice]:
-    """Some images of so many positions at a time, whose columns are to meet a matrix."""
-    most = max(COLUMNS_AT_A_TIME, matrix.size)
-    step = max(1, most // max(1, positions * len(matrix)))
+def _chunks(n: int, each: int, matrix: Array) -> Iterator[slice]:
+    """Some images at a time, of each of which so many numbers are made, to meet a matrix."""
+    step = max(1, max(COLUMNS_AT_A_TIME, matrix.size) // max(1, each))
     return (slice(start, start + step) for start in range(0, n, step))

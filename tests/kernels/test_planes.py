@@ -50,6 +50,18 @@ def test_rows_that_no_tap_reaches_get_nothing():
     assert not found[:, 1::3].any() and not found[:, :, 2::3].any()
 
 
+def test_as_many_images_at_a_time_as_their_copies_fit(monkeypatch):
+    counts = []
+    made = planes.input_gradient
+    monkeypatch.setattr(
+        planes, "input_gradient", lambda y, *more: (counts.append(len(y)), made(y, *more))
+    )
+    monkeypatch.setattr(convolution, "COLUMNS_AT_A_TIME", 2 * 3 * 3 * 40)
+    y, w = values(0, (5, 3, 3, 40)), values(1, (2, 2, 3, 40))  # 40 outputs, 12 numbers to a tap
+    convolution.input_gradient(y, w, Window((2, 2)), 1, (4, 4))
+    assert counts == [2, 2, 1]
+
+
 @pytest.mark.parametrize("channels, planar", [(1, False), (2, True), (12, True), (13, False)])
 def test_only_of_few_channels(monkeypatch, channels, planar):
     called = []

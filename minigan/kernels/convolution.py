@@ -54,7 +54,7 @@ def input_gradient(y: Array, w: Array, window: Window, groups: int, size: Pair) 
         for images in _chunks(n, down * across * each, matrix):
             part, into = y[images, :, :, outs], result[images, :, :, ins]
             if few:
-                planes.input_gradient(part, matrix, window, into)
+                planes.add_taps(part, matrix, window, into)
             else:
                 into[...] = scatter(_pieces(part, matrix.T, window), window, size)
     return result

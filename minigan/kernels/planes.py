@@ -31,7 +31,7 @@ class _Phase(NamedTuple):
     inside: slice
 
 
-def input_gradient(y: Array, matrix: Array, window: Window, into: Array) -> None:
+def add_taps(y: Array, matrix: Array, window: Window, into: Array) -> None:
     """Write to ``into`` (N, H, W, C) the adjoint of convolution with ``matrix``, (kh·kw·C, O)."""
     xp, (n, down, across, o), (*_, c) = array_module(y), y.shape, into.shape
     rows, cols = (_extent(window, axis, y.shape[1 + axis], into.shape[1 + axis]) for axis in (0, 1))

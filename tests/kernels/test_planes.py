@@ -52,9 +52,9 @@ def test_rows_that_no_tap_reaches_get_nothing():
 
 def test_as_many_images_at_a_time_as_their_copies_fit(monkeypatch):
     counts = []
-    made = planes.input_gradient
+    made = planes.add_taps
     monkeypatch.setattr(
-        planes, "input_gradient", lambda y, *more: (counts.append(len(y)), made(y, *more))
+        planes, "add_taps", lambda y, *more: (counts.append(len(y)), made(y, *more))
     )
     monkeypatch.setattr(convolution, "COLUMNS_AT_A_TIME", 2 * 3 * 3 * 40)
     y, w = values(0, (5, 3, 3, 40)), values(1, (2, 2, 3, 40))  # 40 outputs, 12 numbers to a tap
@@ -65,7 +65,7 @@ def test_as_many_images_at_a_time_as_their_copies_fit(monkeypatch):
 @pytest.mark.parametrize("channels, planar", [(1, False), (2, True), (12, True), (13, False)])
 def test_only_of_few_channels(monkeypatch, channels, planar):
     called = []
-    monkeypatch.setattr(planes, "input_gradient", lambda *_: called.append(True))
+    monkeypatch.setattr(planes, "add_taps", lambda *_: called.append(True))
     y, w = values(0, (2, 3, 3, 2)), values(1, (2, 2, channels, 2))
     convolution.input_gradient(y, w, Window((2, 2)), 1, (4, 4))
     assert bool(called) == planar

@@ -30,7 +30,7 @@ def primitive(
     backward: Backward | Sequence[Backward | None],
     *,
     broadcasts: bool = False,
-    plain: bool | str = False,
+    plain: bool = False,
     at_once: Backward | None = None,
     extras: Sequence[str] = (),
     composed: Callable[..., Tensor] | None = None,
@@ -48,8 +48,7 @@ def primitive(
 
     ``broadcasts`` sums gradients over axes along which an operand was broadcast. A ``plain``
     backward is made of operators and primitives alone, so that it does on arrays what it does on
-    tensors, and is given arrays where that is faster and nothing is recorded: if it is made of
-    primitives alone say "always", as operators on large arrays make new memory. Then, if all
+    tensors, and is given arrays where that is faster and nothing is recorded. Then, if all
     operands' gradients are wanted, ``at_once`` may compute them together. With ``extras``
     the forward returns a tuple whose further members backward can name; they are not
     differentiable, so those of floats are for first order only. ``composed`` is the same function
@@ -120,7 +119,7 @@ def elementwise(
     *backward: Backward | None, **options: Any
 ) -> Callable[[Callable[P, Any]], Callable[P, Tensor]]:
     """``vjp`` for a function of broadcast elements: gradients are summed back to each shape."""
-    return vjp(*backward, **{"broadcasts": True, "plain": True, **options})
+    return vjp(*backward, broadcasts=True, plain=True, **options)
 
 
 def _as_result(name: str, result: Any, dtype: Any) -> Array:
@@ -230,13 +229,13 @@ def _owner(array: Array) -> Any:
 # The operations that the tape itself is made of
 
 
-@elementwise(lambda g: g, lambda g: g, plain="always")
+@elementwise(lambda g: g, lambda g: g)
 def add(a: Array, b: Array, /) -> Array:
     """a + b, broadcast. ∂(a + b)/∂a = ∂(a + b)/∂b = 1, so both gradients are g."""
     return array_module(a).add(a, b, out=result_of(a, b))
 
 
-@vjp(lambda g, x_shape: broadcast_to(g, x_shape), plain="always")  # type: ignore[has-type]
+@vjp(lambda g, x_shape: broadcast_to(g, x_shape), plain=True)  # type: ignore[has-type]
 def sum_to(x: Array, /, shape: tuple[int, ...]) -> Array:
     """The sum over the axes along which ``shape`` would have been broadcast to x's.
 
@@ -250,13 +249,13 @@ def sum_to(x: Array, /, shape: tuple[int, ...]) -> Array:
     return x.sum(axis=axes, keepdims=True).reshape(shape)
 
 
-@vjp(lambda g, x_shape: sum_to(g, x_shape), plain="always")
+@vjp(lambda g, x_shape: sum_to(g, x_shape), plain=True)
 def broadcast_to(x: Array, /, shape: tuple[int, ...]) -> Array:
     """x repeated along new or length-1 axes to ``shape``; its adjoint sums over the repeats."""
     return array_module(x).broadcast_to(x, shape)
 
 
-@vjp(lambda g: g, plain="always")
+@vjp(lambda g: g, plain=True)
 def identity(x: Array, /) -> Array:
     """x under another name."""
     return x.view()
@@ -267,7 +266,7 @@ def copy_of(array: Array) -> Array:
     return array_module(array).array(array, order="C")
 
 
-@vjp(lambda g: g, plain="always")
+@vjp(lambda g: g, plain=True)
 def copied(x: Array, /) -> Array:
     """A copy of x."""
     return copy_of(x)

@@ -71,7 +71,7 @@ class Primitive:
         backward: Backward | Sequence[Backward | None],
         *,
         broadcasts: bool = False,
-        plain: bool | str = False,
+        plain: bool = False,
         at_once: Backward | None = None,
         extras: Sequence[str] = (),
         composed: Callable[..., Tensor] | None = None,
@@ -79,8 +79,7 @@ class Primitive:
     ) -> None:
         self.name = name or getattr(forward, "__name__", "primitive").strip("_")
         self.forward, self.composed, self.at_once = forward, composed, at_once
-        self.plain = bool(plain)
-        self.always_plain = plain == "always" or (self.plain and bool(composed or at_once))
+        self.plain, self.always_plain = plain, plain and bool(composed or at_once)
         self.broadcasts, self.extras = broadcasts, tuple(extras)
         self._read_signature(forward)
         self.joint = backward if callable(backward) else None

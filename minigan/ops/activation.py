@@ -46,14 +46,14 @@ def softplus(x: Array, /) -> Array:
     return xp.maximum(x, x.dtype.type(0)) + xp.log1p(xp.exp(-abs(x)))
 
 
-@elementwise(lambda g, out: _gated(g, signs=out, slope=0.0), plain="always")
+@elementwise(lambda g, out: _gated(g, signs=out, slope=0.0))
 def relu(x: Array, /) -> Array:
     """max(x, 0). f′ = 1 for x > 0, else 0, also at x = 0."""
     # With both bounds, as NumPy's maximum of an array and a number is several times as slow.
     return array_module(x).clip(x, x.dtype.type(0), x.dtype.type(np.inf), out=result_of(x))
 
 
-@elementwise(lambda g, out, slope: _gated(g, signs=out, slope=slope), plain="always")
+@elementwise(lambda g, out, slope: _gated(g, signs=out, slope=slope))
 def leaky_relu(x: Array, /, slope: float = 0.3) -> Array:
     """x for x > 0, else slope·x, with slope ≥ 0 (Maas, Hannun and Ng, 2013; Keras's default 0.3).
 
@@ -73,7 +73,7 @@ def leaky_relu(x: Array, /, slope: float = 0.3) -> Array:
     return result
 
 
-@vjp(lambda g, signs, slope: _gated(g, signs, slope), plain="always")
+@vjp(lambda g, signs, slope: _gated(g, signs, slope), plain=True)
 def _gated(x: Array, /, signs: TensorLike, slope: float) -> Array:
     """x where ``signs`` > 0, slope·x elsewhere: linear in x, so it is its own adjoint.
 

@@ -37,7 +37,7 @@ def matmul(a: TensorLike, b: TensorLike) -> Tensor:
     lambda g, b: _matmul(g, swap_last(b)),
     lambda g, a: _matmul(swap_last(a), g),
     broadcasts=True,
-    plain="always",
+    plain=True,
 )
 def _matmul(a: Array, b: Array, /) -> Array:
     xp = array_module(a)
@@ -67,7 +67,7 @@ def affine(x: TensorLike, weight: TensorLike, bias: TensorLike) -> Tensor:
     lambda g, weight: _matmul(g, swap_last(weight)),
     lambda g, x: _matmul(swap_last(x), g),
     lambda g, bias_shape: sum_to(g, bias_shape),
-    plain="always",
+    plain=True,
 )
 def _affine(x: Array, weight: Array, bias: Array, /) -> Array:
     xp = array_module(x)

@@ -24,7 +24,7 @@ def dropout(x: TensorLike, rate: float, stream: random.Stream | None = None) -> 
     return _masked(x, array_module(x._array).asarray(keep), 1 / (1 - rate))
 
 
-@vjp(lambda g, keep, scale: _masked(g, keep, scale), plain="always")
+@vjp(lambda g, keep, scale: _masked(g, keep, scale), plain=True)
 def _masked(x: Array, /, keep: Array, scale: float) -> Array:
     """scale·x where ``keep``, else 0: linear, and its own adjoint."""
     xp, result = array_module(x), empty_like(x)

@@ -48,7 +48,7 @@ def _spread(g: Tensor, shape: tuple[int, ...], axis: Axis) -> Tensor:
     return broadcast_to(_kept(g, shape, axis), shape)
 
 
-@vjp(lambda g, x_shape, axis: _spread(g, x_shape, axis), plain="always")
+@vjp(lambda g, x_shape, axis: _spread(g, x_shape, axis), plain=True)
 def sum(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     """Σx over ``axis``. ∂y/∂xᵢ = 1: every summand gets the g of its sum."""
     return x.sum(axis=axes_of(axis, x.ndim), keepdims=keepdims)

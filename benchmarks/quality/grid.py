@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Iterator
+from functools import partial
 
 from minigan.data import grid
 
-from . import Figure, mixtures
+from . import mixtures
 
 TASK = mixtures.Task(
     "grid",
     grid(),
+    steps=15_000,
     least_quality=0.936,
     most_kl=0.04,
     exact_kl=0.0048,
@@ -23,10 +23,5 @@ TASK = mixtures.Task(
     ),
 )
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    mixtures.add_arguments(parser, steps=15_000)
-
-
-def run(arguments: argparse.Namespace) -> Iterator[Figure]:
-    yield from mixtures.run(TASK, arguments)
+add_arguments = partial(mixtures.add_arguments, TASK)
+run = partial(mixtures.run, TASK)

@@ -58,11 +58,13 @@ class Row(NamedTuple):
 class Task(NamedTuple):
     """A mixture, what is asked of its samples, and what PacGAN's table 1 reports of it.
 
-    ``exact_kl`` is an exact sampler's; ``gan`` and ``pacgan`` are rows in the paper's words.
+    ``steps`` are the default; ``exact_kl`` is an exact sampler's; ``gan`` and ``pacgan`` are rows
+    in the paper's words.
     """
 
     name: str
     mixture: Mixture
+    steps: int
     least_quality: float
     most_kl: float
     exact_kl: float
@@ -206,9 +208,10 @@ def trained(task: Task, seed: int, steps: int, cured: bool = True) -> tuple[Row,
     return row, seconds
 
 
-def add_arguments(parser: argparse.ArgumentParser, steps: int) -> None:
+def add_arguments(task: Task, parser: argparse.ArgumentParser) -> None:
+    about = f"of {BATCH} points ({task.steps:,})"
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--steps", type=int, default=steps, help=f"of {BATCH} points ({steps:,})")
+    parser.add_argument("--steps", type=int, default=task.steps, help=about)
     parser.add_argument("--plain-seeds", type=int, default=1, help="of the plain GAN (1)")
 
 

@@ -11,17 +11,22 @@ import argparse
 import math
 import time
 from collections.abc import Iterator
-
-import numpy as np
+from typing import NamedTuple
 
 from minigan import metrics
 from minigan.data import find_mnist, mnist
 from minigan.recipes import RECIPES
 
-from . import Figure, note
+from . import Figure, means, note
 
 SAMPLES = 10_000
 LEAST_MEAN, LEAST, LEAST_ASKED = 0.95, 0.90, 0.98
+
+
+class Row(NamedTuple):
+    """What is averaged over seeds."""
+
+    mean_ratio: float
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,15 +47,13 @@ def run(arguments: argparse.Namespace) -> Iterator[Figure]:
     )
     real = metrics.classifier_score(judge.probabilities(test.batch(slice(None)))).value
     for name in arguments.recipe:
-        ratios = []
+        rows = []
         for seed in range(arguments.seeds):
             figures = list(_run(name, seed, arguments, judge, real))
-            ratios.append(figures[0].value)
+            rows.append(Row(figures[0].value))
             yield from figures
         protocol = f"seeds 0 to {arguments.seeds - 1}, {SAMPLES:,} samples"
-        error = float(np.std(ratios, ddof=1) / len(ratios) ** 0.5) if len(ratios) > 1 else None
-        mean = float(np.mean(ratios))
-        yield Figure(f"{name}: mean ratio", mean, LEAST_MEAN, math.inf, "0.91", protocol, error)
+        yield from means(name, rows, protocol, [(LEAST_MEAN, math.inf)], ["0.91"])
 
 
 def classifier_of(path: str | None, folder: str) -> metrics.Classifier:

@@ -107,20 +107,20 @@ def evaluate(asked: argparse.Namespace) -> int:
     source = _source(asked, config, real, names)
     count = asked.count or min(_MOST, len(real if held_out is None else held_out))
     fake = _fakes(saved, count, asked.seed)
-    others = None if held_out is None else some(held_out, count)
+    seen, others = some(real, count), None if held_out is None else some(held_out, count)
     chosen = [n for n in names if n in METRICS] if names else _possible(source)
     results: list[Result] = []
     if chosen:
         results += metrics.evaluate(
-            real=some(real, count).batch(slice(None)),
+            real=seen.batch(slice(None)),
             fake=fake,
             held_out=None if others is None else others.batch(slice(None)),
             source=source,
             metrics=chosen,
         )
     if not names or set(names) & set(RECOGNISED):
-        seen = some(real, count) if others is None else others
-        found = list(recognised(folder, saved, source, fake, seen, asked.seed))
+        shown = seen if others is None else others
+        found = list(recognised(folder, saved, source, fake, shown, asked.seed))
         _check_has(names, [result.metric for result in found])
         results += [result for result in found if not names or result.metric in names]
     print(_as_json(results) if asked.json else "\n".join(_table(results)))

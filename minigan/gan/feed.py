@@ -39,13 +39,18 @@ class Feed:
         )
 
 
+def is_set(data: Any) -> bool:
+    """Whether these are images to draw batches from, rather than batches."""
+    return isinstance(data, (Images, np.ndarray))
+
+
 def feed_of(data: Any, batch: int, seed: int, image_range: Range | None) -> Any:
     """A function from k to the k-th batch, of ``Images``, an array (N, H, W, C), or an iterable.
 
     A set of images is scaled to ``image_range``. An iterable of batches is read as it comes; its
     position is the caller's to keep.
     """
-    if isinstance(data, (Images, np.ndarray)):
+    if is_set(data):
         if image_range is None:
             raise ValueError("image_range: got None, wanted (low, high) to scale the images to")
         return Feed(_images(data), batch, seed, image_range)

@@ -11,7 +11,6 @@ import numpy as np
 
 from ..backend import Array, check_device, device_of, to_device
 from ..buffers import Buffers, duplicate
-from ..data import Images
 from ..errors import NonFiniteError
 from ..files import FileError, load_arrays, save_arrays
 from ..nn import Module, Parameter
@@ -21,7 +20,7 @@ from ..tensor import no_grad
 from .conditioning import labels_for
 from .cures import Moment, Streams
 from .diagnosis import first_bad
-from .feed import as_batch, feed_of
+from .feed import as_batch, feed_of, is_set
 from .files import difference, in_words
 from .game import Game
 from .records import Batch, Finding, Report
@@ -196,14 +195,11 @@ class Trainer:
         """
         if steps < 0:
             raise ValueError(f"steps: got {steps}, wanted 0 or more further ones")
-        is_set = isinstance(data, (Images, np.ndarray))
-        feed = feed_of(data, batch, self.seed, self.image_range if is_set else None)
-        self._range_checked |= is_set  # as the feed scales a set of images to the range
+        feed = self._feed(data, batch, self.seed)
+        self._range_checked |= is_set(data)  # as the feed scales a set of images to the range
         if held_out is not None and self.doctor is not None:
-            is_set = isinstance(held_out, (Images, np.ndarray))
-            count = min(64, len(held_out)) if is_set else 64
-            unseen = feed_of(held_out, count, 0, self.image_range if is_set else None)
-            self.doctor.hold_out(unseen(0))
+            count = min(64, len(held_out)) if is_set(held_out) else 64
+            self.doctor.hold_out(self._feed(held_out, count, 0)(0))
         report = None
         counts = range(steps)
         for _ in counts if progress is None else progress(counts):
@@ -212,6 +208,10 @@ class Trainer:
             for callback in callbacks:
                 callback(report)
         return report
+
+    def _feed(self, data: Any, batch: int, seed: int) -> Callable[[int], Batch]:
+        """A function from k to the k-th batch; of a set of images they are scaled to the range."""
+        return feed_of(data, batch, seed, self.image_range if is_set(data) else None)
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -117,7 +117,7 @@ def _seeds(outputs: Sequence[Tensor], given: Any, create_graph: bool) -> list[Te
                 seed = astype(seed, array.dtype)
         if seed.shape != output.shape:
             raise ValueError(f"grad_outputs[{i}]: got shape {seed.shape}, wanted {output.shape}")
-        if array_module(seed._array) is not xp:
+        if seed.device != output.device:
             raise DeviceError(f"grad_outputs[{i}] is on {seed.device}, its output {output.device}")
         if create_graph and not seed.requires_grad:
             # Tracked, so that a backward which leaves the tape is noticed.
@@ -203,7 +203,8 @@ def _unrecorded(node: Node, g: Array, wanted: Sequence[bool]) -> list[Array | No
     """The gradients of a node's operands, None where not ``wanted`` or where there is none."""
     primitive = node.primitive
     # Operators on large tensors write to memory that goes round, those on arrays to new memory.
-    if primitive.always_plain or (primitive.plain and buffers_for(np, g.nbytes) is None):
+    xp = array_module(g)
+    if primitive.always_plain or (primitive.plain and buffers_for(xp, g.nbytes) is None):
         raw = primitive.gradients(node, g, wanted, plain=True)
     else:
         mode = on_arrays.set(False)
@@ -218,7 +219,7 @@ def _unrecorded(node: Node, g: Array, wanted: Sequence[bool]) -> list[Array | No
             continue
         if type(part) is not np.ndarray:
             part = part._array if isinstance(part, Tensor) else part
-            part = part if is_array(part) else np.asarray(part, node.dtype)
+            part = part if is_array(part) else xp.asarray(part, node.dtype)
         if part.dtype is not node.dtype or part.shape != shape:
             part = _fitted(node, len(found), part)
         found.append(part)

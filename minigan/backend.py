@@ -2,11 +2,15 @@
 
 This is the only module that imports CuPy, and it does so on first use. Everything above writes
 ``xp = array_module(x)`` and then NumPy's names, which CuPy shares.
+
+CuPy computes on one GPU at a time, the *current* one: here, that which an array was last moved to.
 """
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Iterable
 from types import ModuleType
 from typing import Any, TypeAlias
 
@@ -19,6 +23,8 @@ Array: TypeAlias = Any
 
 FLOATS = (np.dtype("float16"), np.dtype("float32"), np.dtype("float64"))
 """The dtypes a tensor may have."""
+
+OLDEST_CUPY = (14, 1, 1)
 
 
 def array_module(array: Any) -> Any:
@@ -44,22 +50,44 @@ def device_of(array: Array) -> str:
 def to_device(array: Array, device: str) -> Array:
     """``array`` on ``device`` (``"cpu"``, ``"cuda"`` or ``"cuda:N"``); itself where it is there.
 
-    Raises ``DeviceError`` where the device can't be had.
+    A GPU becomes the current one. Raises ``DeviceError`` where the device can't be had.
     """
     if device == "cpu":
         xp = array_module(array)
         return array if xp is np else xp.asnumpy(array)
-    index, cupy = _cuda_index(device), _cupy()
-    with cupy.cuda.Device(index):
-        return cupy.asarray(array)
+    cupy, index = _gpu(device)
+    cupy.cuda.Device(index).use()
+    return cupy.asarray(array)
 
 
 def check_device(device: str) -> None:
     """Raise ``DeviceError`` unless ``device`` can be used here."""
     if device != "cpu":
-        index, count = _cuda_index(device), _cupy().cuda.runtime.getDeviceCount()
-        if index >= count:
-            raise DeviceError(f"device: got {device!r}, but this machine has {count} GPU(s)")
+        _gpu(device)
+
+
+def numbers(arrays: Iterable[Array]) -> list[float]:
+    """Arrays of no axes, all of one library, as Python's numbers.
+
+    Those on a GPU come in one copy, as each copy waits until the GPU has done all it was asked for.
+    """
+    arrays = list(arrays)
+    xp = array_module(arrays[0]) if arrays else np
+    return [float(a) for a in arrays] if xp is np else xp.stack(arrays).tolist()
+
+
+def _gpu(device: str) -> tuple[Any, int]:
+    """CuPy, and the number of a GPU that there is."""
+    index, cupy = _cuda_index(device), _cupy()
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except RuntimeError as error:
+        no_driver = "InsufficientDriver" in str(error)
+        missing = "NVIDIA driver, or too old a one" if no_driver else "usable GPU"
+        raise DeviceError(f"device: got {device!r}, but there is no {missing} ({error})") from error
+    if index >= count:
+        raise DeviceError(f"device: got {device!r}, but this machine has {count} GPU(s)")
+    return cupy, index
 
 
 def _cuda_index(device: str) -> int:
@@ -76,6 +104,7 @@ def _cupy() -> ModuleType:
         raise DeviceError(
             'device "cuda" needs CuPy, which is not installed: pip install "minigan[gpu]"'
         ) from error
-    if not cupy.cuda.is_available():
-        raise DeviceError('device "cuda": CuPy is installed but finds no usable GPU or driver')
+    if tuple(map(int, re.findall(r"\d+", cupy.__version__)[:3])) < OLDEST_CUPY:
+        oldest = ".".join(map(str, OLDEST_CUPY))
+        raise DeviceError(f'device "cuda" needs CuPy {oldest} or newer, got {cupy.__version__}')
     return cupy

@@ -13,7 +13,7 @@ from typing import Any, ParamSpec
 
 import numpy as np
 
-from .backend import FLOATS, Array, array_module, is_array
+from .backend import FLOATS, Array, array_module, device_of, is_array
 from .buffers import result_of
 from .errors import DeviceError
 from .tape import Backward, Primitive
@@ -177,16 +177,21 @@ def as_operands(name: str, args: Sequence[Any]) -> Sequence[Tensor]:
 
 def _made_alike(name: str, args: Sequence[Any]) -> Sequence[Tensor]:
     values = [a if isinstance(a, Tensor) else _constant(name, a) for a in args]
-    modules = {array_module(v._array if isinstance(v, Tensor) else v) for v in values if v.ndim}
-    modules |= {array_module(v._array) for v in values if isinstance(v, Tensor)}
-    if len(modules) > 1:
+    arrays = [v._array if isinstance(v, Tensor) else v for v in values]
+    # A number of NumPy's goes with any array; a tensor of no axes is where it is.
+    numbers = [type(v) is np.ndarray and not v.ndim for v in values]
+    placed = [a for a, number in zip(arrays, numbers, strict=True) if not number]
+    devices = {device_of(array) for array in placed}
+    if len(devices) > 1:
         raise DeviceError(
-            f'{name}: got arrays on the CPU and on a GPU; move them with .to("cpu") or .to("cuda")'
+            f"{name}: got arrays on {' and on '.join(sorted(devices))}: move them to one device "
+            'with .to("cpu") or .to("cuda")'
         )
     floats = [v for v in values if v.dtype in FLOATS]
     wide = [v.dtype for v in floats if v.ndim or isinstance(v, Tensor)]
     wide = wide or [v.dtype for v in floats] or [np.dtype(np.float64)]
-    dtype, xp = functools.reduce(np.promote_types, wide), modules.pop() if modules else np
+    dtype = functools.reduce(np.promote_types, wide)
+    xp = array_module(placed[0]) if placed else np
     return [_converted(v, dtype, xp, keep_mask=bool(floats)) for v in values]
 
 

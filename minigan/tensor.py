@@ -184,6 +184,8 @@ class Tensor:
         new = value._array if isinstance(value, Tensor) else value
         if np.shape(new) != self.shape:
             raise ValueError(f"assign: got shape {np.shape(new)}, wanted {self.shape}")
+        if type(new) is not np.ndarray or type(self._array) is not np.ndarray:
+            new = to_device(new if is_array(new) else np.asarray(new), self.device)
         self._array[...] = new
         self._version[0] += 1
 

@@ -38,6 +38,8 @@ def to(x: TensorLike, device: str) -> Tensor:
     if x.device == device:
         return x
     array = to_device(x._array, device)
+    if array is x._array:  # "cuda" was cuda:0
+        return x
     if not x.requires_grad:
         return wrap(array)
     return _moved(x, device, x.device)

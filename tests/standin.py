@@ -1,0 +1,532 @@
+"""A stand-in for CuPy on NumPy, as strict as CuPy where that differs from NumPy.
+
+With ``cupy`` of this module in ``sys.modules`` the engine's path for GPUs runs on the processor,
+and what would go wrong on a GPU goes wrong here: arrays don't turn into NumPy's by themselves,
+operands of both libraries don't mix, results of no axes are arrays, reductions take no ``where``,
+memory that was not written is not zero, an index out of range wraps around, and what waits for the
+GPU is counted. There are the names and parameters that the engine needs, written down below as
+CuPy 14.2 has them (``tests/gpu/test_names.py`` compares them with an installed CuPy).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+FUNCTIONS = """
+arange(start, stop=None, step=1, dtype=None)
+argmax(a, axis=None, dtype=None, out=None, keepdims=False)
+argsort(a, axis=-1, kind=None)
+broadcast_to(array, shape)
+clip(a, a_min, a_max, out=None)
+concatenate(tup, axis=0, out=None, *, dtype=None, casting='same_kind')
+copyto(dst, src, casting='same_kind', where=None)
+empty(shape, dtype=float, order='C')
+empty_like(prototype, dtype=None, order='K', subok=None, shape=None)
+eye(N, M=None, k=0, dtype=float, order='C')
+fill_diagonal(a, val, wrap=False)
+flip(a, axis=None)
+full(shape, fill_value, dtype=None, order='C')
+full_like(a, fill_value, dtype=None, order='K', subok=None, shape=None)
+matmul(*args, axes=None, axis=None, keepdims=False, casting='same_kind', dtype=None, \
+signature=None, order='K', out=None)
+ndim(a)
+ones(shape, dtype=float, order='C')
+ones_like(a, dtype=None, order='K', subok=None, shape=None)
+resize(a, new_shape)
+roll(a, shift, axis=None)
+shape(a)
+stack(tup, axis=0, out=None, *, dtype=None, casting='same_kind')
+take_along_axis(a, indices, axis)
+transpose(a, axes=None)
+vdot(a, b)
+where(condition, x=None, y=None)
+zeros(shape, dtype=float, order='C')
+zeros_like(a, dtype=None, order='K', subok=None, shape=None)
+"""
+
+EINSUM = ("dtype", "optimize")  # keywords; in CuPy's signature it takes any
+
+UFUNCS = """
+absolute add cos divide equal exp expm1 greater greater_equal isfinite less less_equal log log1p
+maximum minimum multiply negative not_equal power sign sin sqrt square subtract tanh
+"""
+UFUNC_KEYWORDS = ("out", "dtype", "casting")
+
+METHODS = """
+all(axis=None, out=None, keepdims=False)
+any(axis=None, out=None, keepdims=False)
+argmax(axis=None, out=None, dtype=None, keepdims=False)
+argsort(axis=-1, kind=None)
+clip(min=None, max=None, out=None)
+diagonal(offset=0, axis1=0, axis2=1)
+max(axis=None, out=None, keepdims=False)
+mean(axis=None, dtype=None, out=None, keepdims=False)
+min(axis=None, out=None, keepdims=False)
+ravel(order='C')
+reshape(*shape, order='C', copy=None)
+squeeze(axis=None)
+std(axis=None, dtype=None, out=None, ddof=0, keepdims=False)
+sum(axis=None, dtype=None, out=None, keepdims=False)
+transpose(*axes)
+var(axis=None, dtype=None, out=None, ddof=0, keepdims=False)
+"""
+
+GPUS = 2
+
+
+# What a test may look at
+
+
+class Counts:
+    """How often the processor waited for the GPU, and how many arrays were copied to it."""
+
+    def __init__(self) -> None:
+        self.waits = self.copies = 0
+
+
+counts = Counts()
+_waiting_is_allowed = True
+
+
+@contextmanager
+def counted() -> Iterator[Counts]:
+    """Within the block, and after it: what was counted there."""
+    global counts
+    outer, counts = counts, Counts()
+    try:
+        yield counts
+    finally:
+        outer.waits, outer.copies = outer.waits + counts.waits, outer.copies + counts.copies
+        counts = outer
+
+
+@contextmanager
+def no_sync() -> Iterator[None]:
+    """Within the block nothing may wait for the GPU."""
+    global _waiting_is_allowed
+    before, _waiting_is_allowed = _waiting_is_allowed, False
+    try:
+        yield
+    finally:
+        _waiting_is_allowed = before
+
+
+def _wait(what: str) -> None:
+    counts.waits += 1
+    if not _waiting_is_allowed:
+        raise AssertionError(f"{what} waits for the GPU")
+
+
+# Devices
+
+
+class CUDARuntimeError(RuntimeError):
+    """CuPy's own for what the CUDA runtime says."""
+
+
+class Device:
+    """A GPU; new arrays are made on the current one, and only its arrays are computed with."""
+
+    current = 0
+
+    def __init__(self, device: int | None = None) -> None:
+        self.id = Device.current if device is None else device
+
+    def use(self) -> None:
+        if not 0 <= self.id < GPUS:
+            raise CUDARuntimeError("cudaErrorInvalidDevice: invalid device ordinal")
+        Device.current = self.id
+
+    def __enter__(self) -> Device:
+        self._before = Device.current
+        self.use()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        Device.current = self._before
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Device) and other.id == self.id
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+# Arrays
+
+
+def _signature(text: str) -> inspect.Signature:
+    return inspect.signature(eval(f"lambda {text}: None"))
+
+
+def _table(text: str) -> dict[str, inspect.Signature]:
+    lines = (line.rstrip(")").partition("(") for line in text.split("\n") if line)
+    return {name: _signature(parameters) for name, _, parameters in lines}
+
+
+def _values(value: Any) -> Any:
+    """What NumPy is to compute with in place of an argument; NumPy's arrays are refused."""
+    if isinstance(value, ndarray):
+        if value.device.id != Device.current:
+            raise ValueError(
+                f"Array device must be same as the current device: array device = "
+                f"{value.device.id} while current = {Device.current}"
+            )
+        return value._values
+    if isinstance(value, (list, tuple)):
+        return type(value)(_values(one) for one in value)
+    scalar = isinstance(value, (bool, int, float, complex, np.generic, str, type(None), np.dtype))
+    if not (scalar or isinstance(value, type)):
+        raise TypeError(f"Unsupported type {type(value)}")
+    return value
+
+
+def _leaves(arguments: Any) -> Iterator[ndarray]:
+    for value in arguments:
+        if isinstance(value, ndarray):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from _leaves(value)
+
+
+def _run(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """NumPy's function of the arrays' values. Like a GPU, it warns of no overflow."""
+    plain = {name: _values(value) for name, value in kwargs.items()}
+    with np.errstate(all="ignore"):
+        result = function(*map(_values, args), **plain)
+    return _wrapped(result, *_leaves([*args, *kwargs.values()]))
+
+
+def _wrapped(result: Any, *sources: ndarray) -> Any:
+    """The result as an array here: a source itself, a view of one, or of its own."""
+    if result is None or isinstance(result, tuple):  # a shape
+        return result
+    for source in sources:
+        if result is source._values:
+            return source
+    values = np.asarray(result)
+    for source in sources:
+        if _owner(values) is _owner(source._values):
+            return ndarray(values, source if source.base is None else source.base)
+    return ndarray(values)
+
+
+def _owner(values: np.ndarray) -> np.ndarray:
+    while isinstance(values.base, np.ndarray):
+        values = values.base
+    return values
+
+
+class Flags:
+    """Nothing on a GPU is read-only."""
+
+    def __init__(self, flags: Any) -> None:
+        self.c_contiguous, self.f_contiguous = flags.c_contiguous, flags.f_contiguous
+
+
+class ndarray:  # noqa: N801 - CuPy's name
+    """An array on a GPU, its values in one of NumPy's that nobody else sees."""
+
+    __array_priority__ = 100
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, values: np.ndarray, base: ndarray | None = None) -> None:
+        self._values, self.base, self.device = values, base, Device()
+
+    dtype = property(lambda self: self._values.dtype)
+    shape = property(lambda self: self._values.shape)
+    strides = property(lambda self: self._values.strides)
+    ndim = property(lambda self: self._values.ndim)
+    size = property(lambda self: self._values.size)
+    nbytes = property(lambda self: self._values.nbytes)
+    itemsize = property(lambda self: self._values.itemsize)
+    flags = property(lambda self: Flags(self._values.flags))
+    T = property(lambda self: self.transpose())
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __iter__(self) -> Iterator[ndarray]:
+        return (self[i] for i in range(len(self)))
+
+    # To the processor
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        raise TypeError(
+            "Implicit conversion to a NumPy array is not allowed. Please use `.get()` to "
+            "construct a NumPy array explicitly."
+        )
+
+    def get(self) -> np.ndarray:
+        _wait("get()")
+        return self._values.copy()
+
+    def item(self) -> Any:
+        _wait("item()")
+        return self._values.item()
+
+    def tolist(self) -> Any:
+        _wait("tolist()")
+        return self._values.tolist()
+
+    def __float__(self) -> float:
+        _wait("float()")
+        return float(self._values)
+
+    def __int__(self) -> int:
+        _wait("int()")
+        return int(self._values)
+
+    def __bool__(self) -> bool:
+        _wait("bool()")
+        return bool(self._values)
+
+    def __repr__(self) -> str:
+        return repr(self.get())
+
+    # Copies and views
+
+    def astype(self, dtype: Any, order: str = "K", *, copy: bool = True) -> ndarray:
+        with np.errstate(all="ignore"):
+            return _wrapped(_values(self).astype(dtype, order=order, copy=copy), self)
+
+    def copy(self, order: str = "C") -> ndarray:
+        return ndarray(_values(self).copy(order))
+
+    def view(self) -> ndarray:
+        return ndarray(self._values[...], self if self.base is None else self.base)
+
+    def fill(self, value: Any) -> None:
+        if isinstance(value, np.ndarray):
+            if value.shape:
+                raise ValueError("non-scalar numpy.ndarray cannot be used for fill")
+            value = value.item()
+        _values(self)[...] = _values(value)
+
+    def __deepcopy__(self, memo: Any) -> ndarray:
+        return self.copy()
+
+    # Indices
+
+    def __getitem__(self, index: Any) -> ndarray:
+        place = self._place(index)
+        if any(isinstance(part, np.ndarray) and part.dtype == bool for part in place):
+            _wait("a mask in an index")  # how many elements has the result?
+        return _wrapped(_values(self)[place], self)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        place = self._place(index)
+        if any(isinstance(part, np.ndarray) for part in place):
+            value = asarray(value)
+        if isinstance(value, ndarray):
+            with np.errstate(all="ignore"):
+                _values(self)[place] = _values(value)
+        else:
+            self[index].fill(value)
+
+    def _place(self, index: Any) -> tuple[Any, ...]:
+        """The index for NumPy: lists are copied here, and numbers in arrays wrap around."""
+        parts = list(index) if isinstance(index, tuple) else [index]
+        for i, part in enumerate(parts):
+            if not (part is None or part is Ellipsis or isinstance(part, (slice, int, np.integer))):
+                parts[i] = _values(asarray(part))
+        if not any(part is Ellipsis for part in parts):
+            parts.append(Ellipsis)
+        widths = [0 if part is None else part.ndim if _is_mask(part) else 1 for part in parts]
+        dots = next(i for i, part in enumerate(parts) if part is Ellipsis)
+        widths[dots] = self.ndim - (sum(widths) - 1)
+        axis = 0
+        for i, (part, width) in enumerate(zip(parts, widths, strict=True)):
+            if isinstance(part, np.ndarray) and part.dtype.kind in "iu" and self.shape[axis]:
+                parts[i] = part % self.shape[axis]
+            axis += width
+        return tuple(parts)
+
+    # NumPy's protocols
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        own = getattr(cupy, ufunc.__name__, None)
+        if method != "__call__" or own is None:
+            return NotImplemented
+        if any(not isinstance(x, (ndarray, np.ndarray, np.generic, int, float)) for x in inputs):
+            return NotImplemented
+        if "out" in kwargs:
+            (kwargs["out"],) = kwargs["out"]
+        return own(*inputs, **kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        own = getattr(cupy, function.__name__, None)
+        if own is None or any(kind not in (ndarray, np.ndarray) for kind in types):
+            return NotImplemented
+        return own(*args, **kwargs)
+
+
+def _is_mask(part: Any) -> bool:
+    return isinstance(part, np.ndarray) and part.dtype == bool
+
+
+def _method(name: str, signature: inspect.Signature) -> Any:
+    function = getattr(np.ndarray, name)
+
+    def method(self: ndarray, *args: Any, **kwargs: Any) -> Any:
+        signature.bind(*args, **kwargs)
+        return _run(function, (self, *args), kwargs)
+
+    return method
+
+
+for _name, _parameters in _table(METHODS).items():
+    setattr(ndarray, _name, _method(_name, _parameters))
+
+
+# Functions
+
+
+class Ufunc:
+    """A function of elements; ``reduce`` and the like are not those that the engine may use."""
+
+    def __init__(self, name: str) -> None:
+        self.__name__, self.function = name, getattr(np, name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if odd := kwargs.keys() - set(UFUNC_KEYWORDS):
+            raise TypeError(f"Wrong arguments {odd}")
+        return _run(self.function, args, {k: v for k, v in kwargs.items() if v is not None})
+
+    def at(self, a: ndarray, indices: Any, b: Any = None) -> None:
+        if self.__name__ != "add" or a.dtype not in ("float16", "float32", "float64", "int32"):
+            raise NotImplementedError(f"`{self.__name__}.at` is not supported yet")
+        np.add.at(_values(a), a._place(indices), _values(b))
+
+
+def _overrides(operand: Any) -> bool:
+    """Whether it has a say in what NumPy's functions do with it, as tensors have."""
+    known = isinstance(operand, (ndarray, np.ndarray, np.generic))
+    return not known and getattr(operand, "__array_ufunc__", None) is not None
+
+
+def _operator(ufunc: Ufunc, swapped: bool, in_place: bool) -> Any:
+    def operate(self: ndarray, *other: Any) -> Any:
+        operands = (*other, self) if swapped else (self, *other)
+        if in_place:
+            return ufunc(*operands, out=self)
+        if any(_overrides(one) for one in other):
+            return ufunc.function(*operands)
+        return ufunc(*operands)
+
+    return operate
+
+
+def _function(name: str, signature: inspect.Signature) -> Any:
+    function = getattr(np, name)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        signature.bind(*args, **kwargs)
+        return _run(function, args, kwargs)
+
+    call.__name__ = call.__qualname__ = name
+    return call
+
+
+def array(obj: Any, dtype: Any = None, copy: bool = True, order: str = "K") -> ndarray:
+    """A copy on the current GPU, of arrays of either library and of numbers."""
+    if isinstance(obj, ndarray):
+        with obj.device:
+            values = obj._values
+        if copy or obj.device.id != Device.current:
+            return ndarray(np.array(values, dtype, order=order))  # type: ignore[call-overload]
+        return obj if dtype is None else obj.astype(dtype, copy=False)
+    if isinstance(obj, (list, tuple)) and any(_leaves(obj)):
+        return cupy.stack(obj)
+    counts.copies += 1
+    return ndarray(np.array(obj, dtype, order="C"))
+
+
+def asarray(a: Any, dtype: Any = None, order: str | None = None) -> ndarray:
+    """On the current GPU, itself if it is there."""
+    return array(a, dtype, copy=False, order=order or "K")
+
+
+def asnumpy(a: Any) -> np.ndarray:
+    """As one of NumPy's."""
+    return a.get() if isinstance(a, ndarray) else np.asarray(a)
+
+
+def as_strided(x: ndarray, shape: Any = None, strides: Any = None) -> ndarray:
+    """A view that does not say whose."""
+    return ndarray(np.lib.stride_tricks.as_strided(_values(x), shape, strides))
+
+
+def _unwritten(make: Any) -> Any:
+    """Memory as it comes is not zero."""
+
+    def call(*args: Any, **kwargs: Any) -> ndarray:
+        result = make(*args, **kwargs)
+        result.fill(np.nan if result.dtype.kind == "f" else 1)
+        return result
+
+    return call
+
+
+def _einsum(*operands: Any, **kwargs: Any) -> Any:
+    if odd := kwargs.keys() - set(EINSUM):
+        raise TypeError(f"Did not understand the following kwargs: {odd}")
+    return _run(np.einsum, operands, kwargs)
+
+
+def _matmul(a: Any, b: Any, /, *, out: Any = None) -> Any:
+    """The result has to be asked for by name: CuPy's own takes it for two."""
+    return _run(np.matmul, (a, b), {} if out is None else {"out": out})
+
+
+def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
+    if x is None and y is None:
+        _wait("where() of a condition alone")
+    return _run(np.where, (condition.astype(bool, copy=False), x, y), {})
+
+
+def _take_along_axis(a: Any, indices: Any, axis: Any) -> Any:
+    return _run(np.take_along_axis, (a, indices % a.shape[axis], axis), {})
+
+
+def _module() -> ModuleType:
+    module: Any = ModuleType("cupy")
+    module.__version__ = "14.2.0"
+    for name, signature in _table(FUNCTIONS).items():
+        setattr(module, name, _function(name, signature))
+    for name in UFUNCS.split():
+        setattr(module, name, Ufunc(name))
+    module.empty, module.empty_like = map(_unwritten, (module.empty, module.empty_like))
+    module.einsum, module.matmul, module.where = _einsum, _matmul, _where
+    module.take_along_axis = _take_along_axis
+    module.ndarray, module.array, module.asarray, module.asnumpy = ndarray, array, asarray, asnumpy
+    module.inf, module.nan = np.inf, np.nan
+    module.lib = SimpleNamespace(stride_tricks=SimpleNamespace(as_strided=as_strided))
+    runtime = SimpleNamespace(getDeviceCount=lambda: GPUS, CUDARuntimeError=CUDARuntimeError)
+    module.cuda = SimpleNamespace(is_available=lambda: True, runtime=runtime, Device=Device)
+    return module
+
+
+cupy: Any = _module()
+"""What to put into ``sys.modules``."""
+
+_BINARY = {
+    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "pow": "power",
+    "mod": "remainder", "floordiv": "floor_divide", "and": "bitwise_and", "or": "bitwise_or",
+}  # fmt: skip
+for _name, _ufunc in _BINARY.items():
+    setattr(ndarray, f"__{_name}__", _operator(Ufunc(_ufunc), False, False))
+    setattr(ndarray, f"__r{_name}__", _operator(Ufunc(_ufunc), True, False))
+    setattr(ndarray, f"__i{_name}__", _operator(Ufunc(_ufunc), False, True))
+for _name, _ufunc in {
+    "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal",
+    "ne": "not_equal", "neg": "negative", "abs": "absolute", "invert": "invert",
+}.items():  # fmt: skip
+    setattr(ndarray, f"__{_name}__", _operator(Ufunc(_ufunc), False, False))
+setattr(ndarray, "__matmul__", _operator(Ufunc("matmul"), False, False))  # noqa: B010
+setattr(ndarray, "__rmatmul__", _operator(Ufunc("matmul"), True, False))  # noqa: B010

@@ -14,6 +14,16 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--device",
+        choices=("cpu", "standin", "cuda"),
+        default="cpu",
+        help="what tests/gpu runs on: the stand-in for CuPy, briefly (cpu) or at length (standin), "
+        "or a GPU at length (cuda)",
+    )
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """The folder that MINIGAN_DATA names."""

@@ -31,8 +31,7 @@ def each_row_block(function: Callable[..., object], *arrays: Array) -> None:
 def each_part(function: Callable[..., object], *arrays: Array) -> None:
     """``function`` of arrays of one length, a quarter of it at a time, on several cores."""
     n, size = len(arrays[0]), max(a.size for a in arrays)
-    step = max(1, -(-n // PARTS))
-    workers.each(function, ([a[i : i + step] for a in arrays] for i in range(0, n, step)), size)
+    workers.each(function, _cut(arrays, n, max(1, -(-n // PARTS))), size)
 
 
 def sum_of_row_blocks(function: Callable[..., Array], *arrays: Array) -> Array:

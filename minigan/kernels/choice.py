@@ -212,9 +212,11 @@ def _algorithm(
     which: str, like: Array, images: int, size: Pair, window: Window, channels: Pair, groups: int
 ) -> ModuleType:
     name = forced.get()
-    if name == "auto" and array_module(like) is not np:
-        name = "direct"  # the prices are a processor's
-    elif name == "auto":
+    if array_module(like) is not np:
+        if name in FAST:
+            raise ValueError(f'conv={name!r} is for the CPU: use mg.config(conv="auto") on a GPU')
+        return convolution  # the others are cut for a processor's cache, and so are the prices
+    if name == "auto":
         name = algorithm_for(which, images, size, window, channels, groups, like.dtype)
     elif name in FAST:
         _check_applies(name, window, like.dtype)

@@ -38,7 +38,9 @@ def convolve(x: Array, w: Array, window: Window, groups: int) -> Array:
         for images in _chunks(len(x), down * across * len(matrix), matrix):
             part = result[images]
             rows = part.reshape(len(part) * down * across, part.shape[3])  # a view
-            array_module(x).matmul(_columns(x[images, :, :, ins], window), matrix, rows[:, outs])
+            array_module(x).matmul(
+                _columns(x[images, :, :, ins], window), matrix, out=rows[:, outs]
+            )
     return result
 
 

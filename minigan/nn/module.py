@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..backend import FLOATS, is_array, to_device
+from ..backend import FLOATS, Array, is_array, to_device
 from ..errors import nearest
 from ..random import Stream
 from ..tensor import Tensor, TensorLike, as_tensor, no_grad
@@ -125,8 +125,13 @@ class Module:
 
     def trial_inputs(
         self, shapes: tuple[InputShape, ...], like: tuple[Any, ...] | None = None
-    ) -> list[np.ndarray]:
-        """Zeros for a batch of one: of ``like``'s dtypes, of earlier inputs', or (None) its own."""
+    ) -> list[Array]:
+        """Zeros for a batch of one: of ``like``'s dtypes, of earlier inputs', or (None) its own.
+
+        They are on the device of the parameters that there are already.
+        """
+        made = self.first_parameter()
+        device = "cpu" if made is None else made.device
         own = next((m.dtype for _, m in self.named_modules() if hasattr(m, "dtype")), "float32")
         if like is None:
             others = ["int64" if self.takes_condition else None] * len(shapes)
@@ -134,7 +139,7 @@ class Module:
         else:
             dtypes = [own if x is None else as_array(x).dtype for x in like]
         return [
-            np.zeros((1, *(1 if n is None else n for n in shape[1:])), dtype)
+            to_device(np.zeros((1, *(1 if n is None else n for n in shape[1:])), dtype), device)
             for shape, dtype in zip(shapes, dtypes, strict=False)
         ]
 
@@ -289,12 +294,14 @@ class Module:
     def to(self: M, target: Any) -> M:
         """Move the parameters to a device ("cpu", "cuda", "cuda:1") or convert them to a dtype.
 
-        The parameters stay the same objects. Make optimisers afterwards, not before.
+        The parameters stay the same objects. Make optimisers afterwards, or move them too.
         """
         is_device = isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda")
         for parameter in self.named_state().values():
             array = parameter._array
             moved = to_device(array, target) if is_device else array.astype(_float(target))
+            if moved is array:
+                continue
             parameter._array = moved
             if parameter._version is not None:
                 parameter._version[0] += 1

@@ -72,7 +72,9 @@ def embedding(table: TensorLike, ids: Any) -> Tensor:
         raise ValueError(f"table: got shape {table.shape}, wanted (count, width)")
     if ids.dtype.kind not in "iu":
         raise TypeError(f"ids: got dtype {ids.dtype}, wanted integers")
-    if ids.size and (ids.min() < 0 or ids.max() >= table.shape[0]):
+    # To look at ids on a GPU would wait for it: there, one that is out of range wraps around.
+    known = array_module(ids) is np and ids.size
+    if known and (ids.min() < 0 or ids.max() >= table.shape[0]):
         raise IndexError(
             f"ids: got values from {int(ids.min())} to {int(ids.max())}, "
             f"wanted 0 to {table.shape[0] - 1}, a row of the table each"

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from ... import gan, nn
+from ...backend import to_device
 from ...gan.cures import DISCRIMINATOR, GENERATOR, Moment, Streams, Turn, objective
 from ...gan.records import Batch, Draw
+from ...nn.module import as_array
 from ...tensor import Tensor, no_grad, substituted
 from .draws import Rng, chance, number, pick, values, whole
 from .entries import Case, register
@@ -61,6 +63,19 @@ class Played:
         with no_grad():
             self.fakes = self.game.generate(self.draw)
 
+    def to(self, device: str) -> None:
+        """Move the game and all that belongs to the turn there, as a trainer does."""
+        for network in (self.game.generator, self.game.discriminator):
+            network.to(device)
+        noise, images = to_device(self.draw.noise, device), to_device(self.batch.images, device)
+        condition = self.batch.condition
+        if condition is not None:
+            condition = to_device(condition, device)
+        self.batch = self.batch._replace(images=images, condition=condition)
+        self.draw, self.fakes = Draw(noise, condition), self.fakes.to(device)
+        for memory in self.memories.values():
+            memory.update({n: to_device(a, device) for n, a in memory.items() if a.ndim})
+
     def turn(self, player: str, judged: bool = True) -> Turn:
         """The player's turn, up to what the discriminator says; the same in every call."""
         moment = Moment(self.step, Streams.of(self.seed, self.step), self.memories)
@@ -85,7 +100,7 @@ class _Labelled(nn.Module):
         self.network = network
 
     def forward(self, z: Any, labels: Any) -> Any:
-        return self.network(z + 0.1 * np.asarray(labels)[:, None])
+        return self.network(z + 0.1 * as_array(labels)[:, None])
 
 
 def _term(
@@ -113,6 +128,7 @@ def _of_weights(
     parameters = getattr(played.game, player).parameters()
 
     def function(*tensors: Tensor) -> Any:
+        played.to(tensors[0].device)
         with substituted(parameters, tensors):
             return term(played.turn(player, judged))
 

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from ... import ops
+from ...backend import to_device
 from ...ops.operators import to
 from ...primitives import astype
 from ...random import Stream
+from ...tensor import Tensor
 from .draws import (
     Rng,
     Shape,
@@ -115,7 +117,10 @@ def _where(rng: Rng) -> Case:
 
     shapes, condition = until(draw, lambda found: 0 < found[1].mean() < 1)
     inputs = [values(rng, s) for s in shapes]
-    function = functools.partial(ops.where, condition)
+
+    def function(a: Tensor, b: Tensor) -> Tensor:
+        return ops.where(to_device(condition, a.device), a, b)
+
     return Case(function, inputs, {"condition": condition.shape})
 
 
@@ -147,7 +152,7 @@ def _astype(rng: Rng) -> Case:
 @register("to")
 def _to(rng: Rng) -> Case:
     # The same device gives x itself, which a product tells from a constant.
-    return Case(lambda x: to(x, "cpu") * x, [values(rng, shape(rng))], {"device": "cpu"})
+    return Case(lambda x: to(x, x.device) * x, [values(rng, shape(rng))], {})
 
 
 # Activations with settings

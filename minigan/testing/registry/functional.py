@@ -17,11 +17,13 @@ def functional(
 
     ``fixed`` inputs (ids, say, or labels) come after the others and are none of the function's. It
     runs in training (``mode``) or evaluation, and what it draws (dropout) is the same every time.
+    What the module keeps beside its parameters goes to the device of the inputs.
     """
     parameters = module.parameters()
 
     def function(*tensors: Tensor) -> Any:
         count = len(tensors) - len(parameters)
+        module.to(tensors[0].device)
         stream = Stream(seed, "gradcheck")
         with substituted(parameters, tensors[count:]), training(mode), use(stream):
             return module(*tensors[:count], *fixed)

@@ -64,6 +64,11 @@ class Doctor:
         filled = array_module(images).resize(images, shape)  # the last pack with the first ones
         self.held_out = to_device(filled.astype(like.dtype, copy=False), like.device)
 
+    def to(self, device: str) -> None:
+        """Look on at a run that goes on there."""
+        if self.held_out is not None:
+            self.held_out = to_device(self.held_out, device)
+
     def recall(self, reports: Iterable[Report]) -> None:
         """Take in reports of steps before, as a log has them."""
         self._reports.extend(reports)

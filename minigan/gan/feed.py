@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import is_array
 from ..data import Images
+from ..nn.module import as_array
 from ..random import Stream
 from .game import Range
 from .records import Batch
@@ -75,8 +75,8 @@ def as_batch(item: Any) -> Batch:
     if isinstance(item, Batch):
         return item
     if isinstance(item, (tuple, list)):
-        return Batch(np.asarray(item[0]), *(np.asarray(x) for x in item[1:2]))
-    return Batch(item if is_array(item) else np.asarray(item))
+        return Batch(*map(as_array, item[:2]))
+    return Batch(as_array(item))
 
 
 def _endless(data: Iterable[Any]) -> Iterator[Any]:

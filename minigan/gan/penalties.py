@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..autograd import grad
-from ..backend import Array, array_module, device_of, to_device
+from ..backend import Array, array_module, device_of, numbers, to_device
 from ..nn import BatchNorm, Module
 from ..nn.dense import Weighted
 from ..nn.module import as_array
@@ -205,8 +205,8 @@ class LeCam(Cure):
 
 
 def _means(turn: Turn) -> dict[str, float]:
-    outputs = {"real": turn.real, "fake": turn.fake}
-    return {name: float(output.logits._array.mean()) for name, output in outputs.items()}
+    means = numbers(output.logits._array.mean() for output in (turn.real, turn.fake))
+    return dict(zip(("real", "fake"), means, strict=True))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backend import Array, array_module, device_of, to_device
+from ..nn.module import as_array
 from ..ops import log_softmax
 from ..tensor import Tensor
 from .conditioning import Codes
@@ -59,20 +60,23 @@ class Classification(Cure):
 
 def cross_entropy(logits: Tensor, labels: Any) -> Tensor:
     """−E ln p(label), p the softmax of the logits (N, K), over the rows whose label is not −1."""
-    labels = np.asarray(to_device(labels, "cpu"))
+    labels, where = as_array(labels), device_of(logits._array)
     count, classes = logits.shape
     if labels.dtype.kind not in "iu" or labels.shape != (count,):
         raise ValueError(
             f"labels: got {labels.dtype} {labels.shape}, wanted integers ({count},), one for each "
             "row of the class logits"
         )
+    if device_of(labels) != "cpu":  # a condition or a code: a class each, and known to be one
+        found = log_softmax(logits)[array_module(labels).arange(count), labels]
+        return -found.sum() / max(1, count)
     if labels.min() < -1 or labels.max() >= classes:
         raise ValueError(
             f"labels: got {labels.min()} to {labels.max()}, wanted 0 to {classes - 1}, or -1 for "
             "none"
         )
     known = np.flatnonzero(labels >= 0)
-    rows, columns = (to_device(i, device_of(logits._array)) for i in (known, labels[known]))
+    rows, columns = (to_device(i, where) for i in (known, labels[known]))
     found = log_softmax(logits)[rows, columns]
     return -found.sum() / max(1, known.size)
 

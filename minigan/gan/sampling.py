@@ -10,6 +10,7 @@ from ..backend import device_of, to_device
 from ..buffers import at_hand
 from ..kernels.bilinear import weights_unchanged
 from ..nn import Module, training
+from ..nn.module import as_array
 from ..random import Stream
 from ..tensor import no_grad
 from .latent import Latent, noise_for
@@ -46,7 +47,7 @@ def sample(
             stream = Stream(seed, "sampling", start // AT_A_TIME)
             inputs = [noise_for(generator, latent, AT_A_TIME, stream)]
             if condition is not None:
-                rows = np.asarray(condition)[start : start + AT_A_TIME]
+                rows = to_device(as_array(condition), "cpu")[start : start + AT_A_TIME]
                 short = [(0, AT_A_TIME - len(rows)), *[(0, 0)] * (rows.ndim - 1)]
                 padded = np.pad(rows, short, mode="edge")
                 inputs.append(to_device(padded, device_of(inputs[0])))

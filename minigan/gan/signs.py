@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from statistics import median
 from typing import Any, NamedTuple
 
-from ..backend import Array, array_module
+from ..backend import Array, array_module, numbers, to_device
 from ..nn import Embedding, Module, ReLU, training, watch
 from ..nn.context import watcher_in_force
 from ..tensor import Tensor, no_grad
@@ -109,13 +109,13 @@ class Signs:
         self.loss = median(r.discriminator_loss for r in reports)
         now = self.subject.some_weights()
         self.change = {p: _relative(now[p], before) for p, before in self._before.items()}
-        self.leverage = {
-            player: {
-                name: (squares[name] * sum_of_squares(p._array)) ** 0.5
-                for name, p in self.subject.matrices[player].items()
-            }
-            for player, squares in self.squares.items()
-        }
+        self.leverage = {}
+        for player, squares in self.squares.items():
+            named = self.subject.matrices[player]
+            sizes = numbers(sum_of_squares(p._array) for p in named.values())
+            pairs = zip(named, sizes, strict=True)
+            self.leverage[player] = {name: (squares[name] * size) ** 0.5 for name, size in pairs}
+        self.fired = {name: to_device(fires, "cpu") for name, fires in self.fired.items()}
         if self._fakes is not None:
             self.variety = _variety(self._fakes, batch.images)
             if held_out is not None and batch.condition is None:
@@ -149,7 +149,7 @@ class Facts(NamedTuple):
 
 
 def _length(arrays: Sequence[Array]) -> float:
-    return sum(map(sum_of_squares, arrays)) ** 0.5
+    return sum(numbers(map(sum_of_squares, arrays))) ** 0.5
 
 
 def _relative(now: Sequence[Array], before: Sequence[Array]) -> float:
@@ -184,6 +184,6 @@ def _margins(game: Game, real: Array, held_out: Array, fake: Array) -> tuple[flo
     """
     with no_grad(), training(False):
         scores = [game.judge(images).logits._array for images in (real, held_out, fake)]
-    known, unknown, made = (float(one.mean()) for one in scores)
-    spread = (sum(float(one.var()) for one in scores) / len(scores)) ** 0.5 or 1.0
+    known, unknown, made = numbers(one.mean() for one in scores)
+    spread = (sum(numbers(one.var() for one in scores)) / len(scores)) ** 0.5 or 1.0
     return (known - unknown) / spread, (known - made) / spread

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..backend import Array, check_device, device_of, to_device
+from ..backend import Array, check_device, device_of, numbers, to_device
 from ..buffers import Buffers, duplicate
 from ..errors import NonFiniteError
 from ..files import FileError, load_arrays, save_arrays
@@ -98,6 +98,24 @@ class Trainer:
         self._image_shape: tuple[int, ...] = ()  # not known yet
         self.doctor = _doctor(game, self.players) if doctor else None
 
+    def to(self, device: str) -> Trainer:
+        """Go on training on another device: move networks, optimisers and all else. Returns self.
+
+        Nothing else changes: the run goes on with the next step.
+        """
+        check_device(device)
+        self.device = device
+        twin = [] if self.average is None else [self.average.module]
+        for network in (self.game.generator, self.game.discriminator, *twin):
+            network.to(device)
+        for player in self.players:
+            player.to(device)
+        for memory in self._memories.values():
+            memory.update({name: self._placed(array) for name, array in memory.items()})
+        if self.doctor is not None:
+            self.doctor.to(device)
+        return self
+
     @property
     def step_count(self) -> int:
         """How many steps have been taken."""
@@ -145,15 +163,17 @@ class Trainer:
         self._counters["batches"] += len(batches)
         score = self.game.loss.score
         with no_grad():
-            report = Report(
-                self.step_count,
-                scores.discriminator.loss.item(),
-                scores.generator.loss.item(),
-                score(scores.real).mean().item(),
-                score(scores.fake).mean().item(),
-                scores.discriminator.gradient,
-                scores.generator.gradient,
-            )
+            means = [score(output).mean()._array for output in (scores.real, scores.fake)]
+        real_score, fake_score = numbers(means)
+        report = Report(
+            self.step_count,
+            scores.discriminator.loss,
+            scores.generator.loss,
+            real_score,
+            fake_score,
+            scores.discriminator.gradient,
+            scores.generator.gradient,
+        )
         if self.doctor is not None:
             self.doctor.see(report, signs, scores, records[-1])
         return report
@@ -172,9 +192,13 @@ class Trainer:
                     'update="alternating"'
                 )
         return {
-            id(cure): {n: to_device(a, self.device) for n, a in cure.start(self.game).items()}
+            id(cure): {n: self._placed(a) for n, a in cure.start(self.game).items()}
             for cure in self.game.cures
         }
+
+    def _placed(self, memory: Array) -> Array:
+        """What a cure remembers, on the device; but numbers, which it decides by, on the CPU."""
+        return to_device(memory, self.device if memory.ndim else "cpu")
 
     def fit(
         self,
@@ -231,6 +255,8 @@ class Trainer:
     def _prepared(self, batch: Batch) -> Batch:
         """The batch on the trainer's device, in the networks' dtype, its range checked once."""
         images, conditioning = batch.images, self.game.conditioning
+        if batch.labels is not None:  # are checked, and chosen by
+            batch = batch._replace(labels=to_device(batch.labels, "cpu"))
         if conditioning is not None:
             batch = batch._replace(condition=conditioning.condition(batch.labels))
         if batch.condition is None or conditioning is not None:

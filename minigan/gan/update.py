@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from .. import random
 from ..autograd import grad
-from ..backend import Array, array_module
+from ..backend import Array, array_module, numbers
 from ..errors import NonFiniteError
 from ..kernels.bilinear import weights_unchanged
 from ..optim import Optimizer
@@ -36,7 +36,7 @@ class Players(NamedTuple):
 class Move(NamedTuple):
     """A player's move: its loss, and its gradient's norm before any clipping."""
 
-    loss: Tensor
+    loss: float
     gradient: float
 
 
@@ -82,13 +82,12 @@ def simultaneous(game: Game, players: Players, batches: Sequence[Batch], moment:
             losses = [objective(turn) for turn in turns]
             # Both gradients are taken before either player moves: first the discriminator's, which
             # has little to keep the graph for, so that the generator's can free it on its way.
-            for_discriminator = _gradients(losses[1], players, turns[1], True)
-            for_generator = _gradients(losses[0], players, turns[0])
-        players.generator.step(for_generator[0])
-        players.discriminator.step(for_discriminator[0])
+            for_discriminator, discriminator = _gradients(losses[1], players, turns[1], True)
+            for_generator, generator = _gradients(losses[0], players, turns[0])
+        players.generator.step(for_generator)
+        players.discriminator.step(for_discriminator)
         _moved(*turns)
-    moves = Move(losses[1], for_discriminator[1]), Move(losses[0], for_generator[1])
-    return Scores(*moves, real, fake)
+    return Scores(discriminator, generator, real, fake)
 
 
 def _discriminator_moves(
@@ -100,11 +99,10 @@ def _discriminator_moves(
         with weights_unchanged():
             real, fake = game.judge_both(*turn.shown, batch.condition)
             turn = replace(turn, real=real, fake=fake)
-            loss = objective(turn)
-            gradients, size = _gradients(loss, players, turn)
+            gradients, move = _gradients(objective(turn), players, turn)
         players.discriminator.step(gradients)
         _moved(turn)
-    return Move(loss, size), turn
+    return move, turn
 
 
 def _generator_moves(game: Game, players: Players, batch: Batch, moment: Moment) -> Move:
@@ -116,11 +114,10 @@ def _generator_moves(game: Game, players: Players, batch: Batch, moment: Moment)
         if game.needs_real:
             turn = replace(turn, real=_judged(turn, 0))
         turn = replace(turn, fake=fake)
-        loss = objective(turn)
-        gradients, size = _gradients(loss, players, turn)
+        gradients, move = _gradients(objective(turn), players, turn)
     players.generator.step(gradients)
     _moved(turn)
-    return Move(loss, size)
+    return move
 
 
 def _begun(player: str, game: Game, batch: Batch, moment: Moment) -> Turn:
@@ -147,30 +144,29 @@ def draw(game: Game, batch: Batch, streams: Streams) -> Draw:
 
 def _gradients(
     loss: Tensor, players: Players, turn: Turn, retain: bool = False
-) -> tuple[list[Tensor | None], float]:
-    """The gradients of the player's own parameters, and their joint norm.
+) -> tuple[list[Tensor | None], Move]:
+    """The gradients of the player's own parameters, and the move that they make.
 
     Nothing else is differentiated.
     """
     name = turn.player
-    if not math.isfinite(loss.item()):
-        raise NonFiniteError(f"the {name}'s loss is {loss.item()}")
     parameters = getattr(players, name).parameters
     found = grad(loss, list(parameters.values()), allow_unused=True, retain_graph=retain)
-    squares = {
-        p: 0.0 if g is None else sum_of_squares(g._array)
-        for p, g in zip(parameters, found, strict=True)
-    }
+    used = {p: g._array for p, g in zip(parameters, found, strict=True) if g is not None}
+    value, *sums = numbers([loss._array.reshape(()), *map(sum_of_squares, used.values())])
+    if not math.isfinite(value):
+        raise NonFiniteError(f"the {name}'s loss is {value}")
+    squares = dict.fromkeys(parameters, 0.0) | dict(zip(used, sums, strict=True))
     for path, square in squares.items():
         if not math.isfinite(square):
             raise NonFiniteError(f"the gradient of {name}.{path} is not finite, or too large")
     if turn.moment.squares is not None:
         turn.moment.squares[name] = squares
-    return list(found), math.sqrt(sum(squares.values()))
+    return list(found), Move(value, math.sqrt(sum(squares.values())))
 
 
-def sum_of_squares(array: Array) -> float:
+def sum_of_squares(array: Array) -> Array:
     """Σx², which optimisers keep elements of: not finite if x isn't, or is about to explode."""
     flat = array.reshape(-1)
     flat = flat.astype("float32") if flat.dtype == "float16" else flat
-    return float(array_module(array).vdot(flat, flat))
+    return array_module(array).vdot(flat, flat)

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import nn, optim
 from ..autograd import grad
+from ..backend import to_device
 from ..buffers import Buffers
 from ..data import Images
 from ..files import FileError
@@ -56,10 +57,11 @@ class Classifier(NamedTuple):
         return self._through(body, images)
 
     def _through(self, function: Callable[[Array], Any], images: Array) -> Array:
-        starts = range(0, len(images), _AT_A_TIME)
+        like = self.network.first_parameter()
+        device = "cpu" if like is None else like.device
+        chunks = (images[i : i + _AT_A_TIME] for i in range(0, len(images), _AT_A_TIME))
         with no_grad(), nn.training(False):
-            parts = [function(images[i : i + _AT_A_TIME]).numpy() for i in starts]
-        return np.concatenate(parts)
+            return np.concatenate([function(to_device(x, device)).numpy() for x in chunks])
 
 
 def train_classifier(

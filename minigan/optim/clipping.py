@@ -6,15 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..backend import Array, array_module
+from ..backend import Array, array_module, numbers
 
 
 def norm(gradients: Sequence[Array | None]) -> float:
     """√Σg² over all elements of all gradients, summed in float64."""
-    squares = [
-        float(array_module(g).square(g, dtype="float64").sum()) for g in gradients if g is not None
-    ]
-    return sum(squares) ** 0.5
+    squares = (array_module(g).square(g, dtype="float64").sum() for g in gradients if g is not None)
+    return sum(numbers(squares)) ** 0.5
 
 
 def clip_by_norm(gradients: Sequence[Array | None], limit: float) -> list[Array | None]:

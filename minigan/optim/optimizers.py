@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..backend import Array, array_module, is_array
+from ..backend import Array, array_module, device_of, is_array, to_device
 from ..buffers import empty_like
+from ..errors import DeviceError
 from ..kernels.blocks import BLOCK, each_block
 from ..nn.module import Module
 from ..tensor import Tensor
@@ -115,13 +116,26 @@ class Optimizer:
         settings = {k: v for k, v in vars(self).items() if isinstance(v, plain)}
         return {"class": type(self).__name__, **settings, "schedule": repr(self.schedule)}
 
+    def to(self: O, device: str) -> O:
+        """Move what is kept beside the parameters to where they were moved. Returns self."""
+        for slot in (f"{slot}.{name}" for name in self.parameters for slot in self.slots):
+            self.state[slot] = to_device(self.state[slot], device)
+        return self
+
     def _check_slots(self) -> None:
         for name, parameter in self.parameters.items():
             for slot in self.slots:
-                if self.state[f"{slot}.{name}"].dtype != parameter.dtype:
+                array = self.state[f"{slot}.{name}"]
+                if array.dtype != parameter.dtype:
                     raise TypeError(
                         f"parameter {name!r} is {parameter.dtype} now, but was another dtype when "
                         "this optimiser was bound: call bind again after Module.to"
+                    )
+                if device_of(array) != parameter.device:
+                    raise DeviceError(
+                        f"parameter {name!r} is on {parameter.device} now, but was on "
+                        f"{device_of(array)} when this optimiser was bound: move it too, with "
+                        f"optimizer.to({parameter.device!r})"
                     )
 
     def _update(self, *arrays: Array) -> None:
@@ -159,7 +173,7 @@ class Optimizer:
                     f"wanted {own.shape} and {own.dtype}"
                 )
         for name, own in self.state.items():
-            own[...] = state[name]
+            own[...] = to_device(state[name], device_of(own))
 
     def _clipped(self, gradients: list[Array | None]) -> list[Array | None]:
         if self.clip_value is not None:
@@ -184,6 +198,10 @@ def _array(name: str, parameter: Tensor, gradient: Any) -> Array | None:
     array = array if is_array(array) else np.asarray(array)
     if array.shape != parameter.shape:
         raise ValueError(f"gradient of {name!r}: got shape {array.shape}, wanted {parameter.shape}")
+    if device_of(array) != parameter.device:
+        raise DeviceError(
+            f"gradient of {name!r}: got one on {device_of(array)}, wanted it on {parameter.device}"
+        )
     return array.astype(parameter.dtype, copy=False)
 
 

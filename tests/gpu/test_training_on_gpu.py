@@ -1,0 +1,324 @@
+"""Training on a GPU: the CPU's numbers, runs that change devices, and how often it waits."""
+
+from __future__ import annotations
+
+import games
+import numpy as np
+import pytest
+import standin
+from games import pictures
+
+import minigan as mg
+from minigan import gan, nn, optim
+from minigan.errors import NonFiniteError
+from minigan.metrics import evaluate
+from minigan.metrics.classifier import train_classifier
+from minigan.random import Stream, use
+from minigan.recipes import RECIPES
+
+
+def close(got, wanted, tolerance=1e-9):
+    """Arrays by name: the same within ``tolerance``, in norm."""
+    assert got.keys() == wanted.keys()
+    for name, array in wanted.items():
+        assert got[name].dtype == array.dtype, name
+        gap = np.linalg.norm(np.float64(got[name]) - array)
+        assert gap <= tolerance * np.linalg.norm(array), name
+
+
+def trainer(device, *cures, seed=1, loss="non_saturating", dtype="float64", **settings):
+    """A trainer of two perceptrons with batch norm and dropout."""
+    networks = games.networks(norm=True, drop=0.2, dtype=dtype)
+    game = gan.Game(*networks, loss, gan.Normal(games.LATENT), cures=cures)
+    settings = {"average": 0.9, "optimizers": optim.Adam(1e-2, clip_norm=1.0)} | settings
+    return gan.Trainer(game, seed=seed, device=device, **settings)
+
+
+def trained(device, steps, *cures, **settings):
+    run = trainer(device, *cures, **settings)
+    run.fit(pictures(), steps, batch=8)
+    return run
+
+
+# The numbers
+
+
+RECIPES_AT = {  # the shapes of images, and settings for smaller networks
+    **dict.fromkeys(RECIPES, ((28, 28, 1), {})),
+    "digits": ((8, 8, 1), {}),
+    "dcgan-color": ((28, 28, 3), {}),
+    "upsampling": ((10, 10, 3), {"size": 10}),
+    "dcgan64": ((64, 64, 3), {"width": 1 / 16}),
+    "sn-gan": ((28, 28, 1), {"width": 1 / 16}),
+}
+
+
+def recipe_trainer(name, device, dtype="float32", **changes):
+    """A recipe's game with a trainer of one's own."""
+    recipe, (shape, settings) = RECIPES[name], RECIPES_AT[name]
+    made = recipe.make_trainer({**recipe.SETTINGS, **settings}, shape, 0, "cpu")
+    for network in (made.game.generator, made.game.discriminator):
+        network.to(dtype)
+    same = {"update": made.update, "discriminator_steps": made.discriminator_steps}
+    run = gan.Trainer(made.game, device=device, doctor=False, **same, **changes)
+    rng = np.random.default_rng(0)
+    batch = rng.uniform(-1, 1, (2, *shape)), rng.integers(0, 10, 2)
+    return run, [batch] * run.discriminator_steps
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_step_of_each_recipe_is_the_cpus(cupy, name):
+    states, reports = [], []
+    for device in ("cpu", "cuda"):
+        # Adam would take the sign of a gradient that is 0 but for its rounding.
+        run, batches = recipe_trainer(name, device, "float64", optimizers=optim.SGD(1e-3))
+        reports.append(run.step(*batches))
+        states.append(run.state())
+    np.testing.assert_allclose(reports[1], reports[0], 1e-9)
+    for array, wanted in states[0].items():
+        np.testing.assert_allclose(states[1][array], wanted, 1e-9, 1e-12, err_msg=array)
+
+
+CURES = {
+    "none": (),
+    "penalties": (
+        gan.GradientPenalty(1.0),
+        gan.LeCam(),
+        gan.Orthogonal(),
+        gan.HistoricalAveraging(),
+    ),
+    "slopes": (gan.R1(0.1), gan.R2(0.1), gan.Dragan(0.1)),
+    "consistency": (gan.Consistency(0.1, 0.1), gan.LatentConsistency(0.1)),
+    "augmentation": (gan.InstanceNoise(0.1), gan.AdaptiveAugment(images=100), gan.DiffAugment()),
+    "selection": (gan.HistoryPool(6), gan.LabelFlip(0.3), gan.TopK(0.5, 0.9)),
+    "weights": (gan.WeightClipping(0.5), gan.Unrolled(2, 0.1)),
+}
+
+
+@pytest.mark.parametrize("cures", CURES.values(), ids=CURES)
+@pytest.mark.filterwarnings("ignore::minigan.errors.HealthWarning")
+def test_runs_with_cures_are_the_cpus(cupy, cures):
+    wanted, got = (trained(device, 3, *cures).state() for device in ("cpu", "cuda"))
+    close(got, wanted)
+
+
+SCHEMES = [
+    {"update": "simultaneous"},
+    {"first": "generator", "discriminator_steps": 2},
+    {"optimizers": optim.RMSprop(1e-3, momentum=0.5), "loss": "wasserstein"},
+    {"optimizers": optim.SGD(optim.Cosine(0.1, 5), momentum=0.9, clip_value=0.1), "loss": "hinge"},
+    {"optimizers": optim.Adam(1e-3, amsgrad=True, weight_decay=0.1), "loss": "least_squares"},
+    {"loss": "relativistic_average", "dtype": "float32"},
+]
+
+
+@pytest.mark.parametrize("settings", SCHEMES)
+@pytest.mark.filterwarnings("ignore::minigan.errors.HealthWarning")
+def test_runs_of_other_schemes_are_the_cpus(cupy, settings):
+    wanted, got = (trained(device, 3, **settings).state() for device in ("cpu", "cuda"))
+    close(got, wanted, 1e-3 if "dtype" in settings else 1e-9)
+
+
+def test_what_the_doctor_sees_is_the_same(cupy):
+    held_out, found = pictures(seed=2), []
+    for device in ("cpu", "cuda"):
+        run = trainer(device, loss="hinge", optimizers=optim.SGD(1e-9), average=None)
+        run.doctor.every = 5
+        with pytest.warns(mg.errors.HealthWarning):
+            run.fit(pictures(), 20, batch=8, held_out=held_out)
+        found.append(run)
+    here, there = found
+    assert there.findings == here.findings and there.findings
+    signs = [run.doctor._seen[-1] for run in found]
+    assert signs[1].variety == pytest.approx(signs[0].variety)
+    assert signs[1].margins == pytest.approx(signs[0].margins)
+
+
+def test_a_bad_batch_is_named_and_the_state_is_as_before(cupy):
+    run = trained("cuda", 2)
+    before, images = run.state(), pictures(8)
+    images[3, 0, 0, 0] = np.nan
+    with pytest.raises(NonFiniteError, match="the batch of real images is the first tensor"):
+        run.step(images)
+    assert games.bits(run.state()) == games.bits(before)
+
+
+def test_random_numbers_have_the_same_bits(cupy):
+    run = trainer("cuda", dtype="float32")
+    drawn = gan.latent.noise_for(run.game.generator, run.game.latent, 5, Stream(3))
+    assert cupy.asnumpy(drawn).tobytes() == run.game.latent.draw(5, Stream(3)).tobytes()
+    kept = []
+    for device in ("cpu", "cuda"):
+        with use(7), nn.training(True):
+            kept.append(nn.Dropout(0.5)(mg.Tensor(np.ones((4, 9)), device=device)).numpy())
+    assert kept[0].tobytes() == kept[1].tobytes() and 0 < kept[0].mean() < 2
+
+
+# From device to device
+
+
+@pytest.mark.parametrize("cures", CURES.values(), ids=CURES)
+@pytest.mark.parametrize("first, second", [("cpu", "cuda"), ("cuda", "cpu")])
+@pytest.mark.filterwarnings("ignore::minigan.errors.HealthWarning")
+def test_a_saved_run_goes_on_elsewhere(cupy, tmp_path, first, second, cures):
+    trained(first, 2, *cures).save(tmp_path / "state.npz")
+    again = trainer(second, *cures)
+    again.load(tmp_path / "state.npz")
+    again.fit(pictures(), 2, batch=8)
+    close(again.state(), trained("cpu", 4, *cures).state())
+
+
+@pytest.mark.filterwarnings("ignore::minigan.errors.HealthWarning")
+def test_a_trainer_moves_as_it_goes(cupy):
+    cures = CURES["penalties"] + CURES["selection"]
+    run = trainer("cpu", *cures)
+    run.doctor.every = 2
+    for device in ("cpu", "cuda", "cpu"):
+        assert run.to(device) is run and run.device == device
+        run.fit(pictures(), 3, batch=8, held_out=pictures(seed=2))
+    wanted = trainer("cpu", *cures)
+    wanted.fit(pictures(), 9, batch=8)
+    close(run.state(), wanted.state(), 1e-6)
+
+
+def test_an_optimiser_moves_with_its_module(cupy):
+    def steps(module, adam, count):
+        x = mg.Tensor(np.random.default_rng(1).normal(size=(6, 3)), device=module[0].weight.device)
+        for _ in range(count):
+            (module(x) ** 2).sum().backward()
+            adam.step()
+            adam.zero_grad()
+
+    states = []
+    for device in ("cpu", "cuda"):
+        module = nn.Sequential(nn.Dense(4, dtype="float64"), nn.BatchNorm(dtype="float64"))
+        adam = optim.Adam(0.1).bind(module.build((None, 3), seed=0))
+        steps(module, adam, 2)
+        assert adam.to(device) is adam
+        steps(module.to(device), adam, 2)
+        states.append(module.state_dict())
+    close(states[1], states[0])
+
+
+def test_an_optimiser_that_was_left_behind_is_named(cupy):
+    module = nn.Dense(2).build((None, 3), seed=0)
+    adam = optim.Adam(0.1).bind(module)
+    gradients = [np.ones(p.shape, "float32") for p in module.to("cuda").parameters()]
+    with pytest.raises(mg.errors.DeviceError, match=r"move it too, with optimizer.to\('cuda:0'\)"):
+        adam.step(gradients)
+    with pytest.raises(mg.errors.DeviceError, match="got one on cpu, wanted it on cuda:0"):
+        adam.to("cuda").step(gradients)
+
+
+def test_modules_take_and_give_numpys_arrays(cupy, tmp_path):
+    here = nn.Sequential(nn.Dense(4), nn.BatchNorm()).build((None, 3), seed=0)
+    there = nn.Sequential(nn.Dense(4), nn.BatchNorm()).build((None, 3), seed=1).to("cuda")
+    there.load_state_dict(here.state_dict())
+    close(there.state_dict(), here.state_dict(), 0)
+    nn.save(there, tmp_path / "network.npz")
+    close(nn.load(tmp_path / "network.npz").state_dict(), here.state_dict(), 0)
+    there.to("float64")
+    assert {p.device for p in there.parameters()} == {"cuda:0"}
+    assert {p.dtype.name for p in there.parameters()} == {"float64"}
+
+
+def test_samples_are_the_cpus(cupy):
+    here, there = (trained(device, 2).sample(70, seed=3) for device in ("cpu", "cuda"))
+    assert type(there) is np.ndarray
+    np.testing.assert_allclose(there, here, rtol=1e-9)
+
+
+def test_a_judge_on_a_gpu_says_the_same(cupy):
+    real = mg.data.digits()
+    some = real.take(np.arange(150))
+    judge = train_classifier(some, some, width=4, steps=20)
+    fake = np.random.default_rng(0).uniform(-1, 1, (120, 8, 8, 1)).astype(np.float32)
+    results = []
+    for device in ("cpu", "cuda"):
+        judge.network.to(device)
+        results.append(evaluate(real=real.batch(slice(120)), fake=fake, source=judge))
+    assert [r.value for r in results[1]] == pytest.approx([r.value for r in results[0]], rel=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::minigan.errors.HealthWarning")
+def test_the_second_gpu_is_used_where_it_is_asked_for(cupy):
+    if cupy.cuda.runtime.getDeviceCount() < 2:
+        pytest.skip("this machine has one GPU")
+    run = trained("cuda:1", 3, *CURES["penalties"])
+    assert {p.device for p in run.game.generator.parameters()} == {"cuda:1"}
+    close(run.state(), trained("cpu", 3, *CURES["penalties"]).state())
+    with pytest.raises(mg.errors.DeviceError, match="got arrays on cuda:0 and on cuda:1"):
+        run.game.generator(mg.Tensor(np.ones((1, games.LATENT)), device="cuda:0"))
+
+
+# What users give
+
+
+@pytest.mark.filterwarnings("ignore::minigan.errors.HealthWarning")
+def test_batches_may_be_on_the_gpu_already(cupy):
+    networks = [
+        nn.Sequential(nn.LabelConcat(3), nn.Dense(16), nn.Reshape(4, 4, 1), nn.Tanh()),
+        gan.Heads(nn.Sequential(nn.Flatten(), nn.Dense(8)), nn.Dense(1), nn.Dense(3)),
+    ]
+    conditioning = gan.Labels(3, discriminator=False)
+    game = gan.Game(
+        *networks, latent=gan.Normal(4), cures=[gan.Classification()], conditioning=conditioning
+    )
+    run = gan.Trainer(game, device="cuda")
+    images, labels = pictures(6), np.array([0, 1, 2, 2, 1, 0])
+    first = run.state()
+    run.step((images, labels))
+    wanted = run.state()
+    run.load_state(first)
+    run.step((cupy.asarray(images), cupy.asarray(labels)))
+    close(run.state(), wanted, 1e-6)
+    condition = cupy.asarray(np.arange(5) % 3)
+    assert run.sample(5, condition=condition).tobytes() == run.sample(5).tobytes()
+
+
+# How often the processor waits for the GPU
+
+
+@pytest.fixture
+def counted(cupy):
+    """A block in which waits are counted, or none where the GPU is a real one."""
+    if cupy is not standin.cupy:
+        pytest.skip("only the stand-in counts")
+    return standin.counted
+
+
+WAITS = {
+    "none": 3,  # once for each player's loss and gradient, once for the report
+    "penalties": 4,  # the means that LeCam remembers
+    "slopes": 3,
+    "consistency": 3,
+    "augmentation": 4,  # AdaptiveAugment's sign
+    "selection": 3,
+    "weights": 3,
+}
+
+
+@pytest.mark.parametrize("name", CURES)
+@pytest.mark.filterwarnings("ignore::minigan.errors.HealthWarning")
+def test_a_step_waits_a_few_times(counted, name):
+    run = trainer("cuda", *CURES[name], optimizers=optim.Adam(1e-3))
+    run.fit(pictures(), 2, batch=8)  # in the first the doctor looks
+    with counted() as counts:
+        run.fit(pictures(), 1, batch=8)
+    assert counts.waits == WAITS[name]
+
+
+def test_clipping_the_norm_waits_once_a_player(counted):
+    run = trained("cuda", 2)
+    with counted() as counts:
+        run.fit(pictures(), 1, batch=8)
+    assert counts.waits == WAITS["none"] + 2
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_step_of_a_recipe_waits_a_few_times(counted, name):
+    run, batches = recipe_trainer(name, "cuda")
+    with counted() as counts:
+        run.step(*batches)
+    judged = 3 if isinstance(run.game.loss, gan.BinaryCrossEntropy) else 0  # are probabilities?
+    assert counts.waits == run.discriminator_steps + 2 + judged

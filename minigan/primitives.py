@@ -208,7 +208,9 @@ def _converted(value: Any, dtype: Any, xp: Any, keep_mask: bool) -> Tensor:
     mask = keep_mask and value.ndim and value.dtype.kind == "b"
     if isinstance(value, Tensor):
         return value if mask or value.dtype == dtype else astype(value, dtype)
-    if not mask:
+    if not mask and xp is not array_module(value):  # a number, which needs no copy to the GPU
+        value = xp.full((), value.item(), dtype)
+    elif not mask:
         value = xp.asarray(value, dtype=dtype)
     # A read-only array may be a view of a parameter (``Tensor.data``), which an optimiser writes.
     shown = xp is np and value.ndim and not value.flags.writeable

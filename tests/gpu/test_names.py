@@ -16,6 +16,7 @@ import pytest
 import standin
 
 import minigan as mg
+from minigan.errors import DeviceError
 
 cupy = pytest.importorskip("cupy", reason="CuPy is not installed: pip install cupy-cuda13x")
 
@@ -182,6 +183,16 @@ def module_name(path: Path) -> str:
 @pytest.mark.parametrize("name", COMPARISONS)
 def test_comparisons_found_by_name_are_cupys(name):
     assert isinstance(getattr(cupy, name), cupy.ufunc)
+
+
+def test_a_machine_without_a_driver_is_told_so():
+    try:
+        cupy.cuda.runtime.getDeviceCount()
+    except RuntimeError:
+        with pytest.raises(DeviceError, match="there is no (NVIDIA driver|usable GPU).*cudaError"):
+            mg.Tensor([1.0], device="cuda")
+    else:
+        mg.backend.check_device("cuda")
 
 
 # The stand-in, which says what CuPy has

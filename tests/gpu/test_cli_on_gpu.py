@@ -1,0 +1,49 @@
+"""The command with --device cuda: a whole run, and one line where there is no GPU."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+import standin
+
+from minigan.cli import main
+
+SMALL = ["--set", "width=4", "--set", "latent=8", "--batch", "8", "--set", "save_every=2"]
+
+
+def train(*arguments):
+    return main(["train", *SMALL, "--quiet", *arguments])
+
+
+def test_a_run_changes_devices_and_has_the_cpus_numbers(cupy, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert train("--steps", "4", "--out", "here") == 0
+    assert train("--steps", "2", "--out", "there", "--device", "cuda") == 0
+    assert train("--steps", "4", "--out", "there", "--device", "cpu", "--resume") == 0
+    for name in ("state.npz", "generator.npz"):
+        wanted, got = (dict(np.load(f"{run}/{name}")) for run in ("here", "there"))
+        assert got.keys() == wanted.keys()
+        for array in (a for a in wanted if wanted[a].dtype.kind == "f"):
+            np.testing.assert_allclose(got[array], wanted[array], 1e-3, 1e-4, err_msg=array)
+    assert main(["sample", "there", "-n", "3", "-o", "samples.npy"]) == 0
+    assert np.load("samples.npy").shape == (3, 8, 8, 1)
+
+
+def no_driver():
+    raise standin.CUDARuntimeError("cudaErrorInsufficientDriver: CUDA driver version is too low")
+
+
+@pytest.mark.parametrize("there_is_cupy", [False, True])
+def test_without_a_gpu_the_command_says_so_in_one_line(
+    there_is_cupy, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "cupy", standin.cupy if there_is_cupy else None)
+    monkeypatch.setattr(standin.cupy.cuda.runtime, "getDeviceCount", no_driver)
+    assert train("--device", "cuda") == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert ("no NVIDIA driver" if there_is_cupy else "pip install") in error
+    assert not list(tmp_path.iterdir())

@@ -45,5 +45,5 @@ def test_without_a_gpu_the_command_says_so_in_one_line(
     assert train("--device", "cuda") == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert ("no NVIDIA driver" if there_is_cupy else "pip install") in error
+    assert ("no NVIDIA driver" if there_is_cupy else "needs CuPy") in error
     assert not list(tmp_path.iterdir())

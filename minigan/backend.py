@@ -3,7 +3,8 @@
 This is the only module that imports CuPy, and it does so on first use. Everything above writes
 ``xp = array_module(x)`` and then NumPy's names, which CuPy shares.
 
-CuPy computes on one GPU at a time, the *current* one: here, that which an array was last moved to.
+CuPy computes on one GPU at a time, the thread's *current* one: here, that which an array was last
+moved to.
 """
 
 from __future__ import annotations

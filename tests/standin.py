@@ -173,9 +173,10 @@ def _values(value: Any) -> Any:
     """What NumPy is to compute with in place of an argument; NumPy's arrays are refused."""
     if isinstance(value, ndarray):
         if value.device.id != Device.current:
-            raise ValueError(
-                f"Array device must be same as the current device: array device = "
-                f"{value.device.id} while current = {Device.current}"
+            raise ValueError(  # CuPy warns instead where one GPU can read the other's memory
+                f"The device where the array resides ({value.device.id}) is different from the "
+                f"current device ({Device.current}). Peer access is unavailable between these "
+                "devices."
             )
         return value._values
     if isinstance(value, (list, tuple)):
@@ -436,12 +437,10 @@ def _function(name: str, signature: inspect.Signature) -> Any:
 def array(obj: Any, dtype: Any = None, copy: bool = True, order: str = "K") -> ndarray:
     """A copy on the current GPU, of arrays of either library and of numbers."""
     if isinstance(obj, ndarray):
-        with obj.device:
-            values = obj._values
-        if copy or obj.device.id != Device.current:
-            return ndarray(np.array(values, dtype, order=order))  # type: ignore[call-overload]
+        if copy or obj.device != Device():
+            return ndarray(np.array(obj._values, dtype, order=order))  # type: ignore[call-overload]
         return obj if dtype is None else obj.astype(dtype, copy=False)
-    if isinstance(obj, (list, tuple)) and any(_leaves(obj)):
+    if isinstance(obj, (list, tuple)) and any(isinstance(one, ndarray) for one in obj):
         return cupy.stack(obj)
     counts.copies += 1
     return ndarray(np.array(obj, dtype, order="C"))
@@ -487,6 +486,7 @@ def _matmul(a: Any, b: Any, /, *, out: Any = None) -> Any:
 def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
     if x is None and y is None:
         _wait("where() of a condition alone")
+        return tuple(map(ndarray, np.nonzero(_values(condition))))
     return _run(np.where, (condition.astype(bool, copy=False), x, y), {})
 
 

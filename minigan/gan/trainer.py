@@ -41,8 +41,9 @@ class Trainer:
     Adam(2e-4, beta1=0.5) (Radford, Metz and Chintala, 2016). ``update`` is "alternating", the
     player named by ``first`` moving first, or "simultaneous". The discriminator makes
     ``discriminator_steps`` moves for each of the generator's. With ``average``, samples come from
-    a moving average of the generator's weights with that decay. A ``doctor`` watches and warns of
-    what is wrong with the run (``HealthWarning``); ``findings`` has what it found.
+    a moving average of the generator's weights with that decay. Networks and all that goes with
+    them are on ``device``. A ``doctor`` watches and warns of what is wrong with the run
+    (``HealthWarning``); ``findings`` has what it found.
 
     Its whole state is a function of the seed, the data and the number of steps: sampling, saving
     and callbacks change no bit of it. Networks that are built already keep the weights they have.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 
 import numpy as np
@@ -13,7 +14,9 @@ import standin
 def cupy(request, monkeypatch):
     """CuPy, or its stand-in in its place."""
     if request.config.getoption("--device") == "cuda":
-        return pytest.importorskip("cupy") if _works() else pytest.skip("there is no usable GPU")
+        if trouble():
+            pytest.skip(trouble())
+        return pytest.importorskip("cupy")
     if np.lib.NumpyVersion(np.__version__) < "2.0.0":
         pytest.skip("CuPy needs NumPy 2, of which the stand-in has the rules for dtypes")
     monkeypatch.setitem(sys.modules, "cupy", standin.cupy)
@@ -27,11 +30,17 @@ def at_length(request) -> bool:
     return request.config.getoption("--device") != "cpu"
 
 
-def _works() -> bool:
-    """Whether a GPU adds three numbers up: this takes a driver, and a compiler for the kernel."""
+@functools.cache
+def trouble() -> str:
+    """Why a GPU can't add three numbers up, which takes a driver and a compiler; or nothing."""
     try:
         import cupy
 
-        return int((cupy.arange(3) + 1).sum()) == 6
-    except Exception:
-        return False
+        return "" if int((cupy.arange(3) + 1).sum()) == 6 else "the GPU adds wrongly"
+    except Exception as error:
+        return f"there is no usable GPU ({error})".splitlines()[0]
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if config.getoption("--device") == "cuda" and trouble():
+        terminalreporter.write_line(f"--device cuda: skipped, as {trouble()}")

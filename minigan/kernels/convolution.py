@@ -12,8 +12,8 @@ This is the definition, and does any convolution. ``bilinear`` does some in less
 ``choice`` says which does what.
 
 A few images are done at a time, so that their columns stay in the processor's cache; but as many
-columns as there are weights, as each product reads these once more. No name holds the columns: they
-are freed before the next ones are made.
+columns as there are weights, as each product reads these once more. On a GPU, so that they fit. No
+name holds the columns: they are freed before the next ones are made.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from collections.abc import Iterator
 from ..backend import Array, array_module
 from ..buffers import empty, zeros
 from . import planes
-from .blocks import each_part
-from .windows import Pair, Window, padded, scatter, view
+from .cuda import has_kernels
+from .windows import Pair, Window, columns, scatter
 
 COLUMNS_AT_A_TIME = 1 << 22  # elements of the columns, about 16 MB in float32
+ON_A_GPU = 1 << 28  # 1 GB: the fewer launches, the better
 
 
 def convolve(x: Array, w: Array, window: Window, groups: int) -> Array:
@@ -49,7 +50,7 @@ def input_gradient(y: Array, w: Array, window: Window, groups: int, size: Pair) 
     n, down, across, _ = y.shape
     channels = w.shape[2] * groups
     result = empty(array_module(y), (n, *size, channels), y.dtype)
-    few = planes.FEWEST <= w.shape[2] <= planes.MOST
+    few = planes.FEWEST <= w.shape[2] <= planes.MOST and not has_kernels(y)
     for ins, outs in blocks(channels, w.shape[3], groups):
         matrix = _matrix(w[..., outs])
         each = max(matrix.shape) if few else len(matrix)  # planes copy y as well
@@ -79,11 +80,9 @@ def weight_gradient(x: Array, y: Array, window: Window, groups: int) -> Array:
 
 
 def _columns(x: Array, window: Window) -> Array:
-    windows = view(padded(x, window), window)
-    n, down, across, kh, kw, c = windows.shape
-    columns = empty(array_module(x), windows.shape, x.dtype)
-    each_part(array_module(x).copyto, columns, windows)
-    return columns.reshape(n * down * across, kh * kw * c)
+    seen = columns(x, window)
+    n, down, across, kh, kw, c = seen.shape
+    return seen.reshape(n * down * across, kh * kw * c)
 
 
 def _pieces(y: Array, matrix: Array, window: Window) -> Array:
@@ -106,5 +105,6 @@ def blocks(c_in: int, c_out: int, groups: int) -> Iterator[tuple[slice, slice]]:
 
 def _chunks(n: int, each: int, matrix: Array) -> Iterator[slice]:
     """Some images at a time, of each of which so many numbers are made, to meet a matrix."""
-    step = max(1, max(COLUMNS_AT_A_TIME, matrix.size) // max(1, each))
+    most = ON_A_GPU if has_kernels(matrix) else COLUMNS_AT_A_TIME
+    step = max(1, max(most, matrix.size) // max(1, each))
     return (slice(start, start + step) for start in range(0, n, step))

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..backend import Array, array_module
 from ..buffers import empty, memory_order
+from . import cuda
 from .blocks import each_row_block, rows, sum_of_row_blocks
 
 
@@ -23,6 +24,8 @@ def column_moments(x: Array) -> tuple[Array, Array]:
     """μ and v (C,), in x's dtype, of float16 in float32. Sums of blocks are added in float64."""
     xp, wide = array_module(x), _wide(x)
     flat = rows(x, _order(x))
+    if cuda.has_kernels(x):
+        return cuda.column_moments(flat)
     total = sum_of_row_blocks(lambda part: part.sum(axis=0, dtype=wide), flat)
     mean = (total / len(flat)).astype(wide)
 
@@ -45,6 +48,9 @@ def standardize(x: Array, centre: Array, scale: Array, shift: Array) -> Array:
     xp, order = array_module(x), _order(x)
     result = empty(xp, x.shape, x.dtype, order)
     flat = rows(x, order)
+    if cuda.has_kernels(x):
+        cuda.standardize(flat, centre, scale, shift, rows(result, order))
+        return result
 
     def write(part: Array, out: Array) -> None:
         centred = xp.subtract(part, centre, out=empty(xp, part.shape, centre.dtype))
@@ -67,7 +73,11 @@ def normalize_gradient(
         centred = xp.subtract(part, mean, out=empty(xp, part.shape, wide))
         return xp.stack([g_part.sum(axis=0, dtype=wide), xp.einsum("nc,nc->c", g_part, centred)])
 
-    sum_g, sum_gx = sum_of_row_blocks(both, flat, slope)
+    on_gpu = cuda.has_kernels(x)
+    if on_gpu:
+        sum_g, sum_gx = cuda.gradient_sums(slope, flat, mean)
+    else:
+        sum_g, sum_gx = sum_of_row_blocks(both, flat, slope)
     r = inverse_deviation(variance, eps)
     on_g = gamma * r
     on_x = (-on_g * r * r * (sum_gx / n)).astype(wide)
@@ -81,7 +91,10 @@ def normalize_gradient(
         scaled = xp.multiply(g_part, on_g, out=empty(xp, part.shape, wide))
         xp.add(centred, scaled, out=out, casting="same_kind")
 
-    each_row_block(write, flat, slope, rows(result, order))
+    if on_gpu:
+        cuda.combine(slope, flat, mean, on_x, on_g, shift, rows(result, order))
+    else:
+        each_row_block(write, flat, slope, rows(result, order))
     return result, (r * sum_gx).astype(x.dtype), sum_g.astype(x.dtype)
 
 

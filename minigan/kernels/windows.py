@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ..backend import Array, array_module
 from ..buffers import empty, zeros
+from . import cuda
 from .blocks import each_part
 
 Pair = tuple[int, int]
@@ -34,6 +35,11 @@ class Window(NamedTuple):
             (size[a] + sum(self.padding[a]) - self.reach(a)) // self.stride[a] + 1 for a in (0, 1)
         )
         return height, width
+
+    def numbers(self, positions: Pair) -> tuple[int, ...]:
+        """What a GPU's kernel is told of it, with how many positions it takes."""
+        (top, _), (left, _) = self.padding
+        return (*positions, *self.taps, *self.stride, *self.dilation, top, left)
 
 
 def padded(x: Array, window: Window, value: float = 0.0) -> Array:
@@ -61,13 +67,25 @@ def view(x: Array, window: Window) -> Array:
     )
 
 
+def columns(x: Array, window: Window) -> Array:
+    """A copy of every window of x (N, H, W, C) and its padding: (N, down, across, kh, kw, C)."""
+    if cuda.has_kernels(x):
+        return cuda.columns(x, window.numbers(window.positions(x.shape[1:3])))
+    windows = view(padded(x, window), window)
+    result = empty(array_module(x), windows.shape, x.dtype)
+    each_part(array_module(x).copyto, result, windows)
+    return result
+
+
 def scatter(pieces: Array, window: Window, size: Pair) -> Array:
-    """The adjoint of padding and ``view``: add every window's taps to where they came from.
+    """The adjoint of ``columns``: add every window's taps to where they came from.
 
     ``pieces`` is (N, down, across, kh, kw, C); the result (N, *size, C). Taps are added one after
     another, so the order of summation is fixed.
     """
     n, down, across, kh, kw, c = pieces.shape
+    if cuda.has_kernels(pieces):
+        return cuda.scatter(pieces, window.numbers((down, across)), size)
     (top, bottom), (left, right) = window.padding
     shape = (n, size[0] + top + bottom, size[1] + left + right, c)
     result = zeros(array_module(pieces), shape, pieces.dtype)

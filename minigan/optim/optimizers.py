@@ -16,6 +16,7 @@ import numpy as np
 from ..backend import Array, array_module, device_of, is_array, to_device
 from ..buffers import empty_like
 from ..errors import DeviceError
+from ..kernels import cuda
 from ..kernels.blocks import BLOCK, each_block
 from ..nn.module import Module
 from ..tensor import Tensor
@@ -191,6 +192,10 @@ class Optimizer:
         return self._scalar(weight, max(eps, least))
 
 
+def _has_kernels(weight: Array) -> bool:
+    return cuda.has_kernels(weight) and weight.flags.c_contiguous
+
+
 def _array(name: str, parameter: Tensor, gradient: Any) -> Array | None:
     array = gradient._array if isinstance(gradient, Tensor) else gradient
     if array is None:
@@ -232,6 +237,10 @@ class SGD(Optimizer):
         self.slots = ("velocity",) if momentum else ()
 
     def update(self, weight: Array, gradient: Array, *slots: Array) -> None:
+        if _has_kernels(weight):
+            numbers = self.lr, self.momentum, self.nesterov, self.weight_decay
+            cuda.update("sgd", (weight, gradient, *slots, None)[:3], numbers)
+            return
         lr, mu = self._scalar(weight, self.lr), self._scalar(weight, self.momentum)
         if self.weight_decay:
             gradient = gradient + self._scalar(weight, self.weight_decay) * weight
@@ -267,6 +276,11 @@ class RMSprop(Optimizer):
         self.slots = ("square", "velocity") if momentum else ("square",)
 
     def update(self, weight: Array, gradient: Array, *slots: Array) -> None:
+        if _has_kernels(weight):
+            eps = self._eps(weight, self.eps)
+            numbers = self.lr, self.rho, 1 - self.rho, eps, self.momentum
+            cuda.update("rmsprop", (weight, gradient, *slots, None)[:4], numbers)
+            return
         xp, square = array_module(weight), slots[0]
         square *= self._scalar(weight, self.rho)
         square += self._scalar(weight, 1 - self.rho) * gradient * gradient
@@ -310,6 +324,14 @@ class Adam(Optimizer):
 
     def update(self, weight: Array, gradient: Array, *slots: Array) -> None:
         xp, t = array_module(weight), int(self.state["steps"])
+        # m̂/(√v̂ + ε) with b = √(1 − β₂ᵗ) taken out of the root: m̂·b/(√v + ε·b).
+        root = (1 - self.beta2**t) ** 0.5
+        eps, kept = self._eps(weight, self.eps * root), 1 - self.lr * self.weight_decay
+        rate = self.lr * root / (1 - self.beta1**t)
+        if _has_kernels(weight):
+            numbers = self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2, eps, kept, rate
+            cuda.update("adam", (weight, gradient, *slots, None)[:5], numbers)
+            return
         mean, square = slots[:2]
         work = empty_like(square)  # every step in place: 0-d arrays would turn into scalars
         if self.beta1:
@@ -324,12 +346,10 @@ class Adam(Optimizer):
         square += work
         if self.amsgrad:
             square = xp.maximum(slots[2], square, out=slots[2])
-        # m̂/(√v̂ + ε) with b = √(1 − β₂ᵗ) taken out of the root: m̂·b/(√v + ε·b).
-        root = (1 - self.beta2**t) ** 0.5
         xp.sqrt(square, out=work)
-        work += self._eps(weight, self.eps * root)
+        work += eps
         if self.weight_decay:
-            weight *= self._scalar(weight, 1 - self.lr * self.weight_decay)
+            weight *= self._scalar(weight, kept)
         xp.divide(mean, work, out=work)
-        work *= self._scalar(weight, self.lr * root / (1 - self.beta1**t))
+        work *= self._scalar(weight, rate)
         weight -= work

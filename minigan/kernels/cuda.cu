@@ -1,0 +1,283 @@
+// The GPU's kernels. What each one computes is said, and derived, where its NumPy twin stands:
+// windows.py, normalization.py, optim/optimizers.py and random.py.
+//
+// Every kernel is a loop over independent results, so how many threads share it changes no bit:
+// sums are taken in an order that shapes alone decide, and nothing is added atomically. A host
+// compiler takes the same file, where one thread does the whole loop.
+//
+// REAL is float or double; INDEX, which every integer argument is, int or, for arrays of 2^30
+// elements and more, long long.
+
+#ifdef __CUDACC__
+#define KERNEL extern "C" __global__ void
+#define EACH(i, count)                                                              \
+    for (INDEX i = blockIdx.x * (INDEX)blockDim.x + threadIdx.x; i < (count);       \
+         i += (INDEX)gridDim.x * blockDim.x)
+#else
+#include <cmath>
+#define KERNEL extern "C" void
+#define EACH(i, count) for (INDEX i = 0; i < (count); ++i)
+#endif
+
+typedef unsigned long long word;
+
+// Windows
+
+// Position (p, q) and tap (a, b) of a window meet (p * stride_y + a * dilation_y - top, ...).
+#define WINDOW                                                                              \
+    INDEX down, INDEX across, INDEX taps_y, INDEX taps_x, INDEX stride_y, INDEX stride_x,   \
+        INDEX dilation_y, INDEX dilation_x, INDEX top, INDEX left
+
+// columns[n, p, q, a, b, c]: what the taps of each window see of x, zero in the padding. x may
+// have any strides, in elements.
+KERNEL columns(
+    const REAL *x, REAL *result, INDEX count, INDEX stride_n, INDEX stride_h, INDEX stride_w,
+    INDEX stride_c, INDEX height, INDEX width, INDEX channels, WINDOW)
+{
+    EACH(i, count)
+    {
+        INDEX rest = i;
+        const INDEX c = rest % channels;
+        rest /= channels;
+        const INDEX b = rest % taps_x;
+        rest /= taps_x;
+        const INDEX a = rest % taps_y;
+        rest /= taps_y;
+        const INDEX q = rest % across;
+        rest /= across;
+        const INDEX p = rest % down;
+        const INDEX n = rest / down;
+        const INDEX row = p * stride_y + a * dilation_y - top;
+        const INDEX col = q * stride_x + b * dilation_x - left;
+        const bool inside = row >= 0 && row < height && col >= 0 && col < width;
+        result[i] = inside ? x[n * stride_n + row * stride_h + col * stride_w + c * stride_c] : 0;
+    }
+}
+
+// The adjoint of columns: each element of a map adds up the taps that saw it, in their order.
+KERNEL scatter(
+    const REAL *pieces, REAL *result, INDEX count, INDEX height, INDEX width, INDEX channels, WINDOW)
+{
+    EACH(i, count)
+    {
+        INDEX rest = i;
+        const INDEX c = rest % channels;
+        rest /= channels;
+        const INDEX col = rest % width + left;
+        rest /= width;
+        const INDEX row = rest % height + top;
+        const INDEX n = rest / height;
+        REAL sum = 0;
+        for (INDEX a = 0; a < taps_y; ++a) {
+            const INDEX y = row - a * dilation_y, p = y / stride_y;
+            if (y < 0 || y % stride_y || p >= down)
+                continue;
+            for (INDEX b = 0; b < taps_x; ++b) {
+                const INDEX x = col - b * dilation_x, q = x / stride_x;
+                if (x < 0 || x % stride_x || q >= across)
+                    continue;
+                const INDEX position = (n * down + p) * across + q;
+                sum += pieces[((position * taps_y + a) * taps_x + b) * channels + c];
+            }
+        }
+        result[i] = sum;
+    }
+}
+
+// Sums over the rows of a matrix (rows, channels), in two stages: of so many rows each, then of
+// those parts, until one is left
+
+// Of each part, its mean and the sum of its squared deviations.
+KERNEL moments(
+    const REAL *x, REAL *means, REAL *squares, INDEX rows, INDEX channels, INDEX rows_in_part)
+{
+    const INDEX parts = (rows + rows_in_part - 1) / rows_in_part;
+    EACH(i, parts * channels)
+    {
+        const INDEX first = i / channels * rows_in_part;
+        const INDEX n = rows - first < rows_in_part ? rows - first : rows_in_part;
+        const REAL *from = x + first * channels + i % channels;
+        REAL sum = 0, square = 0;
+        for (INDEX k = 0; k < n; ++k)
+            sum += from[k * channels];
+        const REAL mean = sum / n;
+        for (INDEX k = 0; k < n; ++k) {
+            const REAL difference = from[k * channels] - mean;
+            square += difference * difference;
+        }
+        means[i] = mean;
+        squares[i] = square;
+    }
+}
+
+// Of each so many parts, those of their rows together (Chan, Golub and LeVeque, 1979): with the
+// difference d of two means, S = S1 + S2 + d^2 * n1 * n2 / n and m = m1 + d * n2 / n. Every part
+// has rows_in_part rows, but the last one what is left.
+KERNEL merged_moments(
+    const REAL *means, const REAL *squares, REAL *merged_means, REAL *merged_squares, INDEX rows,
+    INDEX channels, INDEX rows_in_part, INDEX fan)
+{
+    const INDEX parts = (rows + rows_in_part - 1) / rows_in_part;
+    EACH(i, (parts + fan - 1) / fan * channels)
+    {
+        const INDEX first = i / channels * fan;
+        const INDEX last = first + fan < parts ? first + fan : parts;
+        double n = 0, mean = 0, square = 0;
+        for (INDEX k = first; k < last; ++k) {
+            const INDEX left = rows - k * rows_in_part, j = k * channels + i % channels;
+            const double more = left < rows_in_part ? left : rows_in_part;
+            const double difference = means[j] - mean, share = more / (n + more);
+            square += squares[j] + difference * difference * n * share;
+            mean += difference * share;
+            n += more;
+        }
+        merged_means[i] = (REAL)mean;
+        merged_squares[i] = (REAL)square;
+    }
+}
+
+// Of each part, the sums of g and of g * (x - mean): sums is (parts, 2, channels).
+KERNEL gradient_sums(
+    const REAL *g, const REAL *x, const REAL *mean, REAL *sums, INDEX rows, INDEX channels,
+    INDEX rows_in_part)
+{
+    const INDEX parts = (rows + rows_in_part - 1) / rows_in_part;
+    EACH(i, parts * channels)
+    {
+        const INDEX c = i % channels;
+        const INDEX first = i / channels * rows_in_part;
+        const INDEX n = rows - first < rows_in_part ? rows - first : rows_in_part;
+        const REAL centre = mean[c];
+        REAL of_g = 0, of_both = 0;
+        for (INDEX k = 0; k < n; ++k) {
+            const INDEX j = (first + k) * channels + c;
+            of_g += g[j];
+            of_both += g[j] * (x[j] - centre);
+        }
+        REAL *into = sums + i / channels * 2 * channels + c;
+        into[0] = of_g;
+        into[channels] = of_both;
+    }
+}
+
+// The sums of each so many rows of a matrix.
+KERNEL sums_of_rows(const REAL *x, REAL *sums, INDEX rows, INDEX columns, INDEX fan)
+{
+    EACH(i, (rows + fan - 1) / fan * columns)
+    {
+        const INDEX first = i / columns * fan, last = first + fan < rows ? first + fan : rows;
+        REAL sum = 0;
+        for (INDEX k = first; k < last; ++k)
+            sum += x[k * columns + i % columns];
+        sums[i] = sum;
+    }
+}
+
+// Normalisation, of x (rows, channels) and numbers of each channel
+
+// scale * (x - centre) + shift
+KERNEL standardize(
+    const REAL *x, const REAL *centre, const REAL *scale, const REAL *shift, REAL *result,
+    INDEX count, INDEX channels)
+{
+    EACH(i, count)
+    {
+        const INDEX c = i % channels;
+        result[i] = scale[c] * (x[i] - centre[c]) + shift[c];
+    }
+}
+
+// on_x * (x - mean) + on_g * g + shift
+KERNEL combine(
+    const REAL *g, const REAL *x, const REAL *mean, const REAL *on_x, const REAL *on_g,
+    const REAL *shift, REAL *result, INDEX count, INDEX channels)
+{
+    EACH(i, count)
+    {
+        const INDEX c = i % channels;
+        result[i] = on_x[c] * (x[i] - mean[c]) + on_g[c] * g[i] + shift[c];
+    }
+}
+
+// Optimisers
+
+KERNEL sgd(
+    REAL *weight, const REAL *gradient, REAL *velocity, INDEX count, REAL lr, REAL momentum,
+    REAL nesterov, REAL weight_decay)
+{
+    EACH(i, count)
+    {
+        const REAL g = gradient[i] + weight_decay * weight[i];
+        REAL change = g;
+        if (velocity) {
+            velocity[i] = momentum * velocity[i] + g;
+            change = nesterov ? g + momentum * velocity[i] : velocity[i];
+        }
+        weight[i] -= lr * change;
+    }
+}
+
+KERNEL rmsprop(
+    REAL *weight, const REAL *gradient, REAL *square, REAL *velocity, INDEX count, REAL lr,
+    REAL rho, REAL rest, REAL eps, REAL momentum)
+{
+    EACH(i, count)
+    {
+        const REAL g = gradient[i];
+        square[i] = rho * square[i] + rest * g * g;
+        REAL change = g / (sqrt(square[i]) + eps);
+        if (velocity)
+            change = velocity[i] = momentum * velocity[i] + change;
+        weight[i] -= lr * change;
+    }
+}
+
+KERNEL adam(
+    REAL *weight, const REAL *gradient, REAL *mean, REAL *square, REAL *largest, INDEX count,
+    REAL beta1, REAL rest1, REAL beta2, REAL rest2, REAL eps, REAL kept, REAL rate)
+{
+    EACH(i, count)
+    {
+        const REAL g = gradient[i];
+        mean[i] = beta1 * mean[i] + rest1 * g;
+        square[i] = beta2 * square[i] + rest2 * g * g;
+        REAL under = square[i];
+        if (largest) {
+            const REAL before = largest[i];
+            const bool stays = before > under || before != before;  // as a NaN does
+            under = largest[i] = stays ? before : under;
+        }
+        weight[i] = kept * weight[i] - rate * (mean[i] / (sqrt(under) + eps));
+    }
+}
+
+// Random numbers
+
+#ifdef __CUDACC__
+#define HIGH(a, b) __umul64hi(a, b)
+#else
+#define HIGH(a, b) (word)((unsigned __int128)(a) * (b) >> 64)
+#endif
+
+// Philox4x64-10 (Salmon et al., 2011): block k of four words is ten rounds of the counter
+// (k + 1, draw, step, 0), as numpy.random.Philox counts before it draws.
+KERNEL philox(word *words, INDEX count, word key0, word key1, word draw, word step)
+{
+    EACH(k, (count + 3) / 4)
+    {
+        word a = (word)k + 1, b = draw, c = step, d = 0, x = key0, y = key1;
+        for (int round = 0; round < 10; ++round) {
+            const word low0 = 0xD2E7470EE14C6C93ULL * a, high0 = HIGH(0xD2E7470EE14C6C93ULL, a);
+            const word low1 = 0xCA5A826395121157ULL * c, high1 = HIGH(0xCA5A826395121157ULL, c);
+            a = high1 ^ b ^ x;
+            b = low1;
+            c = high0 ^ d ^ y;
+            d = low0;
+            x += 0x9E3779B97F4A7C15ULL;
+            y += 0xBB67AE8584CAA73BULL;
+        }
+        const word four[4] = {a, b, c, d};
+        for (int j = 0; j < 4 && 4 * k + j < count; ++j)
+            words[4 * k + j] = four[j];
+    }
+}

@@ -1,0 +1,174 @@
+"""The GPU's kernels, called with arrays: ``cuda.cu`` has them, their NumPy twins the mathematics.
+
+The twins (``windows``, ``normalization``, the optimisers, ``random``) ask ``has_kernels`` and leave
+arrays that have some to the functions here. Each of these is a launch or a few, where NumPy's way
+would be one for every operation, and takes its sums in an order that shapes alone decide: the same
+GPU gives the same bits again. float16 has no kernels, and goes NumPy's way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array, array_module
+
+REALS = {"float32": "float", "float64": "double"}
+"""The dtypes that the kernels are made for, and their names in C."""
+
+THREADS, BLOCKS = 256, 1 << 16  # in a block, and in a launch at most: then a thread does several
+LONG = 1 << 30  # elements, from which a 32-bit index might overflow
+ROWS = 128  # of a matrix, that one thread adds up
+FAN = 32  # sums, that one thread adds up then
+NOTHING = np.uint64(0)  # in the place of an array's address
+
+
+def has_kernels(array: Array) -> bool:
+    """Whether ``array`` is on a GPU, and of a dtype that the kernels are made for."""
+    return array_module(array) is not np and array.dtype.name in REALS
+
+
+# Windows: of (down, across, kh, kw, stride, dilation, padding above and left), ten numbers
+
+
+def columns(x: Array, window: Sequence[int]) -> Array:
+    """What each window sees of x (N, H, W, C) in zeros: (N, down, across, kh, kw, C)."""
+    n, *size, c = x.shape
+    result = array_module(x).empty((n, *window[:4], c), x.dtype)
+    strides = [stride // x.dtype.itemsize for stride in x.strides]
+    _launch("columns", result.size, x, result, result.size, *strides, *size, c, *window)
+    return result
+
+
+def scatter(pieces: Array, window: Sequence[int], size: Sequence[int]) -> Array:
+    """The adjoint of ``columns``, on maps of ``size``: (N, *size, C)."""
+    xp, c = array_module(pieces), pieces.shape[-1]
+    result = xp.empty((len(pieces), *size, c), pieces.dtype)
+    _launch("scatter", result.size, _flat(pieces), result, result.size, *size, c, *window)
+    return result
+
+
+# Normalisation, of matrices x and g (n, C)
+
+
+def column_moments(x: Array) -> tuple[Array, Array]:
+    """Mean and variance of each column: parts of ``ROWS`` rows, then ``FAN`` parts, and so on."""
+    x, (n, c), each = _flat(x), x.shape, ROWS
+    means, squares = _pair(x, -(-n // each), c)
+    _launch("moments", means.size, x, means, squares, n, c, each)
+    while each < n:
+        merged = _pair(x, -(-n // (each * FAN)), c)
+        _launch("merged_moments", merged[0].size, means, squares, *merged, n, c, each, FAN)
+        (means, squares), each = merged, each * FAN
+    return means[0], squares[0] / n
+
+
+def gradient_sums(g: Array, x: Array, mean: Array) -> tuple[Array, Array]:
+    """Σg and Σg·(x − mean) of each column."""
+    g, x, (n, c) = _flat(g), _flat(x), x.shape
+    sums = array_module(x).empty((-(-n // ROWS), 2 * c), x.dtype)
+    _launch("gradient_sums", sums.size // 2, g, x, mean, sums, n, c, ROWS)
+    while len(sums) > 1:
+        more = array_module(x).empty((-(-len(sums) // FAN), 2 * c), x.dtype)
+        _launch("sums_of_rows", more.size, sums, more, len(sums), 2 * c, FAN)
+        sums = more
+    return sums[0, :c], sums[0, c:]
+
+
+def standardize(x: Array, centre: Array, scale: Array, shift: Array, out: Array) -> None:
+    """Write scale·(x − centre) + shift."""
+    of_channels = [_of_channels(a, x) for a in (centre, scale, shift)]
+    _launch("standardize", x.size, _flat(x), *of_channels, out, x.size, x.shape[1])
+
+
+def combine(
+    g: Array, x: Array, mean: Array, on_x: Array, on_g: Array, shift: Array, out: Array
+) -> None:
+    """Write on_x·(x − mean) + on_g·g + shift."""
+    of_channels = [_of_channels(a, x) for a in (mean, on_x, on_g, shift)]
+    _launch("combine", x.size, _flat(g), _flat(x), *of_channels, out, x.size, x.shape[1])
+
+
+def _flat(x: Array) -> Array:
+    """x in one piece, as kernels look at no strides."""
+    return array_module(x).ascontiguousarray(x)
+
+
+def _of_channels(a: Array, x: Array) -> Array:
+    xp = array_module(x)
+    return xp.ascontiguousarray(xp.broadcast_to(a, x.shape[1:]).astype(x.dtype, copy=False))
+
+
+def _pair(like: Array, *shape: int) -> tuple[Array, Array]:
+    empty = array_module(like).empty
+    return empty(shape, like.dtype), empty(shape, like.dtype)
+
+
+# Optimisers
+
+
+def update(name: str, arrays: Sequence[Array | None], numbers: Sequence[float]) -> None:
+    """Write a step of the optimiser ``name``: of a weight, its gradient, and slots or None.
+
+    The weight and its slots must lie in one piece.
+    """
+    weight, gradient, *slots = arrays
+    assert weight is not None and gradient is not None
+    _launch(name, weight.size, weight, _flat(gradient), *slots, weight.size, *map(float, numbers))
+
+
+# Random numbers
+
+
+def philox(xp: Any, count: int, key: Sequence[int], draw: int, step: int) -> Array:
+    """The words of ``random.Stream.words``, made where they are used."""
+    words = xp.empty(count, "uint64")
+    _launch("philox", -(-count // 4), words, count, *map(np.uint64, (*key, draw, step)))
+    return words
+
+
+# Launches
+
+
+def _launch(name: str, threads: int, *arguments: Any) -> None:
+    """Run a kernel over so many results, with arrays (None in the place of one) and numbers."""
+    if not threads:
+        return
+    arrays = [a for a in arguments if hasattr(a, "strides") and a.ndim]
+    real, long = arrays[0].dtype.name, max(map(_extent, arrays)) >= LONG
+    index = np.int64 if long else np.int32
+    converted = [
+        NOTHING
+        if a is None
+        else index(a)
+        if isinstance(a, int)
+        else np.dtype(real).type(a)
+        if isinstance(a, float)
+        else a
+        for a in arguments
+    ]
+    kernel = _kernel(array_module(arrays[0]), name, REALS.get(real, "float"), long)
+    kernel((min(-(-threads // THREADS), BLOCKS),), (THREADS,), tuple(converted))
+
+
+def _extent(array: Array) -> int:
+    """How many elements lie from an array's first one to its last."""
+    steps = sum((n - 1) * abs(s) for n, s in zip(array.shape, array.strides, strict=True))
+    return steps // array.dtype.itemsize + 1
+
+
+@lru_cache
+def _kernel(xp: Any, name: str, real: str, long: bool) -> Any:
+    return _module(xp, real, long).get_function(name)
+
+
+@lru_cache
+def _module(xp: Any, real: str, long: bool) -> Any:
+    """The kernels, compiled for a dtype and a length of arrays; CuPy keeps what it compiled."""
+    source = files(__package__).joinpath("cuda.cu").read_text(encoding="utf-8")
+    options = (f"-DREAL={real}", f"-DINDEX={'long long' if long else 'int'}")
+    return xp.RawModule(code=source, options=options)

@@ -1,0 +1,183 @@
+"""The GPU's kernels against their NumPy twins: run by the processor, and compiled for a GPU."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import host_kernels
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from properties import close
+from strategies import examples
+
+from minigan import optim
+from minigan.kernels import cuda, windows
+from minigan.ops.geometry import window
+from minigan.random import Stream
+from minigan.tensor import Tensor
+from minigan.testing.strategies import convolutions, values
+
+SOURCE = Path(cuda.__file__).with_suffix(".cu")
+NVCC = shutil.which("nvcc")
+
+
+@pytest.fixture(autouse=True)
+def compiler():
+    if host_kernels.COMPILER is None:
+        pytest.skip("no C++ compiler")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def on_the_processor():
+    """Launches go to the kernels as a C++ compiler made them, and take NumPy's arrays."""
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(np, "RawModule", host_kernels.RawModule, raising=False)
+        yield
+
+
+def window_of(c):
+    return window(c.size, c.taps, c.stride, c.padding, c.dilation)
+
+
+@examples(60)
+@given(convolutions(), st.sampled_from(["float32", "float64"]), st.booleans())
+def test_columns(c, dtype, strided):
+    x, where = c.map().astype(dtype), window_of(c)
+    if strided:
+        x = np.repeat(np.ascontiguousarray(x.transpose(3, 0, 1, 2)), 2, axis=1)[:, ::2]
+        x = x.transpose(1, 2, 3, 0)
+    found = cuda.columns(x, where.numbers(where.positions(c.size)))
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, windows.columns(x, where))
+
+
+@examples(60)
+@given(convolutions(), st.sampled_from(["float32", "float64"]))
+def test_scatter_adds_in_the_same_order(c, dtype):
+    where = window_of(c)
+    shape = (len(c.map()), *where.positions(c.size), *c.taps, c.c_in)
+    pieces = values(c.seed + 3, shape).astype(dtype)
+    found = cuda.scatter(pieces, where.numbers(where.positions(c.size)), c.size)
+    np.testing.assert_array_equal(found, windows.scatter(pieces, where, c.size))
+
+
+@pytest.fixture(params=[(1, 1), (4, 3), (128, 32)], ids=str)
+def parts(request, monkeypatch):
+    """Rows that one thread sums up, and sums that one does then."""
+    monkeypatch.setattr(cuda, "ROWS", request.param[0])
+    if request.param[1] > 1:  # or the parts would never become fewer
+        monkeypatch.setattr(cuda, "FAN", request.param[1])
+
+
+@pytest.mark.parametrize("n, c", [(1, 1), (2, 3), (5, 1), (37, 4), (300, 5)])
+def test_moments_and_gradient_of_batch_norm(parts, n, c):
+    x, g = values(1, (n, c)) * 3 + 100, values(2, (n, c))
+    mean, variance = cuda.column_moments(x)
+    close(mean, x.mean(axis=0))
+    close(variance, x.var(axis=0))
+    sums = cuda.gradient_sums(g, x, mean)
+    close(sums[0], g.sum(axis=0))
+    close(sums[1], (g * (x - mean)).sum(axis=0))
+    centre, scale, shift, more = values(3, (4, c))
+    found = np.empty_like(x)
+    cuda.standardize(x, centre, scale, shift, found)
+    close(found, scale * (x - centre) + shift)
+    cuda.combine(g, x, centre, scale, more, shift, found)
+    close(found, scale * (x - centre) + more * g + shift)
+
+
+def test_moments_keep_their_digits_in_float32():
+    x = (values(1, (50_000, 2)) + 1000).astype("float32")
+    mean, variance = cuda.column_moments(x)
+    assert mean.dtype == variance.dtype == "float32"
+    wide = x.astype("float64")
+    np.testing.assert_allclose(mean, wide.mean(axis=0), rtol=2e-7)  # 2 units in the last place
+    np.testing.assert_allclose(variance, wide.var(axis=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        optim.SGD(0.1),
+        optim.SGD(0.1, momentum=0.9, weight_decay=0.1),
+        optim.SGD(0.1, momentum=0.9, nesterov=True),
+        optim.RMSprop(0.1),
+        optim.RMSprop(0.1, momentum=0.5, rho=0.7),
+        optim.Adam(0.1),
+        optim.Adam(0.1, beta1=0.0, beta2=0.9, weight_decay=0.1),
+        optim.Adam(0.1, amsgrad=True),
+    ],
+    ids=repr,
+)
+def test_optimisers_step_as_on_the_processor(optimizer, dtype, monkeypatch):
+    first = values(1, (3, 5)).astype(dtype)
+
+    def stepped():
+        weight = Tensor(first.copy(), requires_grad=True)
+        bound = optimizer.unbound().bind([weight])
+        for k in range(5):
+            bound.step([values(2 + k, (5, 3)).astype(dtype).T * (k != 3)])
+        return {"weight": weight.numpy(), **bound.state}
+
+    wanted = stepped()
+    monkeypatch.setattr(cuda, "has_kernels", lambda array: True)
+    launched = []
+    launch = cuda._launch
+    monkeypatch.setattr(cuda, "_launch", lambda *a: (launched.append(a[0]), launch(*a)))
+    found = stepped()
+    assert launched == [type(optimizer).__name__.lower()] * 5
+    for name, array in wanted.items():
+        tolerance = 1e-6 if dtype == "float32" else 1e-13
+        np.testing.assert_allclose(found[name], array, rtol=tolerance, atol=tolerance, err_msg=name)
+
+
+@given(st.integers(0, 20), st.integers(0, 2**64 - 1), st.integers(0, 9), st.integers(0, 2**40))
+def test_philox_has_the_bits_of_a_stream(count, seed, draws, step):
+    stream = Stream(seed, "test", step)
+    for _ in range(draws):
+        stream.words(1)
+    found = cuda.philox(np, count, stream._key, draws, step)
+    np.testing.assert_array_equal(found, stream.words(count))
+
+
+def test_a_long_array_has_long_indices(monkeypatch):
+    monkeypatch.setattr(cuda, "LONG", 10)
+    asked = []
+    module = cuda._module
+    monkeypatch.setattr(cuda, "_module", lambda *a: (asked.append(a), module(*a))[1])
+    cuda._kernel.cache_clear()
+    x = values(1, (3, 4))
+    close(cuda.column_moments(x)[1], x.var(axis=0))
+    assert (np, "double", True) in asked
+
+
+@pytest.mark.skipif(NVCC is None, reason="no nvcc")
+@pytest.mark.parametrize("index", ["int", "long long"])
+@pytest.mark.parametrize("real", cuda.REALS.values())
+def test_every_kernel_compiles_for_a_gpu(tmp_path, real, index):
+    cubin = tmp_path / "kernels.cubin"
+    options = [
+        "-arch=sm_90",
+        "-cubin",
+        f"-DREAL={real}",
+        f"-DINDEX={index}",
+        "-Werror=all-warnings",
+    ]
+    subprocess.run([NVCC, *options, "-o", cubin, SOURCE], check=True)
+    assert cubin.stat().st_size > 0
+
+
+def test_arrays_need_not_lie_in_one_piece():
+    x, g = values(1, (20, 6))[::2, ::2], values(2, (3, 10)).T
+    mean, variance = cuda.column_moments(x)
+    close(mean, x.mean(axis=0))
+    close(cuda.gradient_sums(g, x, mean)[1], (g * (x - mean)).sum(axis=0))
+    found = np.empty(x.shape)
+    cuda.standardize(x, mean, np.broadcast_to(2.0, 3), np.float64(1.0), found)
+    close(found, 2 * (x - mean) + 1)

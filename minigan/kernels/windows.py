@@ -36,11 +36,6 @@ class Window(NamedTuple):
         )
         return height, width
 
-    def numbers(self, positions: Pair) -> tuple[int, ...]:
-        """What a GPU's kernel is told of it, with how many positions it takes."""
-        (top, _), (left, _) = self.padding
-        return (*positions, *self.taps, *self.stride, *self.dilation, top, left)
-
 
 def padded(x: Array, window: Window, value: float = 0.0) -> Array:
     """x (N, H, W, C) with the window's padding around it; x itself where there is none."""
@@ -70,7 +65,7 @@ def view(x: Array, window: Window) -> Array:
 def columns(x: Array, window: Window) -> Array:
     """A copy of every window of x (N, H, W, C) and its padding: (N, down, across, kh, kw, C)."""
     if cuda.has_kernels(x):
-        return cuda.columns(x, window.numbers(window.positions(x.shape[1:3])))
+        return cuda.columns(x, _numbers(window, window.positions(x.shape[1:3])))
     windows = view(padded(x, window), window)
     result = empty(array_module(x), windows.shape, x.dtype)
     each_part(array_module(x).copyto, result, windows)
@@ -85,7 +80,7 @@ def scatter(pieces: Array, window: Window, size: Pair) -> Array:
     """
     n, down, across, kh, kw, c = pieces.shape
     if cuda.has_kernels(pieces):
-        return cuda.scatter(pieces, window.numbers((down, across)), size)
+        return cuda.scatter(pieces, _numbers(window, (down, across)), size)
     (top, bottom), (left, right) = window.padding
     shape = (n, size[0] + top + bottom, size[1] + left + right, c)
     result = zeros(array_module(pieces), shape, pieces.dtype)
@@ -100,3 +95,9 @@ def scatter(pieces: Array, window: Window, size: Pair) -> Array:
 
     each_part(add, result, pieces)
     return result[:, top : top + size[0], left : left + size[1]]
+
+
+def _numbers(window: Window, positions: Pair) -> tuple[int, ...]:
+    """What a GPU's kernel is told of a window that takes so many positions."""
+    (top, _), (left, _) = window.padding
+    return (*positions, *window.taps, *window.stride, *window.dilation, top, left)

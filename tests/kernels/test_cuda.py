@@ -51,7 +51,7 @@ def test_columns(c, dtype, strided):
     if strided:
         x = np.repeat(np.ascontiguousarray(x.transpose(3, 0, 1, 2)), 2, axis=1)[:, ::2]
         x = x.transpose(1, 2, 3, 0)
-    found = cuda.columns(x, where.numbers(where.positions(c.size)))
+    found = cuda.columns(x, windows._numbers(where, where.positions(c.size)))
     assert found.dtype == dtype
     np.testing.assert_array_equal(found, windows.columns(x, where))
 
@@ -62,7 +62,7 @@ def test_scatter_adds_in_the_same_order(c, dtype):
     where = window_of(c)
     shape = (len(c.map()), *where.positions(c.size), *c.taps, c.c_in)
     pieces = values(c.seed + 3, shape).astype(dtype)
-    found = cuda.scatter(pieces, where.numbers(where.positions(c.size)), c.size)
+    found = cuda.scatter(pieces, windows._numbers(where, where.positions(c.size)), c.size)
     np.testing.assert_array_equal(found, windows.scatter(pieces, where, c.size))
 
 
@@ -113,7 +113,7 @@ def test_moments_keep_their_digits_in_float32():
         optim.Adam(0.1, beta1=0.0, beta2=0.9, weight_decay=0.1),
         optim.Adam(0.1, amsgrad=True),
     ],
-    ids=repr,
+    ids=lambda optimizer: str(list(optimizer.describe().values())),
 )
 def test_optimisers_step_as_on_the_processor(optimizer, dtype, monkeypatch):
     first = values(1, (3, 5)).astype(dtype)

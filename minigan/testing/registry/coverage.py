@@ -56,9 +56,14 @@ def missing() -> list[str]:
 
 
 def kernels() -> dict[str, CodeType]:
-    """The code of every public function and method of ``minigan.kernels``, by its name."""
+    """The code of every public function and method of ``minigan.kernels``, by its name.
+
+    But for the GPU's, which arrays of NumPy don't reach.
+    """
     found: dict[str, CodeType] = {}
     for info in pkgutil.iter_modules(kernels_package.__path__):
+        if info.name == "cuda":
+            continue
         module = import_module(f"{kernels_package.__name__}.{info.name}")
         for owner in (module, *_own(module, inspect.isclass)):
             for function in _own(owner, inspect.isfunction):

@@ -56,9 +56,16 @@ def to_device(array: Array, device: str) -> Array:
     if device == "cpu":
         xp = array_module(array)
         return array if xp is np else xp.asnumpy(array)
+    return library_on(device).asarray(array)
+
+
+def library_on(device: str) -> Any:
+    """The library that makes arrays on ``device``: a GPU becomes the current one."""
+    if device == "cpu":
+        return np
     cupy, index = _gpu(device)
     cupy.cuda.Device(index).use()
-    return cupy.asarray(array)
+    return cupy
 
 
 def check_device(device: str) -> None:

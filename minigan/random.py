@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Array
+from .backend import Array, array_module, library_on
+from .kernels import cuda
 
 Shape = int | Sequence[int]
 
@@ -39,46 +40,61 @@ class Stream:
         self._key = np.frombuffer(digest, dtype="<u8").astype(np.uint64)
         self._draw = 0
 
-    def words(self, count: int) -> Array:
-        """The next draw: ``count`` uniformly distributed 64-bit words."""
-        counter = np.array([0, self._draw, self.step, 0], dtype=np.uint64)
-        self._draw += 1
-        generator = np.random.Philox(counter=counter, key=self._key)
-        return generator.random_raw(count)
+    def words(self, count: int, device: str = "cpu") -> Array:
+        """The next draw: ``count`` uniformly distributed 64-bit words, made on that device."""
+        draw, self._draw = self._draw, self._draw + 1
+        if device != "cpu":
+            return cuda.philox(library_on(device), count, self._key, draw, self.step)
+        counter = np.array([0, draw, self.step, 0], dtype=np.uint64)
+        return np.random.Philox(counter=counter, key=self._key).random_raw(count)
 
     def uniform(
-        self, shape: Shape, low: float = 0.0, high: float = 1.0, dtype: Any = "float32"
+        self,
+        shape: Shape,
+        low: float = 0.0,
+        high: float = 1.0,
+        dtype: Any = "float32",
+        device: str = "cpu",
     ) -> Array:
-        """Uniform on [low, high): 24 random bits a number in float32 and float16, 53 in float64."""
+        """Uniform on [low, high): 24 random bits a number in float32 and float16, 53 in float64.
+
+        The same bits on every device.
+        """
         low, high = float(low), float(high)
         if not low <= high:
             raise ValueError(f"low must not be above high, got {low} and {high}")
-        draw = _fill(shape, dtype, lambda count, real: low + (high - low) * self._unit(count, real))
+        unit = self._unit(_size(shape), _real(dtype), device)
+        draw = _shaped(low + (high - low) * unit, shape, dtype)
         # Rounding may have reached high, which is outside.
         below = np.nextafter(draw.dtype.type(high), draw.dtype.type(low))
-        return np.minimum(draw, below, out=draw)
+        return array_module(draw).minimum(draw, below, out=draw)
 
     def normal(
-        self, shape: Shape, mean: float = 0.0, std: float = 1.0, dtype: Any = "float32"
+        self,
+        shape: Shape,
+        mean: float = 0.0,
+        std: float = 1.0,
+        dtype: Any = "float32",
+        device: str = "cpu",
     ) -> Array:
-        """Normal numbers by Box and Muller: √(−2 ln u)·(cos 2πv, sin 2πv) with u in (0, 1]."""
-        mean, std = float(mean), float(std)
+        """Normal numbers by Box and Muller: √(−2 ln u)·(cos 2πv, sin 2πv) with u in (0, 1].
 
-        def draw(count: int, real: np.dtype) -> Array:
-            half = (count + 1) // 2
-            unit = self._unit(2 * half, real)
-            # u is in [0, 1), so 1 − u is in (0, 1] and its logarithm is finite.
-            radius = np.sqrt(-2 * np.log1p(-unit[:half]))
-            angle = unit[half:] * real.type(2 * np.pi)
-            both = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
-            return mean + std * both[:count]
+        On another device they may differ in the last bits, as its logarithms and cosines do.
+        """
+        count, real, mean, std = _size(shape), _real(dtype), float(mean), float(std)
+        half = (count + 1) // 2
+        unit = self._unit(2 * half, real, device)
+        xp = array_module(unit)
+        # u is in [0, 1), so 1 − u is in (0, 1] and its logarithm is finite.
+        radius = xp.sqrt(-2 * xp.log1p(-unit[:half]))
+        angle = unit[half:] * real.type(2 * np.pi)
+        both = xp.concatenate([radius * xp.cos(angle), radius * xp.sin(angle)])
+        return _shaped(mean + std * both[:count], shape, dtype)
 
-        return _fill(shape, dtype, draw)
-
-    def keep_mask(self, shape: Shape, drop: float) -> Array:
+    def keep_mask(self, shape: Shape, drop: float, device: str = "cpu") -> Array:
         """Booleans, each False with probability ``drop``, to a resolution of 2⁻¹⁶."""
-        size = int(np.prod(shape))
-        bits = self.words(-(-size // 4)).view(np.uint16)[:size]
+        size = _size(shape)
+        bits = self.words(-(-size // 4), device).view("uint16")[:size]
         return (bits >= round(drop * 65536)).reshape(shape)
 
     def integers(self, high: int, shape: Shape) -> Array:
@@ -92,17 +108,25 @@ class Stream:
         """The numbers 0 … count − 1 in a random order."""
         return np.argsort(self.words(count), kind="stable")
 
-    def _unit(self, count: int, real: np.dtype) -> Array:
+    def _unit(self, count: int, real: np.dtype, device: str) -> Array:
+        """Numbers in [0, 1)."""
         if real == np.float64:
-            return (self.words(count) >> np.uint64(11)) * 2.0**-53
-        halves = self.words(-(-count // 2)).view(np.uint32)[:count]
-        return (halves >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
+            return (self.words(count, device) >> np.uint64(11)) * 2.0**-53
+        halves = self.words(-(-count // 2), device).view("uint32")[:count]
+        return (halves >> np.uint32(8)).astype("float32") * np.float32(2.0**-24)
 
 
-def _fill(shape: Shape, dtype: Any, draw: Any) -> Array:
-    dtype = np.dtype(dtype)
-    real = np.dtype(np.float64 if dtype == np.float64 else np.float32)
-    return draw(int(np.prod(shape)), real).astype(dtype, copy=False).reshape(shape)
+def _size(shape: Shape) -> int:
+    return int(np.prod(shape))
+
+
+def _real(dtype: Any) -> np.dtype:
+    """The dtype that numbers of ``dtype`` are computed in."""
+    return np.dtype(np.float64 if np.dtype(dtype) == np.float64 else np.float32)
+
+
+def _shaped(numbers: Array, shape: Shape, dtype: Any) -> Array:
+    return numbers.astype(dtype, copy=False).reshape(shape)
 
 
 _current: ContextVar[Stream | None] = ContextVar("minigan_random_stream", default=None)

@@ -224,7 +224,8 @@ def test_uniform_is_even(dtype):
 
 def constant_words(monkeypatch, word):
     full = np.uint64(word)
-    monkeypatch.setattr(Stream, "words", lambda self, count: np.full(count, full, np.uint64))
+    words = lambda self, count, device: np.full(count, full, np.uint64)  # noqa: E731
+    monkeypatch.setattr(Stream, "words", words)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

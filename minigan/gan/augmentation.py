@@ -47,8 +47,8 @@ class InstanceNoise(Cure):
         if not left * self.std:
             return images
         x = as_tensor(images)
-        noise = turn.streams.augmentation.normal(x.shape, std=left * self.std, dtype=x.dtype)
-        return x + to_device(noise, device_of(x._array))
+        draw = turn.streams.augmentation.normal
+        return x + draw(x.shape, std=left * self.std, dtype=x.dtype, device=x.device)
 
 
 @dataclass(frozen=True)

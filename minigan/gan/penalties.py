@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..autograd import grad
-from ..backend import Array, array_module, device_of, numbers, to_device
+from ..backend import Array, array_module, device_of, numbers
 from ..nn import BatchNorm, Module
 from ..nn.dense import Weighted
 from ..nn.module import as_array
@@ -248,5 +248,5 @@ def _matrices(network: Module) -> Iterator[Tensor]:
 
 def _draw(turn: Turn, kind: str, shape: tuple[int, ...], like: Array) -> Array:
     """Numbers from the stream of penalties, of the dtype and on the device of ``like``."""
-    drawn = getattr(turn.streams.penalty, kind)(shape, dtype=like.dtype)
-    return to_device(drawn, device_of(like))
+    draw = getattr(turn.streams.penalty, kind)
+    return draw(shape, dtype=like.dtype, device=device_of(like))

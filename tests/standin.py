@@ -16,12 +16,14 @@ from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import host_kernels
 import numpy as np
 
 FUNCTIONS = """
 arange(start, stop=None, step=1, dtype=None)
 argmax(a, axis=None, dtype=None, out=None, keepdims=False)
 argsort(a, axis=-1, kind=None)
+ascontiguousarray(a, dtype=None)
 broadcast_to(array, shape)
 clip(a, a_min, a_max, out=None)
 concatenate(tup, axis=0, out=None, *, dtype=None, casting='same_kind')
@@ -299,8 +301,9 @@ class ndarray:  # noqa: N801 - CuPy's name
     def copy(self, order: str = "C") -> ndarray:
         return ndarray(_values(self).copy(order))
 
-    def view(self) -> ndarray:
-        return ndarray(self._values[...], self if self.base is None else self.base)
+    def view(self, dtype: Any = None) -> ndarray:
+        values = self._values[...] if dtype is None else self._values.view(dtype)
+        return ndarray(values, self if self.base is None else self.base)
 
     def fill(self, value: Any) -> None:
         if isinstance(value, np.ndarray):
@@ -494,6 +497,18 @@ def _take_along_axis(a: Any, indices: Any, axis: Any) -> Any:
     return _run(np.take_along_axis, (a, indices % a.shape[axis], axis), {})
 
 
+class RawModule(host_kernels.RawModule):
+    """Kernels that the processor runs; they see memory, of the current GPU."""
+
+    def get_function(self, name: str) -> Any:
+        kernel = super().get_function(name)
+
+        def launch(grid: Any, block: Any, args: Any) -> None:
+            kernel(grid, block, tuple(_values(a) for a in args))
+
+        return launch
+
+
 def _module() -> ModuleType:
     module: Any = ModuleType("cupy")
     module.__version__ = "14.2.0"
@@ -503,7 +518,7 @@ def _module() -> ModuleType:
         setattr(module, name, Ufunc(name))
     module.empty, module.empty_like = map(_unwritten, (module.empty, module.empty_like))
     module.einsum, module.matmul, module.where = _einsum, _matmul, _where
-    module.take_along_axis = _take_along_axis
+    module.take_along_axis, module.RawModule = _take_along_axis, RawModule
     module.ndarray, module.array, module.asarray, module.asnumpy = ndarray, array, asarray, asnumpy
     module.inf, module.nan = np.inf, np.nan
     module.lib = SimpleNamespace(stride_tricks=SimpleNamespace(as_strided=as_strided))
@@ -518,6 +533,7 @@ cupy: Any = _module()
 _BINARY = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "pow": "power",
     "mod": "remainder", "floordiv": "floor_divide", "and": "bitwise_and", "or": "bitwise_or",
+    "rshift": "right_shift",
 }  # fmt: skip
 for _name, _ufunc in _BINARY.items():
     setattr(ndarray, f"__{_name}__", _operator(Ufunc(_ufunc), False, False))

@@ -8,7 +8,7 @@ GPU gives the same bits again. float16 has no kernels, and goes NumPy's way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -124,7 +124,7 @@ def update(name: str, arrays: Sequence[Array | None], numbers: Sequence[float]) 
 # Random numbers
 
 
-def philox(xp: Any, count: int, key: Sequence[int], draw: int, step: int) -> Array:
+def philox(xp: Any, count: int, key: Iterable[int], draw: int, step: int) -> Array:
     """The words of ``random.Stream.words``, made where they are used."""
     words = xp.empty(count, "uint64")
     _launch("philox", -(-count // 4), words, count, *map(np.uint64, (*key, draw, step)))

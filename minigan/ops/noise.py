@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import random
-from ..backend import Array, array_module, to_device
+from ..backend import Array, array_module
 from ..buffers import empty_like
 from ..kernels.blocks import each_block
 from ..primitives import vjp
@@ -20,8 +20,8 @@ def dropout(x: TensorLike, rate: float, stream: random.Stream | None = None) -> 
         raise ValueError(f"rate: got {rate}, wanted a number in [0, 1)")
     if rate == 0:
         return x
-    keep = (stream or random.current()).keep_mask(x.shape, rate)
-    return _masked(x, to_device(keep, x.device), 1 / (1 - rate))
+    keep = (stream or random.current()).keep_mask(x.shape, rate, x.device)
+    return _masked(x, keep, 1 / (1 - rate))
 
 
 @vjp(lambda g, keep, scale: _masked(g, keep, scale), plain=True)

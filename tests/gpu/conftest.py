@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 
+import host_kernels
 import numpy as np
 import pytest
 import standin
@@ -19,6 +20,8 @@ def cupy(request, monkeypatch):
         return pytest.importorskip("cupy")
     if np.lib.NumpyVersion(np.__version__) < "2.0.0":
         pytest.skip("CuPy needs NumPy 2, of which the stand-in has the rules for dtypes")
+    if host_kernels.COMPILER is None:
+        pytest.skip("there is no C++ compiler for the kernels")
     monkeypatch.setitem(sys.modules, "cupy", standin.cupy)
     monkeypatch.setattr(standin.Device, "current", 0)
     return standin.cupy

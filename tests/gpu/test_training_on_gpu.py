@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import re
+from pathlib import Path
 
 import games
 import numpy as np
@@ -13,10 +15,13 @@ from games import pictures
 import minigan as mg
 from minigan import gan, nn, optim
 from minigan.errors import NonFiniteError
+from minigan.kernels import cuda
 from minigan.metrics import evaluate
 from minigan.metrics.classifier import train_classifier
 from minigan.random import Stream, use
 from minigan.recipes import RECIPES
+
+SOURCE = Path(cuda.__file__).with_suffix(".cu")
 
 
 def close(got, wanted, tolerance=1e-9):
@@ -161,6 +166,17 @@ def test_random_numbers_have_the_same_bits(cupy):
         with use(7), nn.training(True):
             kept.append(nn.Dropout(0.5)(mg.Tensor(np.ones((4, 9)), device=device)).numpy())
     assert kept[0].tobytes() == kept[1].tobytes() and 0 < kept[0].mean() < 2
+
+
+def test_a_step_goes_through_the_kernels(cupy, monkeypatch):
+    launched, launch = set(), cuda._launch
+    monkeypatch.setattr(cuda, "_launch", lambda *a: (launched.add(a[0]), launch(*a)))
+    for rate in (optim.Adam(), optim.RMSprop(), optim.SGD()):
+        run, batches = recipe_trainer("dcgan-mnist", "cuda", optimizers=rate, average=0.9)
+        run.step(*batches)
+    run.sample(1)
+    source = SOURCE.read_text(encoding="utf-8")
+    assert launched == set(re.findall(r"^KERNEL (\w+)\(", source, re.MULTILINE))
 
 
 # From device to device

@@ -28,7 +28,7 @@ def networks(
     def hidden(units: int) -> list[nn.Module]:
         extra = [nn.BatchNorm(decay=0.9, dtype=dtype)] if norm else []
         extra += [nn.Dropout(drop)] if drop else []
-        return [nn.Dense(units, use_bias=not norm, dtype=dtype), *extra, nn.LeakyReLU(0.2)]
+        return [nn.Dense(units, dtype=dtype), *extra, nn.LeakyReLU(0.2)]
 
     generator = nn.Sequential(*hidden(6), nn.Dense(16, dtype=dtype), nn.Reshape(*SHAPE), nn.Tanh())
     discriminator = nn.Sequential(nn.Flatten(), *hidden(5), nn.Dense(1, dtype=dtype))

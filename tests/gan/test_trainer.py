@@ -197,7 +197,7 @@ def test_the_state_holds_moments_learning_rates_and_counters():
 def test_a_state_of_other_arrays_is_refused_before_anything_is_written():
     run = trainer()
     before, state = bits(run.state()), trainer(norm=True).state()
-    with pytest.raises(ValueError, match=r"state: .*first 'discriminator\.1\.bias'"):
+    with pytest.raises(ValueError, match=r"state: .*first 'discriminator\.2\.beta'"):
         run.load_state(state)
     narrow = run.state()
     narrow["generator.2.bias"] = np.ones(15)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -169,6 +168,7 @@ def _kernel(xp: Any, name: str, real: str, long: bool) -> Any:
 @lru_cache
 def _module(xp: Any, real: str, long: bool) -> Any:
     """The kernels, compiled for a dtype and a length of arrays; CuPy keeps what it compiled."""
-    source = files(__package__).joinpath("cuda.cu").read_text(encoding="utf-8")
+    with open(__file__.removesuffix("py") + "cu", encoding="utf-8") as file:
+        source = file.read()
     options = (f"-DREAL={real}", f"-DINDEX={'long long' if long else 'int'}")
     return xp.RawModule(code=source, options=options)

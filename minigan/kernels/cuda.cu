@@ -84,6 +84,25 @@ KERNEL scatter(
     }
 }
 
+// Adding at places that repeat
+
+// The values of each place together, in their order: order sorts the places, stably. One thread
+// takes a place, from where it first stands.
+KERNEL add_at(
+    const REAL *x, const long long *places, const long long *order, REAL *result, INDEX count)
+{
+    EACH(i, count)
+    {
+        const long long place = places[order[i]];
+        if (i && places[order[i - 1]] == place)
+            continue;
+        REAL sum = 0;
+        for (INDEX k = i; k < count && places[order[k]] == place; ++k)
+            sum += x[order[k]];
+        result[place] = sum;
+    }
+}
+
 // Sums over the rows of a matrix (rows, channels), in two stages: of so many rows each, then of
 // those parts, until one is left
 

@@ -27,8 +27,8 @@ NOTHING = np.uint64(0)  # in the place of an array's address
 
 
 def has_kernels(array: Array) -> bool:
-    """Whether ``array`` is on a GPU, and of a dtype that the kernels are made for."""
-    return array_module(array) is not np and array.dtype.name in REALS
+    """Whether ``array`` is on a GPU, has elements, and is of a dtype that the kernels are for."""
+    return array_module(array) is not np and array.size > 0 and array.dtype.name in REALS
 
 
 # Windows: of (down, across, kh, kw, stride, dilation, padding above and left), ten numbers
@@ -48,6 +48,29 @@ def scatter(pieces: Array, window: Sequence[int], size: Sequence[int]) -> Array:
     xp, c = array_module(pieces), pieces.shape[-1]
     result = xp.empty((len(pieces), *size, c), pieces.dtype)
     _launch("scatter", result.size, _flat(pieces), result, result.size, *size, c, *window)
+    return result
+
+
+# Adding at places that repeat
+
+
+def add_at(x: Array, index: Any, shape: Sequence[int]) -> Array:
+    """Zeros of ``shape`` with x added at ``index``, in the order of x.
+
+    CuPy's ``add.at`` adds atomically: in no order, and so not to the same bits each time.
+    """
+    xp = array_module(x)
+    result = xp.zeros(shape, x.dtype)
+    places = xp.arange(result.size, dtype="int64").reshape(shape)[index].reshape(-1)
+    _launch(
+        "add_at",
+        places.size,
+        _flat(x),
+        places,
+        xp.argsort(places, kind="stable"),
+        result,
+        places.size,
+    )
     return result
 
 
@@ -139,19 +162,14 @@ def _launch(name: str, threads: int, *arguments: Any) -> None:
         return
     arrays = [a for a in arguments if hasattr(a, "strides") and a.ndim]
     real, long = arrays[0].dtype.name, max(map(_extent, arrays)) >= LONG
-    index = np.int64 if long else np.int32
-    converted = [
-        NOTHING
-        if a is None
-        else index(a)
-        if isinstance(a, int)
-        else np.dtype(real).type(a)
-        if isinstance(a, float)
-        else a
-        for a in arguments
-    ]
+    scalars = {int: np.int64 if long else np.int32, float: np.dtype(real).type}
+    converted = [NOTHING if a is None else scalars.get(type(a), _as_it_is)(a) for a in arguments]
     kernel = _kernel(array_module(arrays[0]), name, REALS.get(real, "float"), long)
     kernel((min(-(-threads // THREADS), BLOCKS),), (THREADS,), tuple(converted))
+
+
+def _as_it_is(argument: Any) -> Any:
+    return argument
 
 
 def _extent(array: Array) -> int:

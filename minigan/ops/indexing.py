@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, array_module, is_array
+from ..kernels import cuda
 from ..primitives import vjp
 from ..tensor import Tensor, TensorLike, as_tensor
 from .shape import reshape
@@ -32,9 +33,11 @@ def getitem(x: Array, /, index: Any) -> Array:
 @vjp(lambda g, index: getitem(g, index), plain=True)
 def put(x: Array, /, index: Any, shape: tuple[int, ...]) -> Array:
     """Zeros of ``shape`` with x added at ``index``: the adjoint of ``getitem``, and it of this."""
-    xp = array_module(x)
+    xp, basic = array_module(x), _is_basic(index)
+    if not basic and cuda.has_kernels(x):
+        return cuda.add_at(x, index, shape)
     result = xp.zeros(shape, dtype=x.dtype)
-    if _is_basic(index):  # then no element is met twice
+    if basic:  # then no element is met twice
         result[index] = x
     else:
         xp.add.at(result, index, x)

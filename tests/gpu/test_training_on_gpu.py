@@ -176,6 +176,7 @@ def test_a_step_goes_through_the_kernels(cupy, monkeypatch):
     for rate in (optim.Adam(), optim.RMSprop(), optim.SGD()):
         run = gan.Trainer(copy.deepcopy(game), optimizers=rate, device="cuda", doctor=False)
         run.step(np.zeros((2, 28, 28, 1), "float32"))
+    mg.ops.embedding(run.game.generator[0].weight, [1, 1]).sum().backward()
     source = SOURCE.read_text(encoding="utf-8")
     assert launched == set(re.findall(r"^KERNEL (\w+)\(", source, re.MULTILINE))
 

@@ -66,6 +66,29 @@ def test_scatter_adds_in_the_same_order(c, dtype):
     np.testing.assert_array_equal(found, windows.scatter(pieces, where, c.size))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "shape, index",
+    [
+        ((5,), np.array([3, 0, 3, 3])),
+        ((4, 3), np.array([[2, 0, 2], [1, 2, 2]])),
+        ((4, 3), (slice(None), np.array([0, 0, -1]))),
+        ((4, 3), (np.array([0, 1, 1]), np.array([2, 2, 2]))),
+        ((2, 3), np.array([[True, False, True], [False, True, False]])),
+        ((4, 3), np.zeros(0, int)),
+        ((0, 3), np.zeros(0, int)),
+    ],
+    ids=str,
+)
+def test_adding_at_places_that_repeat(shape, index, dtype):
+    picked = values(1, np.zeros(shape)[index].shape).astype(dtype)
+    wanted = np.zeros(shape, dtype)
+    places = np.arange(wanted.size).reshape(shape)[index]
+    for place, value in zip(places.flat, picked.flat, strict=True):
+        wanted.flat[place] += value
+    np.testing.assert_array_equal(cuda.add_at(picked, index, shape), wanted)
+
+
 @pytest.fixture(params=[(1, 1), (4, 3), (128, 32)], ids=str)
 def parts(request, monkeypatch):
     """Rows that one thread sums up, and sums that one does then."""

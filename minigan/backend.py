@@ -68,6 +68,15 @@ def library_on(device: str) -> Any:
     return cupy
 
 
+def nvidia_library(name: str) -> Any:
+    """A library of NVIDIA's by its short name, such as "cublas", as CuPy finds it."""
+    import ctypes
+
+    from cuda.pathfinder import load_nvidia_dynamic_lib  # which CuPy brings
+
+    return ctypes.CDLL(load_nvidia_dynamic_lib(name).abs_path)
+
+
 def check_device(device: str) -> None:
     """Raise ``DeviceError`` unless ``device`` can be used here."""
     if device != "cpu":

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
 
 from . import workers
 from .errors import nearest
-from .kernels import choice
+from .kernels import choice, gemm
 
 
 @contextmanager
-def config(*, conv: str | None = None, threads: int | None = None) -> Iterator[None]:
+def config(
+    *, conv: str | None = None, threads: int | None = None, precision: str | None = None
+) -> Iterator[None]:
     """Within the block, in this thread, do things as told; what is None stays as it is.
 
     conv: how convolutions are done: "auto" (the default: by ``kernels.choice``), "direct",
@@ -21,17 +25,29 @@ def config(*, conv: str | None = None, threads: int | None = None) -> Iterator[N
     threads: how many threads may work on a large array, by default as many as the process has
     cores. They change no bit of any result. BLAS has threads of its own, which the environment
     variables of its library set.
+
+    precision: how a GPU multiplies matrices of float32: "ieee" as they are, "tf32" with 10 bits of
+    mantissa, many times as fast, or "bf16" with 7; it adds up in float32. "auto", the default, is
+    tf32 in convolutions and ieee elsewhere. A CPU has "ieee" only.
     """
-    names = ["auto", *choice.ALGORITHMS]
-    if conv is not None and conv not in names:
-        hint, wanted = nearest(str(conv), names), ", ".join(map(repr, names))
-        raise ValueError(f"conv: got {conv!r}{hint}, wanted one of {wanted}")
+    _check_name("conv", conv, ["auto", *choice.ALGORITHMS])
+    _check_name("precision", precision, ["auto", *gemm.COMPUTE])
     if threads is not None and (type(threads) is not int or threads < 1):
         raise ValueError(f"threads: got {threads!r}, wanted a whole number from 1")
-    forced = choice.forced.set(choice.forced.get() if conv is None else conv)
-    limit = workers.limit.set(workers.limit.get() if threads is None else threads)
+    told: dict[ContextVar[Any], Any] = {
+        choice.forced: conv, workers.limit: threads, gemm.precision: precision
+    }  # fmt: skip
+    before = [(variable, variable.get()) for variable in told]
+    for variable, value in told.items():
+        variable.set(variable.get() if value is None else value)
     try:
         yield
     finally:
-        choice.forced.reset(forced)
-        workers.limit.reset(limit)
+        for variable, value in before:
+            variable.set(value)
+
+
+def _check_name(setting: str, name: str | None, known: Sequence[str]) -> None:
+    if name is not None and name not in known:
+        hint, wanted = nearest(str(name), known), ", ".join(map(repr, known))
+        raise ValueError(f"{setting}: got {name!r}{hint}, wanted one of {wanted}")

@@ -1,6 +1,7 @@
 """The GPU's kernels run by the processor: the same source, compiled by a C++ compiler.
 
 ``RawModule`` is what CuPy's is to the engine. One thread runs the whole of a kernel's loop.
+``cublas`` is NVIDIA's library as far as the engine calls it.
 """
 
 from __future__ import annotations
@@ -57,6 +58,13 @@ def _argument(value: Any) -> Any:
     if not isinstance(value, np.ndarray):
         raise TypeError(f"got a {type(value).__name__}, wanted an array or one of NumPy's scalars")
     return ctypes.c_void_p(value.ctypes.data)
+
+
+@cache
+def cublas() -> ctypes.CDLL:
+    """What stands in for NVIDIA's library of that name."""
+    source = Path(__file__).with_name("fake_cublas.cpp")
+    return _compiled(source.read_text(encoding="utf-8"), ())
 
 
 @cache

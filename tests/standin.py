@@ -248,6 +248,7 @@ class ndarray:  # noqa: N801 - CuPy's name
     size = property(lambda self: self._values.size)
     nbytes = property(lambda self: self._values.nbytes)
     itemsize = property(lambda self: self._values.itemsize)
+    data = property(lambda self: SimpleNamespace(ptr=self._values.ctypes.data))
     flags = property(lambda self: Flags(self._values.flags))
     T = property(lambda self: self.transpose())
 
@@ -523,7 +524,12 @@ def _module() -> ModuleType:
     module.inf, module.nan = np.inf, np.nan
     module.lib = SimpleNamespace(stride_tricks=SimpleNamespace(as_strided=as_strided))
     runtime = SimpleNamespace(getDeviceCount=lambda: GPUS, CUDARuntimeError=CUDARuntimeError)
-    module.cuda = SimpleNamespace(is_available=lambda: True, runtime=runtime, Device=Device)
+    module.cuda = SimpleNamespace(
+        is_available=lambda: True,
+        runtime=runtime,
+        Device=Device,
+        get_current_stream=lambda: SimpleNamespace(ptr=0),
+    )
     return module
 
 

@@ -25,7 +25,7 @@ CADENCE: dict[str, int | None] = {"log_every": 10, "sample_every": None, "save_e
 """How often to log, draw and save; None is an eighth of the steps. They change no result."""
 
 # On resume; data is compared by what it holds.
-_MAY_DIFFER = {"data", "device", "best", "classifier", *CADENCE}
+_MAY_DIFFER = {"data", "device", "precision", "best", "classifier", *CADENCE}
 _IN_WORDS = {
     int: "a whole number",
     float: "a number",
@@ -42,7 +42,8 @@ class Config:
     """Everything that decides a run, as ``config.json`` keeps it.
 
     ``settings`` are the recipe's own, without steps and batch; ``images`` tells by a checksum
-    what the data were; ``best`` is a metric and ``classifier`` the file that gives its features.
+    what the data were; ``best`` is a metric and ``classifier`` the file that gives its features;
+    ``precision`` is how a GPU multiplies.
     """
 
     recipe: str
@@ -53,6 +54,7 @@ class Config:
     best: str | None
     classifier: str | None
     device: str
+    precision: str
     settings: dict[str, Any]
     log_every: int
     sample_every: int
@@ -96,7 +98,7 @@ def settings_of(name: str) -> dict[str, Any]:
 
 def given_options(asked: argparse.Namespace, recipe: str) -> dict[str, Any]:
     """What the command line sets, by name, whether by an option of its own or by --set."""
-    options = ("seed", "steps", "batch", "data", "best", "classifier", "device")
+    options = ("seed", "steps", "batch", "data", "best", "classifier", "device", "precision")
     named = {name: getattr(asked, name) for name in options}
     given = {name: value for name, value in named.items() if value is not None}
     defaults = settings_of(recipe)
@@ -137,7 +139,8 @@ def _parsed(key: str, text: str, default: Any) -> Any:
 def fresh(recipe: str, given: dict[str, Any]) -> Config:
     """The config of a new run."""
     paths = dict.fromkeys(("data", "best", "classifier"))
-    defaults = {"seed": 0, **paths, "device": "cpu", **settings_of(recipe)}
+    where = {"device": "cpu", "precision": "auto"}
+    defaults = {"seed": 0, **paths, **where, **settings_of(recipe)}
     values = defaults | given
     if values["sample_every"] is None:
         values["sample_every"] = max(1, values["steps"] // 8)
@@ -192,7 +195,8 @@ def read_config(path: Path) -> Config:
     try:
         if values.pop("format", None) != FORMAT:
             raise ValueError(f"it has another format, wanted {FORMAT!r}")
-        values = dict.fromkeys(("best", "classifier")) | values  # which runs had not from the first
+        later = {"best": None, "classifier": None, "precision": "auto"}  # not in the first runs
+        values = later | values
         _check_keys(values, {field.name for field in dataclasses.fields(Config)})
         like = {**dict.fromkeys(values, ""), "settings": {}, **_WHOLE}
         _check_values(values, like | dict.fromkeys(("data", "best", "classifier")))

@@ -117,6 +117,7 @@ def _train_arguments(parser: _Parser) -> None:
     add("--seed", type=whole(0), metavar="N", help="of everything random (0)")
     add("--data", type=path, metavar="PATH", help="a folder of pictures, an .npy, .npz or IDX file")
     add("--device", metavar="cpu|cuda", help="where to compute (cpu)")
+    add("--precision", metavar="ieee|tf32|bf16", help="of products on a GPU; see mg.config (auto)")
     add("--best", metavar="METRIC", help="keep the best generator by it, too, as best.npz")
     add("--classifier", type=path, metavar="FILE", help="gives --best features (else the pixels)")
     mode = parser.add_mutually_exclusive_group()

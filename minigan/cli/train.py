@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from .. import nn
+from .. import nn, settings
 from ..backend import check_device
 from ..data import Images
 from ..errors import HealthWarning, NonFiniteError
@@ -78,7 +78,8 @@ def train(asked: argparse.Namespace) -> int:
         raise ValueError("classifier: nothing but --best METRIC uses it, and that is not given")
     best = Best(folder, config.best, config.classifier, images) if config.best else None
     # Bad numbers are found and named by the trainer; NumPy's warnings would only repeat them.
-    with folder.locked(), Signals() as signals, np.errstate(all="ignore"):
+    quiet, exact = np.errstate(all="ignore"), settings.config(precision=config.precision)
+    with exact, quiet, folder.locked(), Signals() as signals:
         if asked.resume and folder.state.exists():
             _go_back(trainer, folder, config)
         elif asked.resume:

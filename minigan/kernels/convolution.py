@@ -24,6 +24,7 @@ from ..backend import Array, array_module
 from ..buffers import empty, zeros
 from . import planes
 from .cuda import has_kernels
+from .gemm import matmul
 from .windows import Pair, Window, columns, scatter
 
 COLUMNS_AT_A_TIME = 1 << 22  # elements of the columns, about 16 MB in float32
@@ -39,9 +40,7 @@ def convolve(x: Array, w: Array, window: Window, groups: int) -> Array:
         for images in _chunks(len(x), down * across * len(matrix), matrix):
             part = result[images]
             rows = part.reshape(len(part) * down * across, part.shape[3])  # a view
-            array_module(x).matmul(
-                _columns(x[images, :, :, ins], window), matrix, out=rows[:, outs]
-            )
+            matmul(_columns(x[images, :, :, ins], window), matrix, rows[:, outs], True)
     return result
 
 
@@ -75,7 +74,7 @@ def weight_gradient(x: Array, y: Array, window: Window, groups: int) -> Array:
             part = y[images, :, :, outs]
             rows = part.reshape(len(part) * down * across, part.shape[3])
             more = empty(xp, matrix.shape, matrix.dtype)
-            matrix += xp.matmul(_columns(x[images, :, :, ins], window).T, rows, out=more)
+            matrix += matmul(_columns(x[images, :, :, ins], window).T, rows, more, True)
     return result
 
 
@@ -88,7 +87,7 @@ def _columns(x: Array, window: Window) -> Array:
 def _pieces(y: Array, matrix: Array, window: Window) -> Array:
     n, down, across, c_out = y.shape
     pieces = empty(array_module(y), (n * down * across, matrix.shape[1]), y.dtype)
-    array_module(y).matmul(y.reshape(n * down * across, c_out), matrix, out=pieces)
+    matmul(y.reshape(n * down * across, c_out), matrix, pieces, True)
     channels = matrix.shape[1] // (window.taps[0] * window.taps[1])
     return pieces.reshape(n, down, across, *window.taps, channels)
 

@@ -6,6 +6,7 @@ import math
 
 from ..backend import Array, array_module
 from ..buffers import empty
+from ..kernels import gemm
 from ..primitives import primitive, sum_to, vjp
 from ..tensor import Tensor, TensorLike
 from .shape import reshape, swap_last, together
@@ -40,10 +41,9 @@ def matmul(a: TensorLike, b: TensorLike) -> Tensor:
     plain=True,
 )
 def _matmul(a: Array, b: Array, /) -> Array:
-    xp = array_module(a)
     if a.ndim != 2 or b.ndim != 2 or a.dtype != b.dtype:
         return a @ b
-    return xp.matmul(a, b, out=empty(xp, (a.shape[0], b.shape[1]), a.dtype))
+    return gemm.matmul(a, b, empty(array_module(a), (a.shape[0], b.shape[1]), a.dtype))
 
 
 def affine(x: TensorLike, weight: TensorLike, bias: TensorLike) -> Tensor:
@@ -70,8 +70,7 @@ def affine(x: TensorLike, weight: TensorLike, bias: TensorLike) -> Tensor:
     plain=True,
 )
 def _affine(x: Array, weight: Array, bias: Array, /) -> Array:
-    xp = array_module(x)
-    result = xp.matmul(x, weight, out=empty(xp, (len(x), len(bias)), x.dtype))
+    result = gemm.matmul(x, weight, empty(array_module(x), (len(x), len(bias)), x.dtype))
     result += bias
     return result
 

@@ -48,6 +48,7 @@ Command = Callable[..., Any]
         ("train --data=", ["--data", "got ''", "wanted a path"]),
         ("train --set width=0", ["settings of digits:", "got 0"]),
         ("train --device tpu", ["device", "'tpu'", '"cuda"']),
+        ("train --precision tf31", ["precision", "'tf31'", "did you mean 'tf32'"]),
         ("train --data nowhere", ["'nowhere'"]),
         ("train upsampling", ["--data"]),
         (

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import standin
 
+from minigan.kernels import gemm
+
 
 @pytest.fixture
 def cupy(request, monkeypatch):
@@ -24,6 +26,7 @@ def cupy(request, monkeypatch):
         pytest.skip("there is no C++ compiler for the kernels")
     monkeypatch.setitem(sys.modules, "cupy", standin.cupy)
     monkeypatch.setattr(standin.Device, "current", 0)
+    monkeypatch.setattr(gemm, "nvidia_library", {"cublas": host_kernels.cublas()}.__getitem__)
     return standin.cupy
 
 

@@ -20,7 +20,7 @@ def train(*arguments):
 def test_a_run_changes_devices_and_has_the_cpus_numbers(cupy, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert train("--steps", "4", "--out", "here") == 0
-    assert train("--steps", "2", "--out", "there", "--device", "cuda") == 0
+    assert train("--steps", "2", "--out", "there", "--device", "cuda", "--precision", "ieee") == 0
     assert train("--steps", "4", "--out", "there", "--device", "cpu", "--resume") == 0
     for name in ("state.npz", "generator.npz"):
         wanted, got = (dict(np.load(f"{run}/{name}")) for run in ("here", "there"))

@@ -1,0 +1,106 @@
+// What of cuBLAS the engine calls, on the processor, after NVIDIA's description: matrices by
+// columns, widths that must be large enough, a stream that makes the workspace forgotten. What is
+// wrong is answered with a status that is not 0.
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+struct Handle {
+    void *stream = nullptr;
+    void *workspace = nullptr;
+};
+
+enum { INVALID_VALUE = 7, NOT_INITIALIZED = 1 };
+enum { REAL = 0, DOUBLE = 1 };
+enum { COMPUTE_32F = 68, COMPUTE_64F = 70, FAST_16BF = 75, FAST_TF32 = 77 };
+
+// The nearest number of so many bits of mantissa, ties to even.
+static float rounded(float x, int bits)
+{
+    uint32_t word;
+    std::memcpy(&word, &x, 4);
+    const int cut = 23 - bits;
+    word += (1u << (cut - 1)) - 1 + (word >> cut & 1);
+    word &= ~((1u << cut) - 1);
+    std::memcpy(&x, &word, 4);
+    return x;
+}
+
+template <class T>
+static void multiply(
+    int m, int n, int k, T alpha, const T *a, int a_row, int a_column, const T *b, int b_row,
+    int b_column, T beta, T *c, int width, int bits)
+{
+    for (int i = 0; i < m; ++i)
+        for (int j = 0; j < n; ++j) {
+            T sum = 0;
+            for (int l = 0; l < k; ++l) {
+                T left = a[(size_t)i * a_row + (size_t)l * a_column];
+                T right = b[(size_t)l * b_row + (size_t)j * b_column];
+                if (bits) {
+                    left = rounded((float)left, bits);
+                    right = rounded((float)right, bits);
+                }
+                sum += left * right;
+            }
+            T *into = c + i + (size_t)j * width;
+            *into = alpha * sum + (beta ? beta * *into : 0);
+        }
+}
+
+extern "C" {
+
+int cublasCreate_v2(Handle **handle)
+{
+    *handle = new Handle;
+    return 0;
+}
+
+int cublasSetStream_v2(Handle *handle, void *stream)
+{
+    if (!handle)
+        return NOT_INITIALIZED;
+    *handle = {stream, nullptr};
+    return 0;
+}
+
+int cublasSetWorkspace_v2(Handle *handle, void *workspace, size_t bytes)
+{
+    if (!handle || !workspace || bytes < 1 << 20)
+        return INVALID_VALUE;
+    handle->workspace = workspace;
+    return 0;
+}
+
+int cublasGemmEx(
+    Handle *handle, int turn_a, int turn_b, int m, int n, int k, const void *alpha, const void *a,
+    int a_type, int a_width, const void *b, int b_type, int b_width, const void *beta, void *c,
+    int c_type, int c_width, int compute, int algorithm)
+{
+    if (!handle || !handle->workspace)
+        return NOT_INITIALIZED;
+    if (m < 0 || n < 0 || k < 0 || turn_a < 0 || turn_a > 1 || turn_b < 0 || turn_b > 1)
+        return INVALID_VALUE;
+    if (a_width < (turn_a ? k : m) || b_width < (turn_b ? n : k) || c_width < m || algorithm != -1)
+        return INVALID_VALUE;
+    if (a_type != b_type || a_type != c_type)
+        return INVALID_VALUE;
+    const int a_row = turn_a ? a_width : 1, a_column = turn_a ? 1 : a_width;
+    const int b_row = turn_b ? b_width : 1, b_column = turn_b ? 1 : b_width;
+    if (a_type == DOUBLE && compute == COMPUTE_64F) {
+        multiply<double>(
+            m, n, k, *(const double *)alpha, (const double *)a, a_row, a_column, (const double *)b,
+            b_row, b_column, *(const double *)beta, (double *)c, c_width, 0);
+        return 0;
+    }
+    const int bits = compute == FAST_TF32 ? 10 : compute == FAST_16BF ? 7 : 0;
+    if (a_type != REAL || (!bits && compute != COMPUTE_32F))
+        return INVALID_VALUE;
+    multiply<float>(
+        m, n, k, *(const float *)alpha, (const float *)a, a_row, a_column, (const float *)b, b_row,
+        b_column, *(const float *)beta, (float *)c, c_width, bits);
+    return 0;
+}
+}

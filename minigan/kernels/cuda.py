@@ -186,7 +186,11 @@ def _kernel(xp: Any, name: str, real: str, long: bool) -> Any:
 @lru_cache
 def _module(xp: Any, real: str, long: bool) -> Any:
     """The kernels, compiled for a dtype and a length of arrays; CuPy keeps what it compiled."""
-    with open(__file__.removesuffix("py") + "cu", encoding="utf-8") as file:
-        source = file.read()
     options = (f"-DREAL={real}", f"-DINDEX={'long long' if long else 'int'}")
-    return xp.RawModule(code=source, options=options)
+    return xp.RawModule(code=source(), options=options)
+
+
+def source() -> str:
+    """The kernels, in CUDA C++."""
+    with open(__file__.removesuffix("py") + "cu", encoding="utf-8") as file:
+        return file.read()

@@ -20,6 +20,7 @@ SHAPES = {
     "wgan": (28, 28, 1),
     "wgan-gp": (28, 28, 1),
     "sn-gan": (28, 28, 1),
+    "mapping": (28, 28, 1),
     "conditional": (28, 28, 1),
     "projection": (28, 28, 1),
     "ac-gan": (28, 28, 1),
@@ -244,6 +245,23 @@ def test_sn_gan_has_spectral_norm_around_every_weight_of_the_discriminator():
     weights = [name for name in game.discriminator.named_parameters() if "weight" in name]
     assert len(weights) == 9 and all("layer.weight" in name for name in weights)
     assert "SpectralNorm" not in repr(game.generator)
+
+
+def test_mapping_has_dcgans_networks_after_and_before_dense_layers():
+    game = make("mapping", width=1).game
+    made, judged = (
+        [layer for layer in layers(network) if layer.startswith(("Dense", "Conv"))]
+        for network in (game.generator, game.discriminator)
+    )
+    assert made == [
+        *["Dense 1024 use_bias=False"] * 2,
+        "Dense 12544 use_bias=False",
+        "Conv2DTranspose 128 5 2 same use_bias=False",
+        "Conv2DTranspose 1 5 2 same",
+    ]
+    convolutions = ["Conv2D 64 5 2 same", "Conv2D 128 5 2 same", "Conv2D 128 3 1 same"]
+    assert judged == [*convolutions, "Dense 1024", "Dense 1"]
+    assert [type(cure).__name__ for cure in game.cures] == ["R1"]
 
 
 def test_a_hundred_labels_are_a_tenth_of_what_semi_supervised_learning_sees(tmp_path):

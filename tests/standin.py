@@ -348,7 +348,7 @@ class ndarray:  # noqa: N801 - CuPy's name
         axis = 0
         for i, (part, width) in enumerate(zip(parts, widths, strict=True)):
             if isinstance(part, np.ndarray) and part.dtype.kind in "iu" and self.shape[axis]:
-                parts[i] = part % self.shape[axis]
+                parts[i] = part.astype(np.int64) % self.shape[axis]
             axis += width
         return tuple(parts)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..backend import Array, array_module
 from ..random import Stream
 
 Range = tuple[float, float]
@@ -98,19 +99,22 @@ class Images:
         Returns:
             A new (B, H, W, C) array of ``dtype`` (a float type).
         """
-        wanted = np.dtype(dtype)
-        if wanted.kind != "f":
-            raise TypeError(f"dtype must be a float type, got {wanted}")
-        if not low < high:
-            raise ValueError(f"low must be below high, got low={low}, high={high}")
-        pixels = self.pixels[_index(indices)]
-        if pixels.dtype == np.uint8:  # only 256 answers: look them up
-            return np.linspace(low, high, 256).astype(wanted)[pixels]
-        first, last = self.range
-        work = np.promote_types(wanted, np.float32).type
-        share = np.clip((pixels.astype(work) - work(first)) / work(last - first), 0, 1)
-        scaled: npt.NDArray[Any] = work(low) * (1 - share) + work(high) * share
-        return scaled.astype(wanted, copy=False)
+        return scaled(self.pixels[_index(indices)], self.range, (low, high), dtype)
+
+
+def scaled(pixels: Array, old: Range, new: Range, dtype: npt.DTypeLike = np.float32) -> Array:
+    """Pixels of the ``old`` range in the ``new`` one, ends exactly, where the pixels are."""
+    wanted, (low, high) = np.dtype(dtype), new
+    if wanted.kind != "f":
+        raise TypeError(f"dtype must be a float type, got {wanted}")
+    if not low < high:
+        raise ValueError(f"low must be below high, got low={low}, high={high}")
+    xp = array_module(pixels)
+    if pixels.dtype == np.uint8:  # only 256 answers: look them up
+        return xp.asarray(np.linspace(low, high, 256).astype(wanted))[pixels]
+    work = np.promote_types(wanted, np.float32).type
+    share = xp.clip((pixels.astype(work) - work(old[0])) / work(old[1] - old[0]), 0, 1)
+    return (work(low) * (1 - share) + work(high) * share).astype(wanted, copy=False)
 
 
 def check_range(pixels: npt.ArrayLike, low: float, high: float) -> str | None:

@@ -7,24 +7,35 @@ from typing import Any
 
 import numpy as np
 
+from ..backend import to_device
 from ..data import Images
+from ..data.images import scaled
 from ..nn.module import as_array
 from ..random import Stream
 from .game import Range
 from .records import Batch
+
+ON_A_GPU = 4 << 30
+"""Bytes of pixels that a GPU keeps; of more, each batch is sent to it."""
 
 
 class Feed:
     """Batches of a data set in random order, each image once an epoch (a rest is left out).
 
     The k-th batch depends on (seed, k) alone, so a run resumes where it stopped by knowing k.
+    A GPU keeps the pixels as they came, all of them if they fit, and scales a batch itself.
     """
 
-    def __init__(self, images: Images, batch: int, seed: int, image_range: Range) -> None:
+    def __init__(
+        self, images: Images, batch: int, seed: int, image_range: Range, device: str = "cpu"
+    ) -> None:
         if not 1 <= batch <= len(images):
             raise ValueError(f"batch: got {batch}, wanted 1 to {len(images)}, the number of images")
         self.images, self.batch, self.seed, self.range = images, batch, seed, image_range
         self._epoch, self._order = -1, np.empty(0, np.int64)
+        self.device = device
+        self._home = device if images.pixels.nbytes <= ON_A_GPU else "cpu"
+        self._pixels = to_device(images.pixels, self._home)
 
     def __call__(self, k: int) -> Batch:
         """The k-th batch of the run, counted from 0."""
@@ -34,8 +45,10 @@ class Feed:
             self._epoch, self._order = epoch, order
         chosen = self._order[slot * self.batch : (slot + 1) * self.batch]
         labels = self.images.labels
+        pixels = to_device(self._pixels[to_device(chosen, self._home)], self.device)
         return Batch(
-            self.images.batch(chosen, *self.range), None if labels is None else labels[chosen]
+            scaled(pixels, self.images.range, self.range),
+            None if labels is None else labels[chosen],
         )
 
 
@@ -44,16 +57,18 @@ def is_set(data: Any) -> bool:
     return isinstance(data, (Images, np.ndarray))
 
 
-def feed_of(data: Any, batch: int, seed: int, image_range: Range | None) -> Any:
+def feed_of(
+    data: Any, batch: int, seed: int, image_range: Range | None, device: str = "cpu"
+) -> Any:
     """A function from k to the k-th batch, of ``Images``, an array (N, H, W, C), or an iterable.
 
-    A set of images is scaled to ``image_range``. An iterable of batches is read as it comes; its
-    position is the caller's to keep.
+    A set of images is scaled to ``image_range``, on ``device``. An iterable of batches is read as
+    it comes; its position is the caller's to keep.
     """
     if is_set(data):
         if image_range is None:
             raise ValueError("image_range: got None, wanted (low, high) to scale the images to")
-        return Feed(_images(data), batch, seed, image_range)
+        return Feed(_images(data), batch, seed, image_range, device)
     if isinstance(data, Iterable) and not isinstance(data, str):
         items = _endless(data)
         return lambda k: as_batch(next(items))

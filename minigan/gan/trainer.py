@@ -236,7 +236,8 @@ class Trainer:
 
     def _feed(self, data: Any, batch: int, seed: int) -> Callable[[int], Batch]:
         """A function from k to the k-th batch; of a set of images they are scaled to the range."""
-        return feed_of(data, batch, seed, self.image_range if is_set(data) else None)
+        image_range = self.image_range if is_set(data) else None
+        return feed_of(data, batch, seed, image_range, self.device)
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -14,6 +14,7 @@ from games import pictures
 import minigan as mg
 from minigan import gan, nn, optim
 from minigan.errors import NonFiniteError
+from minigan.gan import feed
 from minigan.kernels import cuda
 from minigan.metrics import evaluate
 from minigan.metrics.classifier import train_classifier
@@ -279,6 +280,23 @@ def test_the_second_gpu_is_used_where_it_is_asked_for(cupy):
 
 
 @pytest.mark.filterwarnings("ignore::minigan.errors.HealthWarning")
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("fits", [True, False])
+def test_a_feed_has_the_cpus_bits(cupy, monkeypatch, dtype, fits):
+    if not fits:
+        monkeypatch.setattr(feed, "ON_A_GPU", 100)
+    pixels = np.random.default_rng(0).integers(0, 256, (10, 4, 4, 1)).astype(dtype)
+    images = mg.data.Images(pixels, np.arange(10), value_range=(0, 255))
+    here, there = (feed.Feed(images, 4, 0, (-1.0, 1.0), device) for device in ("cpu", "cuda"))
+    for k in range(4):
+        wanted, got = here(k), there(k)
+        assert type(got.images) is cupy.ndarray and got.images.get().tobytes() == (
+            wanted.images.tobytes()
+        )
+        assert got.labels.tolist() == wanted.labels.tolist()
+    assert (type(there._pixels) is cupy.ndarray) == fits
+
+
 def test_batches_may_be_on_the_gpu_already(cupy):
     networks = [
         nn.Sequential(nn.LabelConcat(3), nn.Dense(16), nn.Reshape(4, 4, 1), nn.Tanh()),

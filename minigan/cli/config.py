@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -171,6 +171,17 @@ def _made(recipe: str, values: dict[str, Any], images: str = "") -> Config:
     return Config(
         recipe=recipe, settings=settings, images=images, **{key: values[key] for key in own}
     )
+
+
+def images_of(config: Config, path: str | None = None) -> Images:
+    """The run's images, or those at ``path``, where they may be now."""
+    try:
+        found = recipe_named(config.recipe).load_data(config.recipe_settings(), path or config.data)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{error}; say with --data PATH where the run's data are now"
+        ) from None
+    return cast(Images, found)
 
 
 def with_images(config: Config, images: Images) -> Config:

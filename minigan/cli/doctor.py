@@ -11,7 +11,8 @@ import numpy as np
 
 from ..errors import HealthWarning, NonFiniteError
 from ..gan import Finding, Report
-from .config import Config, recipe_named, with_images
+from ..gan.checks import REPORTS
+from .config import Config, images_of, with_images
 from .folder import RunFolder
 from .inspect import existing
 from .train import held_out, made_trainer
@@ -25,32 +26,36 @@ def doctor(asked: argparse.Namespace) -> int:
     if not folder.path.is_dir():
         raise NotADirectoryError(f"{asked.source!r} is a file, wanted the folder of a run")
     config = folder.read_config()
-    found = folder.read_findings()
+    found, done = folder.read_findings(), 0
     if folder.state.exists():
-        found = _examined(folder, config, found)
+        found, done = _examined(folder, config, found, asked.data)
     for finding in found:
         print(finding)
     if not found:
-        print("nothing to complain of")
+        early = f" in {done} steps, which is too early to judge: much shows from step {REPORTS} on"
+        print("nothing to complain of" + (f"{early} only" if done < REPORTS else ""))
     return int(bool(found))
 
 
-def _examined(folder: RunFolder, config: Config, before: list[Finding]) -> list[Finding]:
-    """What was found before, and what shows in the log and in some steps from the saved state."""
-    recipe = recipe_named(config.recipe)
-    images = recipe.load_data(config.recipe_settings(), config.data)
+def _examined(
+    folder: RunFolder, config: Config, before: list[Finding], data: str | None
+) -> tuple[list[Finding], int]:
+    """What was found before, and what shows in the log and in some steps from the saved state.
+
+    Also how many steps were done.
+    """
+    images = images_of(config, data)
     trainer = made_trainer(config, images)
     trainer.load(folder.state, with_images(config, images).identity())
-    doctor = trainer.doctor
+    doctor, done = trainer.doctor, trainer.step_count
     if doctor is None:
-        return before
+        return before, done
     doctor.findings[:] = before + [one for one in doctor.findings if one not in before]
     doctor.every = 1
-    done = trainer.step_count
     log = (line for line in folder.read_log() if line["step"] <= done)
     doctor.recall(Report(*(line.get(name, math.nan) for name in Report._fields)) for line in log)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", HealthWarning)
         with suppress(NonFiniteError):  # it is among the findings
             trainer.fit(images, _LOOKS, config.batch, held_out=held_out(config))
-    return doctor.findings
+    return doctor.findings, done

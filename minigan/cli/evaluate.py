@@ -18,7 +18,7 @@ from ..gan import SavedGenerator, load_generator
 from ..metrics import METRICS, PIXELS, Classifier, Result, Source
 from ..random import Stream
 from ..recipes.digits import HELD_OUT
-from .config import Config, recipe_named, with_images
+from .config import Config, images_of, with_images
 from .folder import RunFolder
 from .inspect import existing
 from .recognised import RECOGNISED, recognised
@@ -98,9 +98,7 @@ def evaluate(asked: argparse.Namespace) -> int:
         raise ValueError(f"best: the run in {folder.path} kept none; train with --best METRIC")
     saved = load_generator(folder / ("best.npz" if asked.best else "generator.npz"))
     names = _known(asked.metrics)
-    real = recipe_named(config.recipe).load_data(
-        config.recipe_settings(), asked.data or config.data
-    )
+    real = images_of(config, asked.data)
     if asked.data is None:
         with_images(config, real)
     held_out = _held_out(config, real, asked.data or config.data)

@@ -17,7 +17,7 @@ from ..gan import Codes, Trainer, inside
 from ..gan.conditioning import labels_for
 from ..gan.heads import images_together
 from ..nn import Conv2D, Conv2DTranspose, Dense, Module, Reshape
-from .config import Config, recipe_named, with_images
+from .config import Config, images_of, with_images
 from .folder import EXPLAINED, RunFolder
 from .inspect import existing
 from .pictures import levels, save_norms
@@ -113,8 +113,7 @@ def _loaded(folder: RunFolder, data: str | None) -> tuple[Config, Images, Traine
             f"{str(folder.state)!r} is missing, so there is no trained network to look into: "
             "train first, or put it back"
         )
-    path = data or config.data
-    images = recipe_named(config.recipe).load_data(config.recipe_settings(), path)
+    images = images_of(config, data)
     config = with_images(config, images)
     trainer = made_trainer(config, images)
     trainer.load(folder.state, config.identity())

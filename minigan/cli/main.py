@@ -151,7 +151,9 @@ def _sample_arguments(parser: _Parser) -> None:
 
 
 def _doctor_arguments(parser: _Parser) -> None:
-    parser.add_argument("source", metavar="RUN", help="a run's folder")
+    add = parser.add_argument
+    add("source", metavar="RUN", help="a run's folder")
+    add("--data", type=path, metavar="PATH", help="where its data are now, if they have moved")
     parser.epilog = (
         "Tells what was found as the run was trained, and what shows in its log and in a few more "
         "steps that are not kept. Exit status 1 means that there is something."

@@ -23,6 +23,7 @@ from .update import Players, Scores, sum_of_squares
 
 PLAYERS = (GENERATOR, DISCRIMINATOR)
 _IMAGES = 32  # of a batch are compared with one another
+_SIDE = 8  # pixels, at most, that are left of an image's height and width for it
 _WEIGHTS = 1024  # of each matrix are followed through a step
 
 
@@ -67,9 +68,9 @@ class Signs:
     player, ``change`` is how far the step moved the matrices of weights over their size,
     ‖Δw‖/‖w‖, and ``leverage`` has for each matrix ‖g‖·‖w‖: about what the loss would change by if
     that matrix doubled. ``variety`` is how far fakes are from their nearest neighbours in the
-    batch, over how far real images are. ``fired`` has, for each ReLU, which units did for any
-    image. ``margins`` are by how many standard deviations real images score above held-out ones,
-    where there are any, and above fakes.
+    batch, over how far real images are, all seen without their finest detail. ``fired`` has, for
+    each ReLU, which units did for any image. ``margins`` are by how many standard deviations real
+    images score above held-out ones, where there are any, and above fakes.
     """
 
     variety = 1.0
@@ -159,8 +160,22 @@ def _relative(now: Sequence[Array], before: Sequence[Array]) -> float:
 
 
 def _variety(fake: Array, real: Array) -> float:
-    ours, theirs = (_nearest(x[:_IMAGES]) for x in (fake, real))
+    ours, theirs = (_nearest(_coarse(x[:_IMAGES])) for x in (fake, real))
     return ours / theirs if theirs > 0 else 1.0
+
+
+def _coarse(images: Array) -> Array:
+    """Means over blocks of pixels, at most 8 by 8 of them; a rest at the edge is left out.
+
+    A generator that makes one picture makes specks on it, which differ from sample to sample: as
+    many pixels are far apart by them as real images are by what they show. Means have no specks.
+    """
+    if images.ndim != 4:
+        return images
+    rows, columns = (-(-side // _SIDE) for side in images.shape[1:3])
+    down, across = images.shape[1] // rows, images.shape[2] // columns
+    whole = images[:, : down * rows, : across * columns]
+    return whole.reshape(len(images), down, rows, across, columns, -1).mean(axis=(2, 4))
 
 
 def _nearest(images: Array) -> float:

@@ -7,7 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+
+from minigan.data import digits
+from minigan.gan.checks import REPORTS
 
 Command = Callable[..., Any]
 FAST = ("--set", "lr=3", "--set", "save_every=2", "--quiet")  # much too fast
@@ -52,9 +56,42 @@ def test_a_finished_run_is_examined(train: Command, command: Command) -> None:
     assert {p: p.read_bytes() for p in Path("r").rglob("*") if p.is_file()} == before
 
 
-def test_a_healthy_run_has_nothing(command: Command, finished: Path) -> None:
-    result = command("doctor", finished)
+def test_a_healthy_run_has_nothing(train: Command, command: Command) -> None:
+    train("--steps", REPORTS, "--out", "r", "--quiet")
+    result = command("doctor", "r")
     assert (result.status, result.out, result.err) == (0, "nothing to complain of\n", "")
+
+
+def test_a_run_that_has_hardly_begun_is_not_called_healthy(
+    command: Command, finished: Path, copied: Path
+) -> None:
+    told = "nothing to complain of in 6 steps, which is too early to judge: {}\n"
+    words = told.format("much shows from step 100 on only")
+    assert command("doctor", finished).out == words
+    (copied / "state.npz").unlink()
+    assert command("doctor", copied).out == words.replace("6 steps", "0 steps")
+
+
+def test_samples_that_are_all_alike_are_found_in_a_finished_run(command: Command) -> None:
+    """As they are early in this recipe: one blob with specks, which differ from pixel to pixel."""
+    np.save("large.npy", digits().pixels.repeat(3, 1).repeat(3, 2))
+    options = ("--data", "large.npy", "--steps", 250, "--out", "r", "--quiet")
+    assert command("train", "mlp-mnist", *options).status == 0
+    Path("r/findings.jsonl").unlink(missing_ok=True)
+    result = command("doctor", "r")
+    assert result.status == 1 and "mode collapse" in result.out
+
+
+def test_data_that_have_moved_are_asked_for(train: Command, command: Command) -> None:
+    np.save("here.npy", digits().pixels[:20])
+    train("--steps", 1, "--data", "here.npy", "--out", "r", "--quiet")
+    Path("here.npy").rename("there.npy")
+    for name in ("doctor", "explain", "evaluate"):
+        lost = command(name, "r")
+        assert lost.status == 2
+        assert "here.npy" in lost.err
+        assert "say with --data PATH where the run's data are now" in lost.err
+    assert command("doctor", "r", "--data", "there.npy").status == 0
 
 
 def test_a_run_that_broke_says_where(train: Command, command: Command) -> None:

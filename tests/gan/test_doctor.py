@@ -17,7 +17,7 @@ from minigan.errors import HealthWarning, NonFiniteError
 from minigan.gan import LOSSES, R1, Batch, Game, GradientPenalty, Labels, Normal, Output, Trainer
 from minigan.gan.doctor import EVERY
 from minigan.gan.losses import loss_named
-from minigan.gan.signs import Facts, _nearest
+from minigan.gan.signs import Facts, _coarse, _nearest
 from minigan.gan.update import Scores
 from minigan.optim import SGD, Adam
 
@@ -257,6 +257,39 @@ def test_the_distance_to_the_nearest_is_that_of_a_plain_loop(seed, count):
         for i, a in enumerate(images)
     ]
     assert _nearest(images) == pytest.approx(np.median(nearest), rel=1e-3)
+
+
+class Speckled(nn.Module):
+    """One picture for all, with specks of the noise on it."""
+
+    def __init__(self) -> None:
+        self.picture = nn.Dense(32 * 32)
+
+    def forward(self, z):
+        learned = self.picture(mg.as_tensor(z) * 0 + 1)
+        return mg.tanh(mg.reshape(learned + 0.3 * mg.as_tensor(z), (-1, 32, 32, 1)))
+
+
+def test_specks_do_not_make_a_picture_another_one():
+    large = KNOWN.pixels.repeat(4, 1).repeat(4, 2)
+    judge = nn.Sequential(nn.Flatten(), nn.Dense(16), nn.LeakyReLU(0.2), nn.Dense(1))
+    run = quiet(Trainer(Game(Speckled(), judge, latent=Normal(1024), image_range=(-1, 1))))
+    run.fit(large, 9 * EVERY, 32)
+    assert "mode collapse" in [finding.name for finding in run.findings]
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (9, 30, 2), (40, 3, 1), (28, 28, 1)])
+def test_the_coarse_view_is_the_mean_over_blocks(shape):
+    images = np.random.default_rng(0).normal(size=(3, *shape)).astype("float32")
+    rows, columns = (-(-side // 8) for side in shape[:2])
+    seen = [
+        [
+            images[:, i : i + rows, j : j + columns].mean(axis=(1, 2))
+            for j in range(0, shape[1] - columns + 1, columns)
+        ]
+        for i in range(0, shape[0] - rows + 1, rows)
+    ]
+    assert np.allclose(_coarse(images), np.moveaxis(np.array(seen), 2, 0), atol=1e-6)
 
 
 CHANCE = {"minimax": 2 * np.log(2), "non_saturating": 2 * np.log(2), "least_squares": 0.25}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy as np
 from ..data import Images
 
 Array = np.ndarray[Any, Any]
+_UNIT = 1.001  # with what rounding overshoots
+_BYTES = 16.0  # beyond it, values beside others in [−1, 1] are on the scale of bytes
 
 
 class Estimate(NamedTuple):
@@ -35,11 +38,13 @@ def mean_of(parts: Any) -> Estimate:
 def matrix(name: str, array: Any, least: int = 1) -> Array:
     """``array`` as float64 (N, D), finite, of at least that many rows."""
     found = np.asarray(array, np.float64)
-    if found.ndim != 2 or len(found) < least or found.shape[1] < 1:
+    if found.ndim != 2 or found.shape[1] < 1:
         raise ValueError(
             f"{name}: got shape {found.shape}, wanted (N, D) with N of at least {least}; "
             "flatten images with x.reshape(len(x), -1)"
         )
+    if len(found) < least:
+        raise ValueError(f"{name}: got {len(found)} samples, wanted at least {least} of them")
     if not np.isfinite(found).all():
         row = int(np.argwhere(~np.isfinite(found))[0, 0])
         raise ValueError(f"{name}: row {row} has NaN or infinity, wanted finite numbers")
@@ -64,6 +69,39 @@ def pictures(name: str, images: Any) -> Array:
     if not np.isfinite(found).all():
         raise ValueError(f"{name}: holds NaN or infinity, wanted finite numbers")
     return found
+
+
+def scaled(name: str, images: Any) -> Array:
+    """``Images`` in [−1, 1], or an array of floats as it is."""
+    if isinstance(images, Images):
+        return images.batch(slice(None))
+    found = np.asarray(images)
+    if found.dtype.kind != "f":
+        raise TypeError(
+            f"{name}: got an array of {found.dtype}, wanted floats in [-1, 1]; pass Images such as "
+            "mg.data.from_arrays(x), which are scaled, or scale it: x / 127.5 - 1"
+        )
+    return found
+
+
+def check_scales(sets: Mapping[str, Array]) -> None:
+    """Raise if one of the sets is on another scale than the first: 0 to 1, say, or 0 to 255."""
+    (first, own), *rest = ((name, (float(x.min()), float(x.max()))) for name, x in sets.items())
+    for name, found in rest:
+        if _differ(own, found) or _differ(found, own):
+            raise ValueError(
+                f"{name}: got values in [{found[0]:.3g}, {found[1]:.3g}] where {first} has "
+                f"[{own[0]:.3g}, {own[1]:.3g}], which can't be compared: scale both to [-1, 1], "
+                "as x / 127.5 - 1 does from [0, 255] and 2 * x - 1 from [0, 1]"
+            )
+
+
+def _differ(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether the one looks like [−1, 1], and the other like [0, 255] or [0, 1]."""
+    if max(map(abs, one)) > _UNIT:
+        return False
+    low, high = other
+    return high > _BYTES or one[0] < -0.5 and 0 <= low < 0.1 and 0.5 < high <= _UNIT
 
 
 def labels_of(name: str, images: Images) -> Array:

@@ -57,11 +57,14 @@ class Classifier(NamedTuple):
         return self._through(body, images)
 
     def _through(self, function: Callable[[Array], Any], images: Array) -> Array:
-        like = self.network.first_parameter()
-        device = "cpu" if like is None else like.device
+        like = self.network.parameters()[0]
         chunks = (images[i : i + _AT_A_TIME] for i in range(0, len(images), _AT_A_TIME))
         with no_grad(), nn.training(False):
-            return np.concatenate([function(to_device(x, device)).numpy() for x in chunks])
+            parts = [
+                function(to_device(x.astype(like.dtype, copy=False), like.device)).numpy()
+                for x in chunks
+            ]
+        return np.concatenate(parts)
 
 
 def train_classifier(

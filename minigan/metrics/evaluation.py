@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
+from ..data import Images
 from ..errors import nearest
 from ..random import Stream
-from .checks import Array, Estimate
+from .checks import Array, Estimate, check_scales, scaled
 from .frechet import frechet_distance
 from .kernel import kernel_distance
 from .manifold import nearest_distance, neighbours
@@ -138,9 +139,9 @@ METRICS: dict[str, Metric] = {
 
 def evaluate(
     *,
-    real: Array,
-    fake: Array,
-    held_out: Array | None = None,
+    real: Array | Images,
+    fake: Array | Images,
+    held_out: Array | Images | None = None,
     source: Source = PIXELS,
     metrics: Sequence[str] | None = None,
     seed: int = 0,
@@ -148,7 +149,8 @@ def evaluate(
     """What ``metrics`` say of ``fake`` against ``real``, and of real images against ``real``.
 
     Args:
-        real, fake: images (N, H, W, C) in [−1, 1], or whatever the source takes.
+        real, fake: images (N, H, W, C), floats in [−1, 1] or whatever the source takes, or
+            ``Images``, which are scaled to [−1, 1]. Both must be on one scale.
         held_out: real images that take the fakes' place for ``real_value``, as many as the fakes
             if the two are to be compared. Without them one half of ``real`` is compared with the
             other.
@@ -158,12 +160,15 @@ def evaluate(
         seed: of the halves.
     """
     names = _names(metrics, source)
-    for what, images in (("real", real), ("fake", fake), ("held_out", held_out)):
-        if images is not None and not len(images):
+    given = {"real": real, "fake": fake, "held_out": held_out}
+    sets = {what: scaled(what, x) for what, x in given.items() if x is not None}
+    for what, images in sets.items():
+        if not len(images):
             raise ValueError(f"{what}: got no images")
+    check_scales(sets)
     split = "halves of real" if held_out is None else "real, held out"
     views = {
-        sees: _view(_function(source, sees), real, fake, held_out, seed)
+        sees: _view(_function(source, sees), **sets, seed=seed)
         for sees in dict.fromkeys(METRICS[name].sees for name in names)
     }
     figures: dict[Any, list[Any]] = {}  # some functions give several figures at once
@@ -172,7 +177,7 @@ def evaluate(
         metric = METRICS[name]
         pairs = views[metric.sees]
         if metric.function not in figures:
-            figures[metric.function] = [metric.function(real=a, fake=b) for a, b in pairs]
+            figures[metric.function] = _measured(name, pairs, split)
         value, real_value = (_estimate(found, metric.field) for found in figures[metric.function])
         samples, real_samples = ((len(a), len(b)) for a, b in pairs)
         origin = "images" if metric.sees == "images" else source.name
@@ -216,7 +221,8 @@ def _view(
     function: Callable[[Array], Array],
     real: Array,
     fake: Array,
-    held_out: Array | None,
+    held_out: Array | None = None,
+    *,
     seed: int,
 ) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     """Real images and fakes, and real images and such in the fakes' place, as ``function`` sees."""
@@ -228,6 +234,19 @@ def _view(
     order = Stream(seed, "halves").permutation(len(real))
     half = len(real) // 2
     return (whole, function(fake)), (whole[order[half:]], whole[order[:half]])
+
+
+def _measured(name: str, pairs: Sequence[tuple[Array, Array]], split: str) -> list[Any]:
+    """The metric of each pair; what it can't take is told with the pair that it was."""
+    found = []
+    for (a, b), what in zip(pairs, ("fake against real", split), strict=True):
+        try:
+            found.append(METRICS[name].function(real=a, fake=b))
+        except ValueError as error:
+            raise ValueError(
+                f"{name} of {what}: {error}; give more images, or leave {name} out of metrics"
+            ) from error
+    return found
 
 
 def _estimate(found: Any, field: str | None) -> Estimate:

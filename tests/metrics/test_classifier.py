@@ -54,6 +54,10 @@ def test_it_is_a_source_of_metrics(sets, classifier):
     assert found["frechet_distance"].value > 5 * found["frechet_distance"].real_value
     assert found["classifier_score"].value < found["classifier_score"].real_value
     assert all(r.source == classifier.name for r in results)
+    wide = {"real": real.astype("float64"), "fake": noise.astype("float64")}
+    held_out = sets[1].take(slice(0, 300))
+    wider = metrics.evaluate(**wide, held_out=held_out, source=classifier)
+    assert repr(wider) == repr(results)
 
 
 def test_a_seed_repeats_itself(sets):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from minigan import metrics
+from minigan import data, metrics
 from minigan.metrics import METRICS, PIXELS, FeatureSource, evaluate
 
 
@@ -110,3 +110,33 @@ def test_each_set_is_looked_at_once():
         metrics=["precision", "recall", "frechet_distance"],
     )
     assert sorted(seen) == [20, 21, 22]
+
+
+def test_sets_of_images_are_scaled_as_the_samples_are():
+    real, held_out = data.digits().split(300, seed=0)
+    fake = held_out.batch(slice(0, 200))
+    names = ["frechet_distance", "coverage"]
+    found = evaluate(real=real, fake=fake, held_out=held_out, metrics=names)
+    arrays = {"real": real.batch(slice(None)), "held_out": held_out.batch(slice(None))}
+    assert repr(found) == repr(evaluate(fake=fake, metrics=names, **arrays))  # NaN is in it
+
+
+def test_what_is_on_another_scale_is_refused():
+    held, fake = data.digits().pixels[:50], data.digits().batch(slice(0, 50))
+    with pytest.raises(TypeError, match=r"real: got an array of uint8.*pass Images"):
+        evaluate(real=held, fake=fake)
+    for real in (held.astype("float32"), held / 255):
+        with pytest.raises(ValueError, match=r"can't be compared.*\[-1, 1\]") as caught:
+            evaluate(real=real, fake=fake)
+        assert str(caught.value).startswith("fake: got values in [-1, 1] where real has [0, ")
+        with pytest.raises(ValueError, match="held_out: got values in"):
+            evaluate(real=fake, fake=fake, held_out=real)
+    for dull in (0.01 * fake, 0 * fake, 0 * fake + 1):  # a poor generator is to be measured
+        evaluate(real=fake, fake=dull, metrics=["coverage"])
+
+
+def test_too_few_images_are_counted_and_not_taken_for_a_shape():
+    with pytest.raises(ValueError, match="precision of fake against real: fake: got 3 samples"):
+        evaluate(real=images(20, 0), fake=images(3, 1), metrics=["precision"])
+    with pytest.raises(ValueError, match="precision of halves of real: real: got 4 samples"):
+        evaluate(real=images(8, 0), fake=images(8, 1), metrics=["precision"])

@@ -91,7 +91,7 @@ def test_it_grows_with_a_shift_and_with_a_lack_of_variety():
 @pytest.mark.parametrize(
     "real, fake, words",
     [
-        (np.ones((1, 3)), np.ones((4, 3)), r"real: got shape \(1, 3\), wanted .* at least 2"),
+        (np.ones((1, 3)), np.ones((4, 3)), r"real: got 1 samples, wanted at least 2"),
         (np.ones((4, 3)), np.ones((4, 2)), "fake: got 2 features, wanted 3"),
         (np.ones((4, 3)), np.full((4, 3), np.nan), "fake: row 0 has NaN"),
         (np.ones((4, 2, 2, 1)), np.ones((4, 4)), r"flatten images"),

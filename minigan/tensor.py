@@ -67,6 +67,7 @@ class Tensor:
 
     ufuncs: ClassVar[dict[Any, Callable[..., Any]]] = {}
     functions: ClassVar[dict[Any, Callable[..., Any]]] = {}
+    instead: ClassVar[dict[Any, str]] = {}
 
     _array: Array
     _node: Any
@@ -215,15 +216,14 @@ class Tensor:
         if function is None or method != "__call__" or kwargs:
             what = f"numpy.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
             extra = f" with {', '.join(kwargs)}" if kwargs else ""
-            raise TypeError(f"{what}{extra} is not defined for tensors; use .numpy() for arrays")
+            raise TypeError(_undefined(what + extra, self.instead.get(ufunc)))
         return function(*inputs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         function = self.functions.get(func)
         if function is None:
-            raise TypeError(
-                f"numpy.{func.__name__} is not defined for tensors; use .numpy() for arrays"
-            )
+            what = f"{func.__module__}.{func.__name__}"
+            raise TypeError(_undefined(what, self.instead.get(func)))
         return function(*args, **kwargs)
 
     # Python's protocols
@@ -321,6 +321,12 @@ class Tensor:
             create_graph: bool = False,
             retain_graph: bool | None = None,
         ) -> None: ...
+
+
+def _undefined(what: str, instead: str | None) -> str:
+    """The error of a NumPy function that tensors don't have."""
+    other = "" if instead is None else f"{instead}, which is tracked, or "
+    return f"{what} is not defined for tensors; use {other}.numpy() for arrays"
 
 
 def wrap(array: Array, node: Any = None, version: list[int] | None = None) -> Tensor:

@@ -16,6 +16,12 @@ def test_the_snippets_run_in_order(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "Report(step=200" in printed
     assert session["images"].shape == (64, 8, 8, 1)
+    assert session["threes"].shape == (8, 8, 8, 1) and "coverage" in printed
+
+
+def test_what_the_readme_says_smooths_labels_does():
+    text = README.read_text(encoding="utf-8")
+    assert "loss=gan.NonSaturating(real_label=0.9)" in text and "`real_label=0.9`" not in text
 
 
 def test_files_that_the_readme_links_to_exist():

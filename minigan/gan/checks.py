@@ -203,8 +203,8 @@ CHECKS = (
     ),
     Check(
         "saturated discriminator", 1, saturated,
-        "lower its learning rate, raise the generator's, or add R1, InstanceNoise or "
-        "real_label=0.9",
+        "lower its learning rate, raise the generator's, or add R1 or "
+        "InstanceNoise, or smooth labels: loss=NonSaturating(real_label=0.9)",
     ),
     Check(
         "memorised data", 5, by_heart,

@@ -140,7 +140,42 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.size: lambda x: x.size,
 }
 
+INSTEAD: dict[Any, str] = {
+    np.linalg.norm: "mg.norm(x)",
+    np.squeeze: "x.reshape(…)",
+    np.expand_dims: "x.reshape(…)",
+    np.ravel: "x.reshape(-1)",
+    np.swapaxes: "x.transpose(…)",
+    np.moveaxis: "x.transpose(…)",
+    np.dot: "x @ y",
+    np.inner: "mg.einsum",
+    np.outer: "mg.einsum",
+    np.tensordot: "mg.einsum",
+    np.std: "mg.sqrt(mg.var(x))",
+    np.average: "mg.mean",
+    np.hstack: "mg.concatenate",
+    np.vstack: "mg.concatenate",
+    np.append: "mg.concatenate",
+    np.array_split: "mg.split",
+    np.fliplr: "mg.flip",
+    np.flipud: "mg.flip",
+    np.tile: "mg.concatenate",
+    np.repeat: "mg.take",
+    np.reciprocal: "1 / x",
+    np.float_power: "mg.power",
+    np.fabs: "mg.absolute",
+    np.fmax: "mg.maximum",
+    np.fmin: "mg.minimum",
+    np.logaddexp: "mg.logsumexp",
+    np.log2: "mg.log(x) / np.log(2)",
+    np.log10: "mg.log(x) / np.log(10)",
+    np.exp2: "mg.exp(x * np.log(2))",
+    np.tan: "mg.sin(x) / mg.cos(x)",
+}
+"""What to write for functions of NumPy that tensors don't have."""
+
 for _name, _function in {**OPERATORS, **METHODS}.items():
     setattr(Tensor, _name, _function)
 Tensor.ufuncs.update(UFUNCS)
 Tensor.functions.update(FUNCTIONS)
+Tensor.instead.update(INSTEAD)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import operator
+import re
 
 import numpy as np
 import pytest
@@ -179,6 +180,9 @@ def test_an_unknown_device_is_named():
         (lambda x: np.add.reduce(x), r"numpy.add.reduce is not defined for tensors"),
         (lambda x: np.add(x, x, out=np.zeros((2, 3))), "numpy.add with out is not defined"),
         (lambda x: np.median(x), "numpy.median is not defined for tensors"),
+        (lambda x: np.linalg.norm(x), r"numpy.linalg.norm is .*; use mg.norm\(x\), which is"),
+        (lambda x: np.squeeze(x), r"numpy.squeeze is .*; use x.reshape\(…\).* or .numpy\(\)"),
+        (lambda x: np.reciprocal(x), "numpy.reciprocal is .*; use 1 / x, which is tracked"),
         (lambda x: x + "a", "add: can't compute with an operand of type str"),
         (lambda x: x * None, "multiply: can't compute with an operand of type NoneType"),
     ],
@@ -186,3 +190,12 @@ def test_an_unknown_device_is_named():
 def test_what_is_not_defined_says_so(call, message):
     with pytest.raises(TypeError, match=message):
         call(Tensor(A))
+
+
+def test_what_is_named_instead_is_not_there_and_the_other_is():
+    for function, words in operators.INSTEAD.items():
+        assert function not in {**operators.UFUNCS, **operators.FUNCTIONS}
+        for name in re.findall(r"mg\.(\w+)", words):
+            assert hasattr(mg, name)
+        for name in re.findall(r"x\.(\w+)", words):
+            assert hasattr(Tensor, name)

@@ -12,6 +12,7 @@ import numpy as np
 from .. import nn
 from ..files import Entry, FileError, load_arrays, read_header, save_arrays, write_atomically
 from ..gan import SavedGenerator, load_generator
+from ..gan.conditioning import labels_for
 from ..gan.heads import MODULES
 from ..gan.trainer import FORMAT as TRAINER
 from ..nn.files import FORMAT as MODULE
@@ -35,7 +36,9 @@ def sample(asked: argparse.Namespace) -> int:
     _check_target(target, source)
     saved = load_generator(source)
     _check_size(saved, asked.count)
-    _write(saved, saved.sample(asked.count, asked.seed, asked.label), target, asked.seed)
+    labels = labels_for(saved.conditioning, asked.label, asked.count)
+    images = saved.sample(asked.count, asked.seed, labels, asked.code)
+    _write(saved, images, labels, target, asked.seed)
     print(target)
     return 0
 
@@ -62,7 +65,9 @@ def _check_target(target: Path, source: Path) -> None:
         raise ValueError(f"output: {str(target)!r} is a file of the run itself; name another one")
 
 
-def _write(saved: SavedGenerator, images: np.ndarray, target: Path, seed: int) -> None:
+def _write(
+    saved: SavedGenerator, images: np.ndarray, labels: np.ndarray | None, target: Path, seed: int
+) -> None:
     images = images.astype(np.float32, copy=False)
     if target.suffix.lower() == ".png":
         save_grid(images, saved.image_range, target)
@@ -70,7 +75,8 @@ def _write(saved: SavedGenerator, images: np.ndarray, target: Path, seed: int) -
         write_atomically(target, lambda file: _write_npy(file, images))
     else:
         notes = {"format": "minigan.images/1", "image_range": saved.image_range, "seed": seed}
-        save_arrays(target, {"images": images}, notes)
+        told = {} if labels is None else {"labels": labels}
+        save_arrays(target, {"images": images, **told}, notes)
 
 
 def _write_npy(file: BinaryIO, array: np.ndarray) -> None:

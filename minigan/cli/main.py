@@ -140,6 +140,7 @@ def _sample_arguments(parser: _Parser) -> None:
     add("-n", "--count", type=whole(1), default=64, metavar="N", help="how many images (64)")
     add("--seed", type=whole(0), default=0, metavar="N", help="of the noise (0)")
     add("--label", type=whole(0), metavar="N", help="the class of all (by default they take turns)")
+    add("--code", type=whole(0), metavar="N", help="the first code of all, of an InfoGAN (drawn)")
     add(
         "-o",
         "--output",

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backend import Array
+from ..backend import Array, device_of, to_device
 from ..random import Stream
 
 
@@ -62,7 +62,10 @@ def labels_for(conditioning: Labels | None, label: Any, count: int) -> np.ndarra
     if conditioning is not None:
         return conditioning.chosen(label, count)
     if label is not None:
-        raise ValueError(f"label: got {label!r}, but this generator takes no labels")
+        raise ValueError(
+            f"label: got {label!r}, but this generator takes no labels; code=… asks for a code of "
+            "one that has Codes for its noise"
+        )
     return None
 
 
@@ -101,3 +104,29 @@ class Codes(_Codes):
             parts.append(np.eye(classes, dtype="float32")[stream.integers(classes, count)])
         parts.append(stream.uniform((count, self.continuous), -1.0, 1.0))
         return np.concatenate(parts, axis=1)
+
+    def told(self, noise: Array, codes: np.ndarray) -> Array:
+        """The noise (N, size) with the first categorical code of each vector set to ``codes``."""
+        found, classes = noise.copy(), self.categorical[0]
+        one_hot = to_device(np.eye(classes, dtype=noise.dtype)[codes], device_of(noise))
+        found[:, self.noise : self.noise + classes] = one_hot
+        return found
+
+
+def codes_for(latent: Any, code: Any, count: int) -> np.ndarray | None:
+    """The first categorical code to sample each image with: this one, or these; None of None."""
+    if code is None:
+        return None
+    if not isinstance(latent, Codes) or not latent.categorical:
+        raise ValueError(
+            f"code: got {code!r}, but this generator's noise, {latent!r}, has no categorical code; "
+            "that of an InfoGAN, latent=Codes(…), has"
+        )
+    found, classes = np.asarray(code), latent.categorical[0]
+    if found.dtype.kind not in "iu" or found.shape not in ((), (count,)):
+        raise ValueError(
+            f"code: got {found.dtype} of shape {found.shape}, wanted one integer, or {count}"
+        )
+    if found.size and not 0 <= found.min() <= found.max() < classes:
+        raise ValueError(f"code: got {found.min()} to {found.max()}, wanted 0 to {classes - 1}")
+    return np.broadcast_to(found, (count,))

@@ -25,14 +25,14 @@ class SavedGenerator(NamedTuple):
     image_range: tuple[float, float]
     conditioning: Labels | None = None
 
-    def sample(self, count: int, seed: int = 0, label: Any = None) -> np.ndarray:
+    def sample(self, count: int, seed: int = 0, label: Any = None, code: Any = None) -> np.ndarray:
         """``count`` images (count, H, W, C): the same as the trainer's ``sample`` gives.
 
-        Of a conditional generator ``label`` is the class of all, or ``count`` classes.
+        Of a conditional generator ``label`` is the class of all, or ``count`` classes; of one
+        whose noise has ``Codes``, ``code`` is the first categorical code of all, or of each.
         """
-        return sample(
-            self.generator, self.latent, count, seed, labels_for(self.conditioning, label, count)
-        )
+        labels = labels_for(self.conditioning, label, count)
+        return sample(self.generator, self.latent, count, seed, labels, code)
 
 
 def save_generator(

@@ -13,6 +13,7 @@ from ..nn import Module, training
 from ..nn.module import as_array
 from ..random import Stream
 from ..tensor import no_grad
+from .conditioning import Codes, codes_for
 from .latent import Latent, noise_for
 
 AT_A_TIME = 64
@@ -30,26 +31,34 @@ def sample(
     count: int,
     seed: int = 0,
     condition: Any = None,
+    code: Any = None,
 ) -> np.ndarray:
     """``count`` images (count, H, W, C) in the generator's range and dtype.
 
     Images are made in groups of a fixed size, each with a stream of its own, so that the first
     ones are the same bits whatever the count; in evaluation mode, so that none depends on another.
-    ``condition``, if there is one, has ``count`` rows.
+    ``condition``, if there is one, has ``count`` rows. With ``code``, one class or ``count`` of
+    them, the first categorical code of the noise is that: see ``Codes``.
     """
     if count < 1:
         raise ValueError(f"count: got {count}, wanted at least 1")
     if condition is not None and len(condition) != count:
         raise ValueError(f"condition: got {len(condition)} rows, wanted {count}, one an image")
+    codes = codes_for(latent, code, count)
     made = []
     with no_grad(), training(False), at_hand(), weights_unchanged():
         for start in range(0, count, AT_A_TIME):
             stream = Stream(seed, "sampling", start // AT_A_TIME)
             inputs = [noise_for(generator, latent, AT_A_TIME, stream)]
+            if codes is not None and isinstance(latent, Codes):
+                inputs = [latent.told(inputs[0], _group(codes, start))]
             if condition is not None:
-                rows = to_device(as_array(condition), "cpu")[start : start + AT_A_TIME]
-                short = [(0, AT_A_TIME - len(rows)), *[(0, 0)] * (rows.ndim - 1)]
-                padded = np.pad(rows, short, mode="edge")
-                inputs.append(to_device(padded, device_of(inputs[0])))
+                inputs.append(to_device(_group(condition, start), device_of(inputs[0])))
             made.append(generator(*inputs).numpy())
     return np.concatenate(made)[:count]
+
+
+def _group(values: Any, start: int) -> np.ndarray:
+    """The rows of a group of images, the last one again and again where they end."""
+    rows = to_device(as_array(values), "cpu")[start : start + AT_A_TIME]
+    return np.pad(rows, [(0, AT_A_TIME - len(rows)), *[(0, 0)] * (rows.ndim - 1)], mode="edge")

@@ -286,19 +286,26 @@ class Trainer:
     # Looking
 
     def sample(
-        self, count: int, seed: int = 0, condition: Any = None, label: Any = None
+        self,
+        count: int,
+        seed: int = 0,
+        condition: Any = None,
+        label: Any = None,
+        code: Any = None,
     ) -> np.ndarray:
         """``count`` images (count, H, W, C) by the generator, a function of ``seed`` alone.
 
         In a game with labels ``label`` is the class of all, or ``count`` classes; by default they
-        take turns. The first images of a larger count are the same. Uses the averaged weights if
-        there are any, and evaluation mode, so that no image depends on another.
+        take turns. With ``latent=Codes(…)``, ``code`` is the first categorical code of all, or
+        ``count`` of them; by default they are drawn. The first images of a larger count are the
+        same. Uses the averaged weights if there are any, and evaluation mode, so that no image
+        depends on another.
         """
         if condition is None:
             condition = labels_for(self.game.conditioning, label, count)
         elif label is not None:
             raise ValueError("condition: got one beside label, wanted either")
-        return sample(self.sampler, self.game.latent, count, seed, condition)
+        return sample(self.sampler, self.game.latent, count, seed, condition, code)
 
     @property
     def sampler(self) -> Module:

@@ -172,3 +172,21 @@ def test_what_any_recipe_leaves_can_be_told_and_sampled(
         assert result.status == 0, result.err
     assert command("sample", run, "-n", 2, "-o", "two.npy").status == 0
     assert command("evaluate", run, "-n", 8, "--quiet").status == 0
+
+
+def test_labels_go_with_the_images_and_codes_are_asked_for(
+    command: Command, train_tiny: Callable[[str, Path], None], tmp_path: Path
+) -> None:
+    train_tiny("conditional", tmp_path / "told")
+    assert command("sample", tmp_path / "told", "-n", 12, "-o", "s.npz").status == 0
+    with np.load("s.npz") as found:
+        assert found["labels"].tolist() == [*range(10), 0, 1]
+    train_tiny("infogan", tmp_path / "coded")
+    for code in (3, 4):
+        words = ("sample", tmp_path / "coded", "-n", 2, "--code", code, "-o", f"{code}.npz")
+        assert command(*words).status == 0
+    with np.load("3.npz") as third, np.load("4.npz") as fourth:
+        assert set(third) == set(fourth) and "labels" not in third
+        assert not np.array_equal(third["images"], fourth["images"])
+    refused = command("sample", tmp_path / "told", "--code", 3)
+    assert refused.status == 2 and "has no categorical code" in refused.err

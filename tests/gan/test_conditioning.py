@@ -370,3 +370,44 @@ def test_networks_may_share_parameters():
     runs[0].fit(pictures(), 3, 8)
     state = runs[0].state()
     assert np.array_equal(state["generator.2.weight"], state["discriminator.1.weight"])
+
+
+# Asked for
+
+
+def test_a_code_is_asked_for(tmp_path):
+    latent = Codes(3, (4, 2), 1)
+    plain = np.zeros((2, latent.size), "float32")
+    assert latent.told(plain, np.array([3, 0]))[:, 3:7].tolist() == [[0, 0, 0, 1], [1, 0, 0, 0]]
+    assert not plain.any()
+    run = Trainer(Game(generator(), heads(logits=1), latent=latent), seed=1)
+    gan.save_generator(run.sampler, latent, (-1, 1), tmp_path / "g.npz")
+    saved = gan.load_generator(tmp_path / "g.npz")
+    noise = gan.sampling.noise(latent, 70, 5)
+    for code in (2, np.arange(70) % 4):
+        told = latent.told(noise, np.broadcast_to(code, (70,)))
+        with nn.training(False):
+            wanted = run.sampler(told).numpy()
+        assert np.allclose(run.sample(70, 5, code=code), wanted, atol=1e-6)
+        assert np.array_equal(run.sample(70, 5, code=code), saved.sample(70, 5, code=code))
+    drawn = noise[:, 3:7].argmax(1)
+    assert np.array_equal(run.sample(70, 5, code=drawn), run.sample(70, 5))
+
+
+@pytest.mark.parametrize(
+    ("latent", "code", "words"),
+    [
+        (Codes(3, (4,), 0), 4, "code: got 4 to 4, wanted 0 to 3"),
+        (Codes(3, (4,), 0), -1, "code: got -1 to -1, wanted 0 to 3"),
+        (Codes(3, (4,), 0), 1.5, "code: got float64 of shape .*, wanted one integer, or 3"),
+        (Codes(3, (4,), 0), [1, 2], r"code: got int64 of shape \(2,\), wanted one integer, or 3"),
+        (Codes(3, (), 1), 1, "has no categorical code"),
+        (Normal(LATENT), 1, r"code: got 1, but .* Normal\(size=\d+\), has no categorical code"),
+    ],
+)
+def test_a_code_that_there_is_not(latent, code, words):
+    run = Trainer(Game(generator(), heads(logits=1), latent=latent))
+    with pytest.raises(ValueError, match=words):
+        run.sample(3, code=code)
+    with pytest.raises(ValueError, match="takes no labels; code=… asks for a code"):
+        run.sample(3, label=1)

@@ -72,8 +72,9 @@ def _parts(report: Report, shapes: Sequence[tuple[int, ...]]) -> Iterator[list[s
     yield _table(report)
     yield _coverage(report)
     yield _kernels(report)
-    for result in report.failures:
-        yield _failure(result, shapes)
+    for result, *alike in _gathered(report.failures):
+        more = [f"    and {len(alike)} more alike"] if alike else []
+        yield [*_failure(result, shapes), *more]
     yield _verdict(report)
 
 
@@ -123,6 +124,15 @@ def _few(names: list[str]) -> str:
         return "by no entry"
     rest = f" and {len(names) - 4} more" if len(names) > 4 else ""
     return f"by {', '.join(names[:4])}{rest}"
+
+
+def _gathered(failures: Iterable[Result]) -> Iterable[list[Result]]:
+    """Failures, each with those after it in which the same entry raised the same error."""
+    found: dict[tuple[object, ...], list[Result]] = {}
+    for result in failures:
+        same = result.message.splitlines()[-1] if result.status == "error" else result.seed
+        found.setdefault((result.name, result.status, same), []).append(result)
+    return found.values()
 
 
 def _failure(result: Result, shapes: Sequence[tuple[int, ...]]) -> list[str]:

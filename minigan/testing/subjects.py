@@ -245,6 +245,13 @@ def _point(inputs: Sequence[Any]) -> tuple[list[np.ndarray], list[str]]:
         plain = np.asarray(to_device(a, "cpu") if is_array(a) else a)
         if plain.dtype.kind not in "biuf" or np.ma.is_masked(a):
             raise TypeError(f"inputs[{i}]: got {_what(a, plain)}, wanted real numbers")
+        if (
+            is_array(a) and plain.dtype.kind != "f"
+        ):  # ids or a mask; a list is numbers written short
+            raise TypeError(
+                f"inputs[{i}] is {plain.dtype}: it would be differentiated as float64; put what is "
+                "not differentiated in a closure, such as lambda x: f(x, ids)"
+            )
         found.append(np.array(plain, np.float64))
         if not np.isfinite(found[i]).all():
             raise ValueError(f"inputs[{i}]: has values that are not finite")

@@ -27,6 +27,12 @@ cube = mg.primitive(lambda x: x**3, lambda g, x: 2 * x**2 * g, name="cube")
 case = Case(mg.sin, [np.array([0.3, 1.2])], {"why": {1, 1}})
 critic = nn.Sequential(nn.Dense(3), nn.Softplus(), nn.Dense(1))
 
+def broken(x):
+    return helper(x)
+
+def helper(x):
+    return mg.reshape(x, (7, 7))
+
 def cases(rng):
     return Case(mg.exp, [rng.normal(size=(2, 3))], {"kind": "plain"})
 """
@@ -86,15 +92,17 @@ def test_a_plant_fails_the_run_and_is_told_in_full(command, small, function, sta
     small(function)
     result = check_all(command)
     assert result.status == 1
-    block = result.out[result.out.index("planted, seed 1, order 1: " + status) :]
+    seed = 0 if status == "error" else 1  # the same error of another seed is only counted
+    block = result.out[result.out.index(f"planted, seed {seed}, order 1: " + status) :]
+    assert ("    and 1 more alike\n" in block) == (status == "error")
     assert words in block
     assert "inputs: (2, 2)" in block
     assert "settings: planted=true, axis=null" in block
-    assert "again with: minigan gradcheck planted --seed 1 --order 1\n" in block
+    assert f"again with: minigan gradcheck planted --seed {seed} --order 1\n" in block
     assert result.out.splitlines()[-1].endswith(f": 4 passed, 2 {status}")
     again = command(*block.split("again with: minigan ")[1].splitlines()[0].split(), "--jobs", 1)
     assert again.status == 1
-    assert f"planted, seed 1, order 1: {status}" in again.out
+    assert f"planted, seed {seed}, order 1: {status}" in again.out
 
 
 def test_a_missing_entry_fails_the_run(command, small, monkeypatch):
@@ -219,3 +227,12 @@ def test_a_mistake_is_told_in_one_line(command, tmp_path, arguments, words):
     for word in words:
         assert word in result.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_is_told_once_and_with_the_frames_of_the_users_code(mine):
+    result = mine("gradcheck", "my_gradients:broken", "--input", "2x3", "--jobs", 1)
+    assert result.status == 1
+    assert result.out.count("Traceback") == 1 and "    and 9 more alike\n" in result.out
+    frames = [line for line in result.out.splitlines() if 'File "' in line]
+    assert len(frames) == 2 and all("my_gradients.py" in line for line in frames)
+    assert result.out.splitlines()[-1].endswith(": 10 error")

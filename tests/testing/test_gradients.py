@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import primitive
+from minigan import nn, primitive
 from minigan.errors import GradientError
 from minigan.testing import (
     GradientMismatch,
@@ -14,6 +14,7 @@ from minigan.testing import (
     NotDeterministicError,
     StateError,
     check_gradients,
+    check_vjp,
 )
 
 RNG = np.random.default_rng(7)
@@ -52,6 +53,18 @@ def test_inputs_may_be_lists_integers_float32_or_tensors():
     check_gradients(lambda x: mg.sin(x), [[1, 2, 3]])
     check_gradients(lambda x: mg.sin(x), [V.astype(np.float32)])
     check_gradients(lambda x: mg.sin(x), [mg.Tensor(V)])
+
+
+@pytest.mark.parametrize("dtype", ["int64", "bool", "uint8"])
+def test_arrays_of_integers_are_not_inputs_to_differentiate(dtype):
+    ids = np.array([0, 1], dtype)
+    words = rf"inputs\[1\] is {dtype}: .* as float64; put what is not differentiated in a closure"
+    with pytest.raises(TypeError, match=words):
+        check_vjp(lambda x, i: x[i], lambda g, x, i: (g, None), [V, ids])
+    with pytest.raises(TypeError, match=words.replace("1", "0")):
+        check_gradients(nn.Embedding(5, 3), [ids])
+    layer = nn.Embedding(5, 3, dtype="float64").build((None,), seed=0)
+    check_gradients(lambda w: mg.embedding(w, np.array([0, 1])), [layer.weight.numpy()])
 
 
 @pytest.mark.parametrize("order", [1, 2])

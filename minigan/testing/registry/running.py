@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from ...errors import nearest
@@ -24,6 +26,7 @@ from .users import user_entry
 Task = tuple[str, int, int, tuple[Shape, ...]]
 Progress = Callable[[Iterable[Result], int], Iterable[Result]]
 
+_OURS = str(Path(__file__).parents[2]), contextlib.__file__  # of which our decorators are made
 _LOOKED_AT = 5  # seeds of each entry that are profiled for the kernels they reach
 
 
@@ -62,10 +65,26 @@ def check(name: str, seed: int = 0, order: int = 1, shapes: Sequence[Shape] = ()
         status, message = "inconclusive", str(error)
     except UncheckableFunctionError as error:
         status, message = "error", f"{type(error).__name__}: {error}"
-    except Exception:
-        status, message = "error", traceback.format_exc().rstrip()
+    except Exception as error:
+        status, message = "error", _told(error)
     seconds = time.perf_counter() - start
     return Result(name, seed, order, status, message, seconds, settings, drawn)
+
+
+def _told(error: Exception) -> str:
+    """The traceback, without minigan's own frames where there are others: those of a user."""
+    told = traceback.TracebackException.from_exception(error)
+    theirs = _theirs(told)
+    if theirs:
+        told.stack[:] = theirs
+        if told.__cause__ is not None and not _theirs(told.__cause__):
+            told.__cause__ = None
+            told.__suppress_context__ = True
+    return "".join(told.format()).rstrip()
+
+
+def _theirs(told: traceback.TracebackException) -> list[traceback.FrameSummary]:
+    return [frame for frame in told.stack if not frame.filename.startswith(_OURS)]
 
 
 def run(

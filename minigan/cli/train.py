@@ -163,6 +163,8 @@ def _start_afresh(folder: RunFolder) -> None:
         )
     if folder.config.exists():
         print(f"minigan: {folder.path} has no saved state yet: starting afresh", file=sys.stderr)
+    else:
+        print(f"minigan: there is no run in {folder.path}: starting a new one", file=sys.stderr)
     folder.clear()
 
 

@@ -103,6 +103,13 @@ class Several(Module):
         if not discriminators:
             raise ValueError("Several: got no discriminators, wanted one at least")
         self.discriminators = discriminators
+        packs = sorted({images_together(one) for one in discriminators})
+        if len(packs) > 1:
+            raise ValueError(
+                f"Several: got discriminators that judge {' and '.join(map(str, packs))} images "
+                "together, wanted one number for all, as their logits stand side by side: put "
+                "Packed(…, count) of the same count around each, or around none"
+            )
 
     @property
     def takes_condition(self) -> bool:  # type: ignore[override]

@@ -15,7 +15,8 @@ from .records import Output
 class FeatureMatching(Loss):
     """G minimises ‖E f(x) − E f(G(z))‖², f the discriminator's features; D plays ``loss``.
 
-    (Salimans et al., 2016, section 3.1.) The discriminator must give features: see ``Heads``.
+    (Salimans et al., 2016, section 3.1.) The discriminator must give features: see ``Heads``. Of
+    ``Several`` that each give theirs, it is the sum.
     """
 
     loss: Loss = NonSaturating()
@@ -32,8 +33,10 @@ class FeatureMatching(Loss):
         return self.loss.discriminator(real, fake)
 
     def generator(self, real: Output | None, fake: Output) -> Tensor:
-        gap = _features(given(real)).mean(axis=0) - _features(fake).mean(axis=0)
-        return (gap * gap).sum()
+        pairs = zip(_features(given(real)), _features(fake), strict=True)
+        gaps = [r.mean(axis=0) - f.mean(axis=0) for r, f in pairs]
+        terms = [(gap * gap).sum() for gap in gaps]
+        return terms[0] if len(terms) == 1 else stack(terms).sum()
 
     def score(self, output: Output) -> Tensor:
         return self.loss.score(output)
@@ -93,10 +96,14 @@ def _members(output: Output) -> list[Output]:
     return [Output(output.logits[..., k : k + 1], features[k]) for k in range(count)]
 
 
-def _features(output: Output) -> Tensor:
-    if not isinstance(output.features, Tensor):
-        raise TypeError(
-            f"features: got {type(output.features).__name__}, wanted a tensor: feature matching "
-            "needs a discriminator that gives its features, such as Heads(body, Dense(1))"
-        )
-    return output.features
+def _features(output: Output) -> list[Tensor]:
+    """The discriminator's features, or those of each of several."""
+    found = output.features if isinstance(output.features, list) else [output.features]
+    for features in found:
+        if not isinstance(features, Tensor):
+            raise TypeError(
+                f"features: got {type(features).__name__}, wanted a tensor: feature matching needs "
+                "a discriminator that gives its features, such as Heads(body, Dense(1)), or "
+                "Several of such"
+            )
+    return found

@@ -7,7 +7,7 @@ import pytest
 from properties import FLOATS, close
 
 import minigan as mg
-from minigan import Tensor
+from minigan import Tensor, gan, nn
 from minigan.gan import (
     LOSSES,
     BinaryCrossEntropy,
@@ -243,3 +243,24 @@ def test_a_loss_that_lacks_a_player_says_which(player):
 
     with pytest.raises(TypeError, match=rf"Half does not define {player}\(\)"):
         getattr(Half(), player)(None, None)
+
+
+def test_features_of_several_discriminators_are_matched_together():
+    rng = np.random.default_rng(0)
+    real, fake = ([Tensor(rng.normal(size=(4, n))) for n in (2, 3)] for _ in range(2))
+    logits = Tensor(np.zeros((4, 2)))
+    loss = gan.FeatureMatching(gan.SeveralDiscriminators())
+    found = loss.generator(gan.Output(logits, real), gan.Output(logits, fake)).item()
+    pairs = zip(real, fake, strict=True)
+    gaps = [r.numpy().mean(0) - f.numpy().mean(0) for r, f in pairs]
+    assert found == pytest.approx(sum((gap**2).sum() for gap in gaps))
+    with pytest.raises(TypeError, match=r"features: got NoneType.*or Several of such"):
+        loss.generator(gan.Output(logits, [None, None]), gan.Output(logits, fake))
+
+
+def test_several_discriminators_judge_as_many_images_together():
+    packed = [gan.Packed(nn.Dense(1), count) for count in (2, 4)]
+    with pytest.raises(ValueError, match="Several: got discriminators that judge 2 and 4 images"):
+        gan.Several(*packed)
+    with pytest.raises(ValueError, match="that judge 1 and 4 images"):
+        gan.Several(nn.Dense(1), packed[1])

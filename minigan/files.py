@@ -214,7 +214,9 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[zipfile.ZipFile]:
     """The zip archive at ``path``; whatever damage is met while it is read becomes a FileError."""
     import zipfile
 
-    with open(path, "rb") as file:  # a missing file stays a FileNotFoundError
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"there is no file {os.fspath(path)!r}")
+    with open(path, "rb") as file:
         try:
             with zipfile.ZipFile(file) as archive:
                 yield archive

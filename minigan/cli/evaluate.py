@@ -75,13 +75,13 @@ def _trained(name: str, real: Images, held_out: Images, seed: int, quiet: bool) 
     return made
 
 
-def _shown(steps: Iterable[int]) -> Iterable[int]:
+def _shown(steps: Iterable[Any], unit: str = " steps") -> Iterable[Any]:
     if find_spec("tqdm") is None:
         return steps
     from tqdm import tqdm
 
     interval = 0.2 if sys.stderr.isatty() else 10  # a log file wants fewer lines
-    return tqdm(steps, unit=" steps", dynamic_ncols=True, mininterval=interval)
+    return tqdm(steps, unit=unit, dynamic_ncols=True, mininterval=interval)
 
 
 def _note(text: str) -> None:
@@ -104,6 +104,8 @@ def evaluate(asked: argparse.Namespace) -> int:
     held_out = _held_out(config, real, asked.data or config.data)
     source = _source(asked, config, real, names)
     count = asked.count or min(_MOST, len(real if held_out is None else held_out))
+    if not asked.quiet:
+        _note(f"drawing {count:,} samples, and comparing them with real images")
     fake = _fakes(saved, count, asked.seed)
     seen, others = some(real, count), None if held_out is None else some(held_out, count)
     chosen = [n for n in names if n in METRICS] if names else _possible(source)
@@ -115,6 +117,7 @@ def evaluate(asked: argparse.Namespace) -> int:
             held_out=None if others is None else others.batch(slice(None)),
             source=source,
             metrics=chosen,
+            progress=None if asked.quiet else lambda names: _shown(names, " metrics"),
         )
     if not names or set(names) & set(RECOGNISED):
         shown = seen if others is None else others
@@ -184,9 +187,11 @@ def _source(
     if names and all(name in METRICS and METRICS[name].sees == "images" for name in names):
         return PIXELS
     if config.recipe == "digits" and not (asked.data or config.data):
-        _note("training a classifier of digits (--classifier FILE takes one that is kept)")
+        if not asked.quiet:
+            _note("training a classifier of digits (--classifier FILE takes one that is kept)")
         return _trained("digits", *_sets("digits", None), 0, asked.quiet)
-    _note("features are the pixels: --classifier FILE gives those of a trained classifier")
+    if not asked.quiet:
+        _note("features are the pixels: --classifier FILE gives those of a trained classifier")
     return PIXELS
 
 

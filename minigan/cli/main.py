@@ -178,7 +178,7 @@ def _evaluate_arguments(parser: _Parser) -> None:
     add("--seed", type=whole(0), default=0, metavar="N", help="of the noise (0)")
     add("--best", action="store_true", help="judge the best generator that was kept, not the last")
     add("--json", action="store_true", help="print JSON, with all that is known of each value")
-    add("--quiet", action="store_true", help="no progress of the classifier's training")
+    add("--quiet", action="store_true", help="no progress; print only the figures")
     parser.epilog = (
         "Each value stands beside the one that real images score in the samples' place: images "
         "that were held out, or else one half against the other. Samples are counted as "

@@ -24,10 +24,18 @@ from ..gan import Finding, Report, Trainer, save_generator
 from ..gan.inside import singular_values
 from ..gan.losses import BinaryCrossEntropy, Loss
 from .best import Best
-from .config import Config, fresh, given_options, recipe_named, resumed, with_images
+from .config import (
+    Config,
+    fresh,
+    given_options,
+    recipe_named,
+    resumed,
+    settings_of,
+    with_images,
+)
 from .folder import RunFolder
 from .pictures import save_curves, save_grid
-from .words import require
+from .words import require, shown
 
 DEFAULT = "digits"
 _GRID = 64  # images in a picture, all of one seed, so that pictures can be compared
@@ -100,7 +108,10 @@ def made_trainer(config: Config, images: Images) -> Trainer:
                 config.recipe_settings(), images.shape, config.seed, config.device
             )
     except (ValueError, TypeError) as error:  # of a layer, which knows no names of settings
-        raise ValueError(f"settings of {config.recipe}: {error}") from error
+        defaults = settings_of(config.recipe)
+        changed = [f"{k}={shown(v)}" for k, v in config.settings.items() if v != defaults[k]]
+        named = f" ({', '.join(changed)})" if changed else ""
+        raise ValueError(f"settings of {config.recipe}{named}: {error}") from error
     return cast(Trainer, made)
 
 

@@ -128,10 +128,25 @@ class Game:
 
 def _build(network: Module, shape: tuple[int, ...], labels: Any, seed: int, prefix: str) -> None:
     """Make a network's parameters, for inputs of this shape and for labels if there are."""
+    told = labels is not None
+    if told != network.takes_condition and (isinstance(network, Sequential) or not told):
+        raise TypeError(f"{prefix}: {_TOLD[prefix] if told else _NOT_TOLD}")
     if labels is None:
         network.build((None, *shape), seed=seed, prefix=prefix)
     else:
         network.build((None, *shape), (None,), seed=seed, prefix=prefix, like=(None, labels))
+
+
+_NOT_TOLD = (
+    "it takes labels, but the game tells it none: pass conditioning=gan.Labels(10), of as many "
+    "classes as there are"
+)
+_LAYERS = "the game tells it labels, but no layer of it takes them: begin it with nn.LabelConcat(…)"
+_TOLD = {
+    "generator": _LAYERS,
+    "discriminator": f"{_LAYERS}, end it in nn.Projection(…), or tell the generator alone with "
+    "gan.Labels(…, discriminator=False)",
+}
 
 
 def _is_range(values: Any) -> bool:

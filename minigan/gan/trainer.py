@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 
 FORMAT = "minigan.trainer/1"
 Callback = Callable[[Report], None]
+_OTHER_RATE = (
+    "; to go on with another learning rate, load it into a trainer with the optimisers that it was "
+    'saved with, and write the rate to trainer.players.generator.state["lr"][...], or to the '
+    "discriminator's"
+)
 
 
 class Trainer:
@@ -218,8 +223,8 @@ class Trainer:
         steps, as ``tqdm.tqdm`` does. From ``held_out`` images, like ``data``, nothing is learned:
         by them the doctor sees whether the discriminator knows the others by heart.
         """
-        if steps < 0:
-            raise ValueError(f"steps: got {steps}, wanted 0 or more further ones")
+        if not isinstance(steps, (int, np.integer)) or steps < 0:
+            raise ValueError(f"steps: got {steps!r}, wanted 0 or more further ones, a whole number")
         feed = self._feed(data, batch, self.seed)
         self._range_checked |= is_set(data)  # as the feed scales a set of images to the range
         if held_out is not None and self.doctor is not None:
@@ -362,7 +367,8 @@ class Trainer:
         if notes is not None:
             odd = odd or difference(found, dict(notes))
         if odd:
-            raise FileError(f"{fspath(path)!r} is of another run: its {odd}")
+            hint = _OTHER_RATE if odd.startswith("optimizers") else ""
+            raise FileError(f"{fspath(path)!r} is of another run: its {odd}{hint}")
         self.load_state(arrays)
 
     def _live_state(self) -> dict[str, Array]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 from ..data import Images
@@ -145,6 +145,7 @@ def evaluate(
     source: Source = PIXELS,
     metrics: Sequence[str] | None = None,
     seed: int = 0,
+    progress: Callable[[Iterable[str]], Iterable[str]] | None = None,
 ) -> list[Result]:
     """What ``metrics`` say of ``fake`` against ``real``, and of real images against ``real``.
 
@@ -158,6 +159,7 @@ def evaluate(
         metrics: names in :data:`METRICS`; by default all that need features, and, if the source
             gives them, probabilities.
         seed: of the halves.
+        progress: wraps the metrics' names, as ``tqdm.tqdm`` does.
     """
     names = _names(metrics, source)
     given = {"real": real, "fake": fake, "held_out": held_out}
@@ -173,7 +175,7 @@ def evaluate(
     }
     figures: dict[Any, list[Any]] = {}  # some functions give several figures at once
     results = []
-    for name in names:
+    for name in names if progress is None else progress(names):
         metric = METRICS[name]
         pairs = views[metric.sees]
         if metric.function not in figures:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -411,3 +412,22 @@ def test_a_code_that_there_is_not(latent, code, words):
         run.sample(3, code=code)
     with pytest.raises(ValueError, match="takes no labels; code=… asks for a code"):
         run.sample(3, label=1)
+
+
+@pytest.mark.parametrize(
+    ("told", "judged", "conditioning", "words"),
+    [
+        (False, True, Labels(CLASSES), "generator: the game tells.* begin it with nn.LabelConcat"),
+        (True, False, Labels(CLASSES), "discriminator: the game .*LabelConcat.*nn.Projection"),
+        (True, True, None, r"generator: it takes labels.* conditioning=gan.Labels\(10\)"),
+        (True, True, Labels(CLASSES, False), "discriminator: it takes labels, but the game"),
+        (True, True, Labels(CLASSES), None),
+    ],
+)
+def test_networks_and_a_game_that_disagree_about_labels(told, judged, conditioning, words):
+    maker = nn.Sequential(nn.LabelConcat(CLASSES), generator()) if told else generator()
+    last = nn.Projection(CLASSES) if judged else nn.Dense(1)
+    judge = nn.Sequential(nn.Flatten(), last)
+    game = Game(maker, judge, latent=Normal(LATENT), conditioning=conditioning)
+    with pytest.raises(TypeError, match=words) if words else nullcontext():
+        Trainer(game)

@@ -440,8 +440,35 @@ def test_bright_images_that_the_feed_has_scaled_give_no_warning():
 )
 def test_a_state_of_another_optimiser_is_refused(tmp_path, other):
     trainer(optimizers=Adam(1e-3, beta1=0.5)).save(tmp_path / "state.npz")
-    with pytest.raises(FileError, match="optimizers"):
+    with pytest.raises(FileError, match="optimizers.*to go on with another learning rate"):
         trainer(optimizers=other).load(tmp_path / "state.npz")
+
+
+def test_a_rate_may_be_changed_in_the_way_that_the_error_says(tmp_path):
+    trainer(optimizers=SGD(0.01)).save(tmp_path / "state.npz")
+    with pytest.raises(FileError, match=r'players.generator.state\["lr"\]\[...\]'):
+        trainer(optimizers=SGD(0.0)).load(tmp_path / "state.npz")
+    run = trainer(optimizers=SGD(0.01))
+    run.load(tmp_path / "state.npz")
+    for player in run.players:
+        player.state["lr"][...] = 0
+    before = run.state()
+    run.fit(pictures(), 2, 8)
+    weights = [name for name in before if name.endswith("weight")]
+    assert weights and all(np.array_equal(before[n], run.state()[n]) for n in weights)
+
+
+@pytest.mark.parametrize("steps", [2.5, -1, "3", None])
+def test_steps_are_a_whole_number(steps):
+    with pytest.raises(
+        ValueError, match=rf"steps: got {steps!r}, wanted 0 or more .*, a whole number"
+    ):
+        trainer().fit(pictures(), steps, 8)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="^there is no file '.*none.npz'$"):
+        trainer().load(tmp_path / "none.npz")
 
 
 def test_labels_that_do_not_match_the_images_are_refused():

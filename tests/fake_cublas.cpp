@@ -12,6 +12,8 @@ struct Handle {
     void *workspace = nullptr;
 };
 
+static int alive = 0;  // handles
+
 enum { INVALID_VALUE = 7, NOT_INITIALIZED = 1 };
 enum { REAL = 0, DOUBLE = 1 };
 enum { COMPUTE_32F = 68, COMPUTE_64F = 70, FAST_16BF = 75, FAST_TF32 = 77 };
@@ -55,7 +57,21 @@ extern "C" {
 int cublasCreate_v2(Handle **handle)
 {
     *handle = new Handle;
+    ++alive;
     return 0;
+}
+
+int cublasDestroy_v2(Handle *handle)
+{
+    delete handle;
+    --alive;
+    return 0;
+}
+
+// Not of cuBLAS: how many handles there are.
+int handles()
+{
+    return alive;
 }
 
 int cublasSetStream_v2(Handle *handle, void *stream)

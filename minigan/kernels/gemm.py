@@ -11,6 +11,7 @@ cuBLAS keeps matrices by columns: what it takes for Cᵀ = Bᵀ·Aᵀ is our C =
 from __future__ import annotations
 
 import threading
+import weakref
 from contextvars import ContextVar
 from ctypes import byref, c_double, c_float, c_int, c_size_t, c_void_p
 from typing import Any
@@ -85,6 +86,8 @@ class _Handle:
         self.workspace = xp.empty(WORKSPACE, "uint8")
         self.handle = c_void_p()
         self._check("cublasCreate_v2", self.library.cublasCreate_v2(byref(self.handle)))
+        end = weakref.finalize(self, self.library.cublasDestroy_v2, self.handle)
+        end.atexit = False  # the driver may be gone by then
 
     def call(self, name: str, *arguments: Any) -> None:
         """Call a function of the library on the current stream."""
@@ -119,6 +122,7 @@ def _cublas() -> Any:
     """The library, its functions told what they take."""
     library = nvidia_library("cublas")
     library.cublasCreate_v2.argtypes = [c_void_p]
+    library.cublasDestroy_v2.argtypes = [c_void_p]
     library.cublasSetStream_v2.argtypes = [c_void_p, c_void_p]
     library.cublasSetWorkspace_v2.argtypes = [c_void_p, c_void_p, c_size_t]
     matrix = [c_void_p, c_int, c_int]  # address, type, width

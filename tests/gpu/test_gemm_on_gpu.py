@@ -108,6 +108,17 @@ def test_each_thread_and_gpu_has_a_handle_of_its_own(cupy):
     assert len({id(handle) for handle in handles}) == 3 and handles[2] is handles[3]
 
 
+def test_a_handle_goes_with_its_thread(cupy):
+    library = gemm._handle(cupy).library
+    if not hasattr(library, "handles"):
+        pytest.skip("the real library does not tell")
+    before = library.handles()
+    thread = threading.Thread(target=lambda: gemm._handle(cupy))
+    thread.start()
+    thread.join()
+    assert library.handles() == before
+
+
 def test_what_the_library_refuses_is_an_error(cupy):
     matrix, number = (None, 0, 1), None
     with pytest.raises(RuntimeError, match="cublasGemmEx returned status 7"):

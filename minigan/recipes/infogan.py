@@ -1,24 +1,25 @@
-"""infogan: kinds of digits found without labels, as codes in the noise (Chen et al., 2016)."""
+"""infogan: kinds of digits found without labels, as codes in the noise (Chen et al., 2016).
+
+On the networks of the recipe ``mapping``, which have dense layers as the paper's do.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..gan import Codes, Game, Heads, Information, Trainer
+from ..gan import R1, Codes, Game, Heads, Information, Trainer
 from ..nn import Dense, LeakyReLU, Sequential
-from ..optim import Adam
 from .dcgan_mnist import load_data as load_data
-from .networks import body, generator, scaled
+from .mapping import features, generator, rate
 
 SETTINGS: dict[str, Any] = {
     "steps": 3000,
     "batch": 64,
-    "width": 0.5,  # 1 is DCGAN's
+    "width": 0.5,  # 1 is DCGAN's, with dense layers of 1,024
     "continuous": 0.5,  # the weight of the two continuous codes
-    "lr": 2e-4,
-    "generator_lr": 1e-3,  # the paper's pair
-    "beta1": 0.5,
-    "average": 0.99,
+    "lr": 2e-3,
+    "penalty": 0.1,
+    "average": 0.999,
 }
 
 
@@ -26,21 +27,18 @@ def make_trainer(
     settings: dict[str, Any], shape: tuple[int, int, int], seed: int, device: str
 ) -> Trainer:
     """62 numbers of noise, one code of ten classes, two continuous ones; Q shares D's body."""
-    latent = Codes(62, (10,), 2)
     codes = Sequential(Dense(128), LeakyReLU(0.1), Dense(12))
     game = Game(
-        generator(shape, scaled(settings["width"], 256, 128)),
-        Heads(Sequential(*body(scaled(settings["width"], 64, 128))), Dense(1), codes=codes),
+        generator(shape, settings["width"]),
+        Heads(features(settings["width"]), Dense(1), codes=codes),
         "non_saturating",
-        latent,
-        cures=[Information(1.0, settings["continuous"])],
+        Codes(62, (10,), 2),
+        cures=[R1(settings["penalty"]), Information(1.0, settings["continuous"])],
     )
-    rates = settings["generator_lr"], settings["lr"]
-    pair = [Adam(rate, beta1=settings["beta1"]) for rate in rates]
     return Trainer(
         game,
         seed=seed,
-        optimizers=(pair[0], pair[1]),
+        optimizers=rate(settings),
         average=settings["average"],
         device=device,
     )

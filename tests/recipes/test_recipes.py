@@ -260,8 +260,8 @@ def test_mapping_has_dcgans_networks_after_and_before_dense_layers():
         "Conv2DTranspose 1 5 2 same",
     ]
     convolutions = ["Conv2D 64 5 2 same", "Conv2D 128 5 2 same", "Conv2D 128 3 1 same"]
-    assert judged == [*convolutions, "Dense 1024", "Dense 1"]
-    assert [type(cure).__name__ for cure in game.cures] == ["R1"]
+    assert judged == [*convolutions, "Dense 1024", "Dense 1", "Dense 128", "Dense 50"]
+    assert [type(cure).__name__ for cure in game.cures] == ["R1", "Information"]
 
 
 def test_a_hundred_labels_are_a_tenth_of_what_semi_supervised_learning_sees(tmp_path):
@@ -347,6 +347,7 @@ OTHERS = {
     "labels": False,
     "noise": "uniform",
     "continuous": 2.0,
+    "codes": 10,
 }
 FACTOR = 0.3  # of a width that is a factor, not a number of channels
 

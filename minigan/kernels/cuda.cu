@@ -1,5 +1,5 @@
 // The GPU's kernels. What each one computes is said, and derived, where its NumPy twin stands:
-// windows.py, normalization.py, optim/optimizers.py and random.py.
+// windows.py, normalization.py, ops/indexing.py, optim/optimizers.py and random.py.
 //
 // Every kernel is a loop over independent results, so how many threads share it changes no bit:
 // sums are taken in an order that shapes alone decide, and nothing is added atomically. A host

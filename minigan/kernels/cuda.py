@@ -62,15 +62,8 @@ def add_at(x: Array, index: Any, shape: Sequence[int]) -> Array:
     xp = array_module(x)
     result = xp.zeros(shape, x.dtype)
     places = xp.arange(result.size, dtype="int64").reshape(shape)[index].reshape(-1)
-    _launch(
-        "add_at",
-        places.size,
-        _flat(x),
-        places,
-        xp.argsort(places, kind="stable"),
-        result,
-        places.size,
-    )
+    order = xp.argsort(places, kind="stable")
+    _launch("add_at", places.size, _flat(x), places, order, result, places.size)
     return result
 
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..gan import R1, Codes, Game, Heads, Information, Trainer
-from ..nn import Dense, LeakyReLU, Sequential
+from ..gan import Codes, Information, Trainer
 from .dcgan_mnist import load_data as load_data
-from .mapping import features, generator, rate
+from .mapping import coded_trainer
 
 SETTINGS: dict[str, Any] = {
     "steps": 3000,
@@ -27,18 +26,5 @@ def make_trainer(
     settings: dict[str, Any], shape: tuple[int, int, int], seed: int, device: str
 ) -> Trainer:
     """62 numbers of noise, one code of ten classes, two continuous ones; Q shares D's body."""
-    codes = Sequential(Dense(128), LeakyReLU(0.1), Dense(12))
-    game = Game(
-        generator(shape, settings["width"]),
-        Heads(features(settings["width"]), Dense(1), codes=codes),
-        "non_saturating",
-        Codes(62, (10,), 2),
-        cures=[R1(settings["penalty"]), Information(1.0, settings["continuous"])],
-    )
-    return Trainer(
-        game,
-        seed=seed,
-        optimizers=rate(settings),
-        average=settings["average"],
-        device=device,
-    )
+    information = Information(1.0, settings["continuous"])
+    return coded_trainer(settings, shape, seed, device, Codes(62, (10,), 2), information)

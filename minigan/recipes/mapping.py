@@ -75,27 +75,38 @@ def features(width: float) -> Sequential:
     )
 
 
-def rate(settings: dict[str, Any]) -> Adam:
-    """Adam without momentum, its rate high at first and nothing in the end."""
-    return Adam(Linear(settings["lr"], 0.0, settings["steps"]), beta1=0.0, beta2=0.9)
+def coded_trainer(
+    settings: dict[str, Any],
+    shape: tuple[int, int, int],
+    seed: int,
+    device: str,
+    latent: Codes,
+    information: Information,
+) -> Trainer:
+    """One logit on the features, and the codes; R1 on real images, Adam without momentum.
+
+    Its rate is high at first and nothing in the end.
+    """
+    codes = Sequential(Dense(128), LeakyReLU(0.1), Dense(latent.size - latent.noise))
+    game = Game(
+        generator(shape, settings["width"]),
+        Heads(features(settings["width"]), Dense(1), codes=codes),
+        "non_saturating",
+        latent,
+        cures=[R1(settings["penalty"]), information],
+    )
+    return Trainer(
+        game,
+        seed=seed,
+        optimizers=Adam(Linear(settings["lr"], 0.0, settings["steps"]), beta1=0.0, beta2=0.9),
+        average=settings["average"],
+        device=device,
+    )
 
 
 def make_trainer(
     settings: dict[str, Any], shape: tuple[int, int, int], seed: int, device: str
 ) -> Trainer:
-    """One logit on the features, and the codes; R1 on real images."""
-    codes = Sequential(Dense(128), LeakyReLU(0.1), Dense(settings["codes"]))
-    game = Game(
-        generator(shape, settings["width"]),
-        Heads(features(settings["width"]), Dense(1), codes=codes),
-        "non_saturating",
-        Codes(62, (settings["codes"],), 0),
-        cures=[R1(settings["penalty"]), Information()],
-    )
-    return Trainer(
-        game,
-        seed=seed,
-        optimizers=rate(settings),
-        average=settings["average"],
-        device=device,
-    )
+    """62 numbers of noise, and one code."""
+    latent = Codes(62, (settings["codes"],), 0)
+    return coded_trainer(settings, shape, seed, device, latent, Information())

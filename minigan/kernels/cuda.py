@@ -126,13 +126,17 @@ def _pair(like: Array, *shape: int) -> tuple[Array, Array]:
 # Optimisers
 
 
-def update(name: str, arrays: Sequence[Array | None], numbers: Sequence[float]) -> None:
-    """Write a step of the optimiser ``name``: of a weight, its gradient, and slots or None.
+def update(
+    name: str,
+    weight: Array,
+    gradient: Array,
+    slots: Sequence[Array | None],
+    numbers: Sequence[float],
+) -> None:
+    """Write a step of the optimiser ``name``; None stands for a slot that it does without.
 
     The weight and its slots must lie in one piece.
     """
-    weight, gradient, *slots = arrays
-    assert weight is not None and gradient is not None
     _launch(name, weight.size, weight, _flat(gradient), *slots, weight.size, *map(float, numbers))
 
 

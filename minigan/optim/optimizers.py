@@ -239,7 +239,7 @@ class SGD(Optimizer):
     def update(self, weight: Array, gradient: Array, *slots: Array) -> None:
         if _has_kernels(weight):
             numbers = self.lr, self.momentum, self.nesterov, self.weight_decay
-            cuda.update("sgd", (weight, gradient, *slots, None)[:3], numbers)
+            cuda.update("sgd", weight, gradient, (*slots, None)[:1], numbers)
             return
         lr, mu = self._scalar(weight, self.lr), self._scalar(weight, self.momentum)
         if self.weight_decay:
@@ -279,7 +279,7 @@ class RMSprop(Optimizer):
         if _has_kernels(weight):
             eps = self._eps(weight, self.eps)
             numbers = self.lr, self.rho, 1 - self.rho, eps, self.momentum
-            cuda.update("rmsprop", (weight, gradient, *slots, None)[:4], numbers)
+            cuda.update("rmsprop", weight, gradient, (*slots, None)[:2], numbers)
             return
         xp, square = array_module(weight), slots[0]
         square *= self._scalar(weight, self.rho)
@@ -330,7 +330,7 @@ class Adam(Optimizer):
         rate = self.lr * root / (1 - self.beta1**t)
         if _has_kernels(weight):
             numbers = self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2, eps, kept, rate
-            cuda.update("adam", (weight, gradient, *slots, None)[:5], numbers)
+            cuda.update("adam", weight, gradient, (*slots, None)[:3], numbers)
             return
         mean, square = slots[:2]
         work = empty_like(square)  # every step in place: 0-d arrays would turn into scalars

@@ -75,10 +75,14 @@ def primitive(
             args = spec.bind(args, settings)
         if defaults:
             settings = defaults | settings
+        if on_arrays.get():
+            for a in args:
+                if isinstance(a, Tensor):
+                    break
+            else:
+                result = forward(*args, **settings)
+                return result[0] if spec.extras else result
         alike = _alike(args)
-        if alike is None and on_arrays.get() and not any(isinstance(a, Tensor) for a in args):
-            result = forward(*args, **settings)
-            return result[0] if spec.extras else result
         tensors = alike or _made_alike(spec.name, args)
         arrays = [t._array for t in tensors]
         dtype = arrays[0].dtype if alike else _float_dtype(arrays)

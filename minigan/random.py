@@ -7,6 +7,7 @@ Two streams never share a word, and any draw can be repeated without replaying t
 
 from __future__ import annotations
 
+import math
 import operator
 import os
 from collections.abc import Iterator, Sequence
@@ -101,7 +102,7 @@ class Stream:
         """Integers uniform on 0 … high − 1 (by remainder: biased by less than high · 2⁻⁶⁴)."""
         if high < 1:
             raise ValueError(f"high must be at least 1, got {high}")
-        words = self.words(int(np.prod(shape))) % np.uint64(high)
+        words = self.words(_size(shape)) % np.uint64(high)
         return words.astype(np.int64).reshape(shape)
 
     def permutation(self, count: int) -> Array:
@@ -117,7 +118,7 @@ class Stream:
 
 
 def _size(shape: Shape) -> int:
-    return int(np.prod(shape))
+    return math.prod(shape) if isinstance(shape, (tuple, list)) else int(np.prod(shape))
 
 
 def _real(dtype: Any) -> np.dtype:

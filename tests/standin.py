@@ -75,6 +75,7 @@ reshape(*shape, order='C', copy=None)
 squeeze(axis=None)
 std(axis=None, dtype=None, out=None, ddof=0, keepdims=False)
 sum(axis=None, dtype=None, out=None, keepdims=False)
+swapaxes(axis1, axis2)
 transpose(*axes)
 var(axis=None, dtype=None, out=None, ddof=0, keepdims=False)
 """

@@ -52,8 +52,11 @@ def sum_of_row_blocks(function: Callable[..., Array], *arrays: Array) -> Array:
 def flat_blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
     """Blocks of arrays of one shape, each of one axis, in the order of the first one's memory.
 
-    Blocks of the first array are views, if it has no gaps; those of others may be copies.
+    Blocks of the first array are views, if it has no gaps; those of others may be copies. Arrays
+    that are no larger than a block are given as they are.
     """
+    if arrays[0].size <= BLOCK:
+        return iter([arrays])
     order = memory_order(arrays[0])
     flat = [a.transpose(order).reshape(-1) for a in arrays]
     return _cut(flat, len(flat[0]), BLOCK)

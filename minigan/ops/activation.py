@@ -50,7 +50,7 @@ def softplus(x: Array, /) -> Array:
 def relu(x: Array, /) -> Array:
     """max(x, 0). f′ = 1 for x > 0, else 0, also at x = 0."""
     # With both bounds, as NumPy's maximum of an array and a number is several times as slow.
-    return array_module(x).clip(x, x.dtype.type(0), x.dtype.type(np.inf), out=result_of(x))
+    return x.clip(x.dtype.type(0), x.dtype.type(np.inf), out=result_of(x))
 
 
 @elementwise(lambda g, out, slope: _gated(g, signs=out, slope=slope))

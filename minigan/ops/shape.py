@@ -29,9 +29,10 @@ def _inverse(axes: Sequence[int]) -> tuple[int, ...]:
     return tuple(int(i) for i in np.argsort([a % len(axes) for a in axes]))
 
 
-def swap_last(x: Tensor) -> Tensor:
-    """x with its last two axes exchanged: the transpose of each matrix in a stack."""
-    return transpose(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+@vjp(lambda g: swap_last(g), plain=True)
+def swap_last(x: Array, /) -> Array:
+    """x with its last two axes exchanged, each matrix of a stack transposed: its own adjoint."""
+    return x.swapaxes(-2, -1)
 
 
 def together(name: str, values: Sequence[TensorLike]) -> list[Tensor]:

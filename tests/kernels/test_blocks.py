@@ -28,7 +28,7 @@ def test_blocks_of_any_layout_are_every_element_once(x, step):
         twin, result = np.array(x, order="C") * 2, np.empty_like(x)
         result[...] = np.nan
         for out, a, b in flat_blocks(result, x, twin):
-            assert out.shape == a.shape == b.shape and len(out) <= step
+            assert out.shape == a.shape == b.shape and out.size <= step
             out[...] = a + b
     assert np.array_equal(result, 3 * x)
 

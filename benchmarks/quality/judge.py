@@ -18,6 +18,7 @@ import numpy as np
 
 from minigan import metrics
 from minigan.data import Images, digits, load, mnist
+from minigan.data.images import scaled
 from minigan.gan import load_generator
 from minigan.recipes import RECIPES
 
@@ -85,6 +86,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> Iterator[Figure]:
     judge = digits_judge() if arguments.data is None else mnist_judge(arguments.data)
     generator = load_generator(arguments.file)
-    low, high = generator.image_range
-    images = 2 * (generator.sample(SAMPLES) - low) / (high - low) - 1
+    images = scaled(generator.sample(SAMPLES), generator.image_range, (-1, 1))
     yield from judge.figures(arguments.file, images)

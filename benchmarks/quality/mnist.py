@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from minigan import metrics
 from minigan.data import find_mnist, mnist
+from minigan.data.images import scaled
 from minigan.recipes import RECIPES
 
 from . import Figure, means, note
@@ -77,8 +78,7 @@ def _run(
     start = time.process_time()
     trainer.fit(images, arguments.steps, arguments.batch)
     minutes = (time.process_time() - start) / 60
-    low, high = trainer.image_range
-    made = 2 * (trainer.sample(SAMPLES) - low) / (high - low) - 1
+    made = scaled(trainer.sample(SAMPLES), trainer.image_range, (-1, 1))
     probabilities = judge.probabilities(made)
     ratio = metrics.classifier_score(probabilities).value / real
     protocol = (

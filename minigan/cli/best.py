@@ -9,10 +9,11 @@ from typing import Any
 
 from .. import metrics
 from ..data import Images
+from ..data.images import scaled
 from ..files import write_text
 from ..gan import Trainer
 from ..metrics import METRICS, Source
-from .evaluate import classifier_of, in_unit_range, some
+from .evaluate import classifier_of, some
 from .folder import RunFolder
 from .words import unknown
 
@@ -46,7 +47,7 @@ class Best:
 
     def look(self, trainer: Trainer, save: Callable[[str], None]) -> None:
         """Judge as many samples; ``save`` the generator, by that name, if they are the best."""
-        fake = in_unit_range(trainer.sample(len(self.real)), trainer.image_range)
+        fake = scaled(trainer.sample(len(self.real)), trainer.image_range, (-1, 1))
         (found,) = metrics.evaluate(
             real=self.real, fake=fake, source=self.source, metrics=[self.metric]
         )

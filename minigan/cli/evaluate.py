@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from .. import metrics
 from ..data import Images, digits, find_mnist, mnist, resized
 from ..data.idx import is_mnist
+from ..data.images import scaled
 from ..gan import SavedGenerator, load_generator
 from ..metrics import METRICS, PIXELS, Classifier, Result, Source
 from ..random import Stream
@@ -159,13 +160,7 @@ def some(images: Images, count: int) -> Images:
 
 
 def _fakes(saved: SavedGenerator, count: int, seed: int) -> Any:
-    return in_unit_range(saved.sample(count, seed), saved.image_range)
-
-
-def in_unit_range(images: Any, image_range: tuple[float, float]) -> Any:
-    """Samples in [−1, 1], float32 as the real images are."""
-    low, high = image_range
-    return (2 * (images - low) / (high - low) - 1).astype("float32")
+    return scaled(saved.sample(count, seed), saved.image_range, (-1, 1))
 
 
 def _held_out(config: Config, real: Images, path: str | None) -> Images | None:

@@ -71,7 +71,7 @@ def pictures(name: str, images: Any) -> Array:
     return found
 
 
-def scaled(name: str, images: Any) -> Array:
+def comparable(name: str, images: Any) -> Array:
     """``Images`` in [−1, 1], or an array of floats as it is."""
     if isinstance(images, Images):
         return images.batch(slice(None))

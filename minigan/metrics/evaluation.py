@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from ..data import Images
 from ..errors import nearest
 from ..random import Stream
-from .checks import Array, Estimate, check_scales, scaled
+from .checks import Array, Estimate, check_scales, comparable
 from .frechet import frechet_distance
 from .kernel import kernel_distance
 from .manifold import nearest_distance, neighbours
@@ -163,7 +163,7 @@ def evaluate(
     """
     names = _names(metrics, source)
     given = {"real": real, "fake": fake, "held_out": held_out}
-    sets = {what: scaled(what, x) for what, x in given.items() if x is not None}
+    sets = {what: comparable(what, x) for what, x in given.items() if x is not None}
     for what, images in sets.items():
         if not len(images):
             raise ValueError(f"{what}: got no images")

@@ -18,9 +18,13 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, array_module, library_on
+from .buffers import empty
 from .kernels import cuda
 
 Shape = int | Sequence[int]
+
+AT_A_TIME = 1 << 15
+"""Bits of a mask, whose words then come from memory that is in the cache already."""
 
 
 class Stream:
@@ -43,11 +47,16 @@ class Stream:
 
     def words(self, count: int, device: str = "cpu") -> Array:
         """The next draw: ``count`` uniformly distributed 64-bit words, made on that device."""
-        draw, self._draw = self._draw, self._draw + 1
         if device != "cpu":
+            draw, self._draw = self._draw, self._draw + 1
             return cuda.philox(library_on(device), count, self._key, draw, self.step)
+        return self._source().random_raw(count)
+
+    def _source(self) -> np.random.Philox:
+        """The next draw's words, as many as are asked for in however many parts."""
+        draw, self._draw = self._draw, self._draw + 1
         counter = np.array([0, draw, self.step, 0], dtype=np.uint64)
-        return np.random.Philox(counter=counter, key=self._key).random_raw(count)
+        return np.random.Philox(counter=counter, key=self._key)
 
     def uniform(
         self,
@@ -94,9 +103,16 @@ class Stream:
 
     def keep_mask(self, shape: Shape, drop: float, device: str = "cpu") -> Array:
         """Booleans, each False with probability ``drop``, to a resolution of 2⁻¹⁶."""
-        size = _size(shape)
-        bits = self.words(-(-size // 4), device).view("uint16")[:size]
-        return (bits >= round(drop * 65536)).reshape(shape)
+        size, least = _size(shape), round(drop * 65536)
+        if device != "cpu":
+            bits = self.words(-(-size // 4), device).view("uint16")[:size]
+            return (bits >= least).reshape(shape)
+        mask, source = empty(np, (size,), np.bool_), self._source()
+        for start in range(0, size, AT_A_TIME):
+            part = mask[start : start + AT_A_TIME]
+            bits = source.random_raw(-(-len(part) // 4)).view("uint16")[: len(part)]
+            np.greater_equal(bits, least, out=part)
+        return mask.reshape(shape)
 
     def integers(self, high: int, shape: Shape) -> Array:
         """Integers uniform on 0 … high − 1 (by remainder: biased by less than high · 2⁻⁶⁴)."""

@@ -1,6 +1,7 @@
 """Streams: the same bits for the same (seed, name, step), other bits for any other."""
 
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -224,8 +225,8 @@ def test_uniform_is_even(dtype):
 
 def constant_words(monkeypatch, word):
     full = np.uint64(word)
-    words = lambda self, count, device: np.full(count, full, np.uint64)  # noqa: E731
-    monkeypatch.setattr(Stream, "words", words)
+    source = SimpleNamespace(random_raw=lambda count: np.full(count, full, np.uint64))
+    monkeypatch.setattr(Stream, "_source", lambda self: source)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -273,6 +274,16 @@ def test_keep_mask_keeps_from_the_very_threshold_on(monkeypatch, bits, kept):
     constant_words(monkeypatch, bits * 0x0001000100010001)
     assert Stream(0).keep_mask(6, kept).all()
     assert not Stream(0).keep_mask(6, (bits + 1) / 65536).any()
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, random.AT_A_TIME, random.AT_A_TIME + 1, 100_003])
+def test_a_mask_is_made_of_successive_words_whatever_its_size(count):
+    bits = Stream(4, "mask").words(-(-count // 4)).view(np.uint16)[:count]
+    stream = Stream(4, "mask")
+    assert np.array_equal(stream.keep_mask((count, 1), 0.3)[:, 0], bits >= round(0.3 * 65536))
+    later = Stream(4, "mask")
+    later.words(1)
+    assert np.array_equal(stream.words(5), later.words(5))  # a mask is one draw
 
 
 def test_integers_cover_their_range_evenly():

@@ -6,6 +6,7 @@ which the elements lie there. On a GPU an array is one block, as there each pass
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -64,7 +65,7 @@ def flat_blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
 
 def rows(x: Array, order: Sequence[int]) -> Array:
     """x (…, C) as (n, C), the rows in the given order of axes: a view where x lies so."""
-    return x.transpose(order).reshape(-1, x.shape[-1])
+    return x.transpose(order).reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 def row_blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:

@@ -15,25 +15,29 @@ from __future__ import annotations
 import numpy as np
 
 from ..backend import Array, array_module
-from ..buffers import empty, memory_order
+from ..buffers import empty
 from . import cuda
 from .blocks import each_row_block, rows, sum_of_row_blocks
+from .channels import gathered, order_of, repeated, widened
 
 
 def column_moments(x: Array) -> tuple[Array, Array]:
     """μ and v (C,), in x's dtype, of float16 in float32. Sums of blocks are added in float64."""
     xp, wide = array_module(x), _wide(x)
-    flat = rows(x, _order(x))
+    flat = rows(x, order_of(x))
+    n, c = flat.shape
     if cuda.has_kernels(x):
         return cuda.column_moments(flat)
+    (flat,) = widened(flat)
     total = sum_of_row_blocks(lambda part: part.sum(axis=0, dtype=wide), flat)
-    mean = (total / len(flat)).astype(wide)
+    mean = (gathered(total, c) / n).astype(wide)
+    centre = repeated(mean, c, flat.shape[1])
 
     def squares(part: Array) -> Array:
-        centred = xp.subtract(part, mean, out=empty(xp, part.shape, wide))
+        centred = xp.subtract(part, centre, out=empty(xp, part.shape, wide))
         return xp.einsum("nc,nc->c", centred, centred)
 
-    return mean, (sum_of_row_blocks(squares, flat) / len(flat)).astype(wide)
+    return mean, (gathered(sum_of_row_blocks(squares, flat), c) / n).astype(wide)
 
 
 def normalize(
@@ -45,19 +49,21 @@ def normalize(
 
 def standardize(x: Array, centre: Array, scale: Array, shift: Array) -> Array:
     """scale·(x − centre) + shift, all but x (C,)."""
-    xp, order = array_module(x), _order(x)
+    xp, order = array_module(x), order_of(x)
     result = empty(xp, x.shape, x.dtype, order)
-    flat = rows(x, order)
+    flat, into = rows(x, order), rows(result, order)
     if cuda.has_kernels(x):
-        cuda.standardize(flat, centre, scale, shift, rows(result, order))
+        cuda.standardize(flat, centre, scale, shift, into)
         return result
+    flat, into = widened(flat, into)
+    centre, scale, shift = (repeated(a, x.shape[-1], flat.shape[1]) for a in (centre, scale, shift))
 
     def write(part: Array, out: Array) -> None:
         centred = xp.subtract(part, centre, out=empty(xp, part.shape, centre.dtype))
         centred *= scale
         xp.add(centred, shift, out=out, casting="same_kind")
 
-    each_row_block(write, flat, rows(result, order))
+    each_row_block(write, flat, into)
     return result
 
 
@@ -65,47 +71,54 @@ def normalize_gradient(
     g: Array, x: Array, gamma: Array, mean: Array, variance: Array, eps: float
 ) -> tuple[Array, Array, Array]:
     """x', γ' and β'."""
-    xp, order, wide = array_module(x), _order(x), mean.dtype
-    flat, slope = rows(x, order), rows(g, order)
-    n = len(flat)
-
-    def both(part: Array, g_part: Array) -> Array:
-        centred = xp.subtract(part, mean, out=empty(xp, part.shape, wide))
-        return xp.stack([g_part.sum(axis=0, dtype=wide), xp.einsum("nc,nc->c", g_part, centred)])
-
+    xp, order, wide = array_module(x), order_of(x), mean.dtype
+    result = empty(xp, x.shape, x.dtype, order)
+    flat, slope, into = (rows(a, order) for a in (x, g, result))
+    n, c = flat.shape
     on_gpu = cuda.has_kernels(x)
     if on_gpu:
         sum_g, sum_gx = cuda.gradient_sums(slope, flat, mean)
     else:
-        sum_g, sum_gx = sum_of_row_blocks(both, flat, slope)
+        flat, slope, into = widened(flat, slope, into)
+        centre = repeated(mean, c, flat.shape[1])
+
+        def both(part: Array, g_part: Array) -> Array:
+            centred = xp.subtract(part, centre, out=empty(xp, part.shape, wide))
+            products = xp.einsum("nc,nc->c", g_part, centred)
+            return xp.stack([g_part.sum(axis=0, dtype=wide), products])
+
+        sum_g, sum_gx = gathered(sum_of_row_blocks(both, flat, slope), c)
     r = inverse_deviation(variance, eps)
     on_g = gamma * r
     on_x = (-on_g * r * r * (sum_gx / n)).astype(wide)
     shift = (-on_g * (sum_g / n)).astype(wide)
-    result = empty(xp, x.shape, x.dtype, order)
+    if on_gpu:
+        cuda.combine(slope, flat, mean, on_x, on_g, shift, into)
+    else:
+        width = flat.shape[1]
+        _combine(slope, flat, into, centre, *(repeated(a, c, width) for a in (on_x, on_g, shift)))
+    return result, (r * sum_gx).astype(x.dtype), sum_g.astype(x.dtype)
+
+
+def _combine(
+    g: Array, x: Array, out: Array, centre: Array, on_x: Array, on_g: Array, shift: Array
+) -> None:
+    """Write on_x·(x − centre) + on_g·g + shift."""
+    xp, wide = array_module(x), centre.dtype
 
     def write(part: Array, g_part: Array, out: Array) -> None:
-        centred = xp.subtract(part, mean, out=empty(xp, part.shape, wide))
+        centred = xp.subtract(part, centre, out=empty(xp, part.shape, wide))
         centred *= on_x
         centred += shift
         scaled = xp.multiply(g_part, on_g, out=empty(xp, part.shape, wide))
         xp.add(centred, scaled, out=out, casting="same_kind")
 
-    if on_gpu:
-        cuda.combine(slope, flat, mean, on_x, on_g, shift, rows(result, order))
-    else:
-        each_row_block(write, flat, slope, rows(result, order))
-    return result, (r * sum_gx).astype(x.dtype), sum_g.astype(x.dtype)
+    each_row_block(write, x, g, out)
 
 
 def inverse_deviation(variance: Array, eps: float) -> Array:
     """r = 1/√(v + ε)."""
     return 1 / array_module(variance).sqrt(variance + variance.dtype.type(eps))
-
-
-def _order(x: Array) -> list[int]:
-    """The axes as they lie in memory, but the channels last."""
-    return [axis for axis in memory_order(x) if axis != x.ndim - 1] + [x.ndim - 1]
 
 
 def _wide(x: Array) -> np.dtype:

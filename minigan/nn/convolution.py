@@ -7,6 +7,7 @@ from typing import Any
 
 from ..ops import conv1d, conv2d, conv2d_transpose
 from ..ops.geometry import IntOrPair, Padding, pair
+from ..ops.normalization import shift
 from ..tensor import Tensor, TensorLike
 from .dense import Weighted
 from .initializers import Initializer
@@ -57,7 +58,7 @@ class _Convolution(Weighted):
         return self.stride, self.padding, self.dilation, self.groups
 
     def _biased(self, y: Tensor) -> Tensor:
-        return y + self.bias if self.use_bias else y
+        return shift(y, self.bias) if self.use_bias else y
 
 
 class Conv2D(_Convolution):

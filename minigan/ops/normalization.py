@@ -8,6 +8,7 @@ import numpy as np
 
 from ..backend import Array, array_module
 from ..buffers import empty_like
+from ..kernels import channels
 from ..kernels import normalization as kernel
 from ..primitives import broadcast_to, elementwise, vjp
 from ..tensor import Tensor, TensorLike, as_tensor
@@ -123,6 +124,12 @@ def batch_norm(
 def standardize(x: Array, centre: Array, scale: Array, shift: Array, /) -> Array:
     """scale·(x − centre) + shift, channel by channel: linear in x, in scale and in both others."""
     return kernel.standardize(x, centre, scale, shift)
+
+
+@elementwise(lambda g: g, lambda g: g)
+def shift(x: Array, by: Array, /) -> Array:
+    """x + by, a number for each channel: linear in both, so both gradients are g."""
+    return channels.shifted(x, by)
 
 
 def layer_norm(x: TensorLike, gamma: TensorLike, beta: TensorLike, eps: float = 1e-3) -> Tensor:

@@ -17,6 +17,7 @@ SETTINGS: dict[str, Any] = {
     "width": 0.5,  # 1 is DCGAN's, with dense layers of 1,024
     "continuous": 0.5,  # the weight of the two continuous codes
     "lr": 2e-3,
+    "last_lr": 0.0,
     "penalty": 0.1,
     "average": 0.999,
 }

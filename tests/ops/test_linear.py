@@ -9,6 +9,7 @@ from strategies import examples
 
 import minigan as mg
 from minigan import Tensor
+from minigan.kernels import gemm
 from minigan.testing import check_gradients
 from minigan.testing.strategies import broadcastable, einsums, seeds, values
 
@@ -40,6 +41,21 @@ def test_every_pair_of_ranks(left, right):
     b = values(1, {1: (4,), 2: (4, 3), 3: (2, 4, 3)}[right])
     close(mg.matmul(Tensor(a), Tensor(b)), np.matmul(a, b))
     behaves(mg.matmul, a, b)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize(("rows", "columns"), [(5, 3), (1, 4), (4, 1), (0, 3), (3, 0)])
+def test_products_of_one_column_and_one_row_are_exact(rows, columns, dtype):
+    column, row = (values(k, s).astype(dtype) for k, s in enumerate(((rows, 1), (1, columns))))
+    for left in (column, np.repeat(column, 2, axis=1)[:, :1]):
+        for right in (row, np.repeat(row, 2, axis=1)[:, ::2]):
+            out = np.full((rows, columns), np.nan, dtype)
+            assert gemm.matmul(left, right, out) is out
+            assert np.array_equal(out, column * row)
+    with_gaps = np.full((rows, columns + 2), np.nan, dtype)
+    gemm.matmul(column, row, with_gaps[:, 1:-1])
+    assert np.array_equal(with_gaps[:, 1:-1], column * row)
+    assert np.isnan(with_gaps[:, [0, -1]]).all()
 
 
 def test_one_tensor_may_be_both_factors():

@@ -330,6 +330,7 @@ def test_every_setting_is_read(name, tmp_path):
 
 OTHERS = {
     "lr": 0.01,
+    "last_lr": 1e-4,
     "beta1": 0.9,
     "rho": 0.99,
     "update": "simultaneous",

@@ -11,6 +11,7 @@ CuPy 14.2 has them (``tests/gpu/test_names.py`` compares them with an installed 
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
@@ -79,7 +80,7 @@ transpose(*axes)
 var(axis=None, dtype=None, out=None, ddof=0, keepdims=False)
 """
 
-GPUS = 2
+GPUS, MEMORY = 2, 1 << 30
 
 
 # What a test may look at
@@ -157,6 +158,21 @@ class Device:
         return isinstance(other, Device) and other.id == self.id
 
     __hash__ = None  # type: ignore[assignment]
+
+
+class Event:
+    """A moment of the processor's clock."""
+
+    def record(self) -> None:
+        self.time = time.perf_counter()
+
+    def synchronize(self) -> None:
+        _wait("synchronize()")
+
+
+def get_elapsed_time(start_event: Event, end_event: Event) -> float:
+    """Milliseconds."""
+    return 1e3 * (end_event.time - start_event.time)
 
 
 # Arrays
@@ -523,11 +539,18 @@ def _module() -> ModuleType:
     module.ndarray, module.array, module.asarray, module.asnumpy = ndarray, array, asarray, asnumpy
     module.inf, module.nan = np.inf, np.nan
     module.lib = SimpleNamespace(stride_tricks=SimpleNamespace(as_strided=as_strided))
-    runtime = SimpleNamespace(getDeviceCount=lambda: GPUS, CUDARuntimeError=CUDARuntimeError)
+    runtime = SimpleNamespace(
+        getDeviceCount=lambda: GPUS,
+        getDeviceProperties=lambda device: {"name": b"a stand-in"},
+        memGetInfo=lambda: (MEMORY // 2, MEMORY),
+        CUDARuntimeError=CUDARuntimeError,
+    )
     module.cuda = SimpleNamespace(
         is_available=lambda: True,
         runtime=runtime,
         Device=Device,
+        Event=Event,
+        get_elapsed_time=get_elapsed_time,
         get_current_stream=lambda: SimpleNamespace(ptr=0),
     )
     return module

@@ -1,0 +1,46 @@
+"""Our side of the benchmarks on a GPU: the CPU's figures, and times by events."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks import ours
+from benchmarks.comparison import disagreement
+from benchmarks.layers import LAYERS
+from benchmarks.sides import Session
+from benchmarks.workloads import WORKLOADS
+from minigan.kernels import gemm
+
+SMALL = {name: make(4, width=1 / 16) for name, (make, _) in WORKLOADS.items() if name != "sample"}
+SMALL["sample"] = WORKLOADS["sample"][0](128, width=1 / 16)
+SMALL |= {name: LAYERS[name] for name in ("dense", "adam")}
+
+
+@pytest.fixture
+def session(cupy, monkeypatch):
+    """Makes sessions of our side; nothing that they set stays."""
+    monkeypatch.setattr(ours, "device", "cpu")
+    token = gemm.precision.set("auto")
+    yield lambda *told: Session("benchmarks.ours", 1, "wall", *told)
+    gemm.precision.reset(token)
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.filterwarnings("ignore::minigan.errors.HealthWarning")
+def test_figures_are_the_cpus(session, name):
+    workload, found = SMALL[name].for_parity(), []
+    for told in ((), ("cuda", "ieee")):
+        side = session(*told)
+        side.build(workload, side.variants(workload)[0])
+        found.append(side.figures(3))
+    disagreement(*reversed(found))
+
+
+def test_a_step_is_timed_by_events(session):
+    side = session("cuda", "tf32")
+    assert gemm.precision.get() == "tf32" and "gpu" in side.versions()
+    side.build(SMALL["ring"], "gan.Trainer")
+    times = side.times(3)
+    assert len(times) == 3 and np.min(times) > 0
+    assert side.growth() >= 0

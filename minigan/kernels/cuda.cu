@@ -218,13 +218,21 @@ KERNEL combine(
     }
 }
 
-// Optimisers
+// Optimisers, whose numbers lie in memory: a captured launch has its arguments for good. Where go
+// is given and zero, the gradient was not finite, and all stays as it is.
+
+#define NUMBER(k) ((REAL)numbers[k])
+#define EACH_IF(i, count)                                                           \
+    if (!go || *go)                                                                 \
+    EACH(i, count)
 
 KERNEL sgd(
-    REAL *weight, const REAL *gradient, REAL *velocity, INDEX count, REAL lr, REAL momentum,
-    REAL nesterov, REAL weight_decay)
+    REAL *weight, const REAL *gradient, REAL *velocity, INDEX count, const double *numbers,
+    const double *go)
 {
-    EACH(i, count)
+    const REAL lr = NUMBER(0), momentum = NUMBER(1), nesterov = NUMBER(2);
+    const REAL weight_decay = NUMBER(3);
+    EACH_IF(i, count)
     {
         const REAL g = gradient[i] + weight_decay * weight[i];
         REAL change = g;
@@ -237,10 +245,12 @@ KERNEL sgd(
 }
 
 KERNEL rmsprop(
-    REAL *weight, const REAL *gradient, REAL *square, REAL *velocity, INDEX count, REAL lr,
-    REAL rho, REAL rest, REAL eps, REAL momentum)
+    REAL *weight, const REAL *gradient, REAL *square, REAL *velocity, INDEX count,
+    const double *numbers, const double *go)
 {
-    EACH(i, count)
+    const REAL lr = NUMBER(0), rho = NUMBER(1), rest = NUMBER(2), eps = NUMBER(3);
+    const REAL momentum = NUMBER(4);
+    EACH_IF(i, count)
     {
         const REAL g = gradient[i];
         square[i] = rho * square[i] + rest * g * g;
@@ -253,9 +263,11 @@ KERNEL rmsprop(
 
 KERNEL adam(
     REAL *weight, const REAL *gradient, REAL *mean, REAL *square, REAL *largest, INDEX count,
-    REAL beta1, REAL rest1, REAL beta2, REAL rest2, REAL eps, REAL kept, REAL rate)
+    const double *numbers, const double *go)
 {
-    EACH(i, count)
+    const REAL beta1 = NUMBER(0), rest1 = NUMBER(1), beta2 = NUMBER(2), rest2 = NUMBER(3);
+    const REAL eps = NUMBER(4), kept = NUMBER(5), rate = NUMBER(6);
+    EACH_IF(i, count)
     {
         const REAL g = gradient[i];
         mean[i] = beta1 * mean[i] + rest1 * g;
@@ -270,6 +282,16 @@ KERNEL adam(
     }
 }
 
+KERNEL go_if_finite(const REAL *sums, INDEX count, double *go)
+{
+    EACH(one, 1)
+    {
+        for (INDEX i = one; i < count; ++i)
+            if (sums[i] - sums[i] != 0)  // infinite or NaN
+                *go = 0;
+    }
+}
+
 // Random numbers
 
 #ifdef __CUDACC__
@@ -280,8 +302,12 @@ KERNEL adam(
 
 // Philox4x64-10 (Salmon et al., 2011): block k of four words is ten rounds of the counter
 // (k + 1, draw, step, 0), as numpy.random.Philox counts before it draws.
-KERNEL philox(word *words, INDEX count, word key0, word key1, word draw, word step)
+// later, if given, is where the step stands.
+KERNEL philox(
+    word *words, INDEX count, word key0, word key1, word draw, word step, const double *later)
 {
+    if (later)
+        step = (word)*later;
     EACH(k, (count + 3) / 4)
     {
         word a = (word)k + 1, b = draw, c = step, d = 0, x = key0, y = key1;

@@ -131,22 +131,35 @@ def update(
     weight: Array,
     gradient: Array,
     slots: Sequence[Array | None],
-    numbers: Sequence[float],
+    numbers: Array,
+    go: Array | None = None,
 ) -> None:
     """Write a step of the optimiser ``name``; None stands for a slot that it does without.
 
-    The weight and its slots must lie in one piece.
+    The weight and its slots must lie in one piece. ``numbers`` are the optimiser's, and where
+    ``go`` (1,) is zero all stays as it is: both float64 in the GPU's memory, as a captured launch
+    knows where its numbers lie and not what they are.
     """
-    _launch(name, weight.size, weight, _flat(gradient), *slots, weight.size, *map(float, numbers))
+    _launch(name, weight.size, weight, _flat(gradient), *slots, weight.size, numbers, go)
+
+
+def go_if_finite(sums: Array, go: Array) -> None:
+    """Make ``go`` zero unless all the sums are finite."""
+    _launch("go_if_finite", 1, sums, sums.size, go)
 
 
 # Random numbers
 
 
-def philox(xp: Any, count: int, key: Iterable[int], draw: int, step: int) -> Array:
-    """The words of ``random.Stream.words``, made where they are used."""
+def philox(
+    xp: Any, count: int, key: Iterable[int], draw: int, step: int, later: Array | None = None
+) -> Array:
+    """The words of ``random.Stream.words``, made where they are used.
+
+    ``later`` (float64, (1,)) is where in the GPU's memory the step will stand in place of ``step``.
+    """
     words = xp.empty(count, "uint64")
-    _launch("philox", -(-count // 4), words, count, *map(np.uint64, (*key, draw, step)))
+    _launch("philox", -(-count // 4), words, count, *map(np.uint64, (*key, draw, step)), later)
     return words
 
 

@@ -15,6 +15,7 @@ import minigan as mg
 from minigan import gan, nn, optim
 from minigan.errors import NonFiniteError
 from minigan.gan import feed
+from minigan.gan.captured import WARM_UP
 from minigan.kernels import cuda
 from minigan.metrics import evaluate
 from minigan.metrics.classifier import train_classifier
@@ -173,6 +174,9 @@ def test_a_step_goes_through_the_kernels(cupy, monkeypatch):
     game = gan.Game(*networks, "non_saturating", gan.Normal(10))
     for rate in (optim.Adam(), optim.RMSprop(), optim.SGD()):
         run = gan.Trainer(copy.deepcopy(game), optimizers=rate, device="cuda", doctor=False)
+        run.step(np.zeros((2, 28, 28, 1), "float32"))
+    run.capture()
+    for _ in range(WARM_UP + 1):
         run.step(np.zeros((2, 28, 28, 1), "float32"))
     mg.ops.embedding(run.game.generator[0].weight, [1, 1]).sum().backward()
     assert launched == set(re.findall(r"^KERNEL (\w+)\(", cuda.source(), re.MULTILINE))

@@ -160,6 +160,37 @@ def test_optimisers_step_as_on_the_processor(optimizer, dtype, monkeypatch):
         np.testing.assert_allclose(found[name], array, rtol=tolerance, atol=tolerance, err_msg=name)
 
 
+@pytest.mark.parametrize("name, slots", [("sgd", 1), ("rmsprop", 2), ("adam", 3)])
+def test_an_optimiser_that_may_not_go_changes_nothing(name, slots):
+    arrays = [values(k, (3, 5)) for k in range(2 + slots)]
+    before = [array.copy() for array in arrays]
+    numbers, go = np.full(8, 0.5), np.zeros(1)
+    cuda.update(name, *arrays[:2], arrays[2:], numbers, go)
+    np.testing.assert_array_equal(arrays, before)
+    cuda.update(name, *arrays[:2], arrays[2:], numbers, go + 1)
+    changed = [not np.array_equal(a, b) for a, b in zip(arrays, before, strict=True)]
+    assert changed == [True, False, *[True] * slots]
+
+
+@pytest.mark.parametrize("bad", [None, np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 3])
+def test_go_is_given_up_for_good(place, bad):
+    sums, go = values(1, (4,)).astype("float32") * 1e38, np.ones(1)
+    if bad is not None:
+        sums[place] = bad
+    cuda.go_if_finite(sums, go)
+    assert go[0] == (bad is None)
+    cuda.go_if_finite(np.zeros(2, "float32"), go)
+    assert go[0] == (bad is None)
+
+
+@given(st.integers(0, 9), st.integers(0, 2**40))
+def test_philox_takes_a_step_that_is_known_later(draw, step):
+    stream, later = Stream(3, "test", step), np.array([float(step)])
+    found = cuda.philox(np, 9, stream._key, draw, 12345, later)
+    np.testing.assert_array_equal(found, cuda.philox(np, 9, stream._key, draw, step))
+
+
 @given(st.integers(0, 20), st.integers(0, 2**64 - 1), st.integers(0, 9), st.integers(0, 2**40))
 def test_philox_has_the_bits_of_a_stream(count, seed, draws, step):
     stream = Stream(seed, "test", step)

@@ -125,6 +125,8 @@ def no_sync() -> Iterator[None]:
 def _wait(what: str) -> None:
     _refuse_in_capture(what)
     counts.waits += 1
+    Stream.works()
+    Stream.busy.discard(get_current_stream())
     if not _waiting_is_allowed:
         raise AssertionError(f"{what} waits for the GPU")
 
@@ -173,21 +175,41 @@ class Graph:
 
     def launch(self, stream: Stream | None = None) -> None:
         _refuse_in_capture("launching a graph")
+        Stream.works()
         self.launches += 1
         for node in self.nodes:
             node()
 
 
 class Stream:
-    """An order of work; only one that does not block can be captured."""
+    """An order of work; only one that does not block can be captured.
+
+    Two may not work at once: one must have waited for what the other was asked for, as if each
+    used what the other made.
+    """
 
     current: list[Stream] = []
+    busy: set[Stream] = set()
+    """Those whose work the processor has not waited for."""
     captured: Graph | None = None
     """What is being captured now: by one stream at a time."""
 
     def __init__(self, null: bool = False, non_blocking: bool = False) -> None:
         self.ptr = 0 if null else id(self)
         self.is_non_blocking = non_blocking
+        self.waited_for: set[Stream] = set()
+
+    @staticmethod
+    def works() -> None:
+        """Called with all that is done, on the current stream."""
+        if Stream.captured is not None:
+            return
+        now = get_current_stream()
+        if Stream.busy - now.waited_for - {now}:
+            raise AssertionError("two streams work at once")
+        for other in Stream.busy:
+            other.waited_for.discard(now)
+        Stream.busy.add(now)
 
     def __enter__(self) -> Stream:
         Stream.current.append(self)
@@ -197,12 +219,14 @@ class Stream:
         Stream.current.pop()
 
     def record(self) -> Event:
+        _refuse_in_capture("an event of another order")
         event = Event()
-        event.record()
+        event.record(self)
         return event
 
     def wait_event(self, event: Event) -> None:
         _refuse_in_capture("waiting for what is not captured")
+        self.waited_for |= {event.stream}
 
     def begin_capture(self, mode: int | None = None) -> None:
         if not self.is_non_blocking or Stream.captured is not None:
@@ -281,8 +305,8 @@ def _unknown(values: np.ndarray) -> None:
 class Event:
     """A moment of the processor's clock."""
 
-    def record(self) -> None:
-        self.time = time.perf_counter()
+    def record(self, stream: Stream | None = None) -> None:
+        self.time, self.stream = time.perf_counter(), stream or get_current_stream()
 
     def synchronize(self) -> None:
         _wait("synchronize()")
@@ -314,6 +338,7 @@ def _values(value: Any) -> Any:
                 f"current device ({Device.current}). Peer access is unavailable between these "
                 "devices."
             )
+        Stream.works()
         return value._values
     if isinstance(value, (list, tuple)):
         return type(value)(_values(one) for one in value)

@@ -23,7 +23,7 @@ pool, as the graph writes to it. What can't be captured makes the trainer go on 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -112,18 +112,17 @@ class _Place:
 
     @contextmanager
     def in_use(self, pool: bool = True) -> Iterator[None]:
-        """Within the block, work is done there, after what was asked for before.
-
-        The block ends by waiting for a number, so what comes after it need not wait.
+        """Within the block, work is done there: after what was asked for before the block, and
+        before what is asked for after it.
         """
-        before = self.xp.cuda.get_current_stream().record()
-        with self.stream:
-            self.stream.wait_event(before)
-            if pool:
-                with self.xp.cuda.using_allocator(self.pool.malloc):
-                    yield
-            else:
+        outside, inside = self.xp.cuda.get_current_stream(), self.stream
+        inside.wait_event(outside.record())
+        memory = self.xp.cuda.using_allocator(self.pool.malloc) if pool else nullcontext()
+        try:
+            with inside, memory:
                 yield
+        finally:
+            outside.wait_event(inside.record())
 
 
 class _Graph:
@@ -138,7 +137,7 @@ class _Graph:
         self.numbers = np.zeros((trainer.discriminator_steps + 2, WIDTH))
         # Alive as long as the graph, which only knows their addresses.
         self.weights = [parameter._array for parameter in trainer._parameters.values()]
-        self.workspace = gemm.workspace(place.xp)
+        self.cublas = gemm._handle(place.xp)
         with place.in_use():
             self.table = place.xp.asarray(self.numbers)
             self.go = self.table[0, 1:2]

@@ -106,11 +106,6 @@ class _Handle:
             raise RuntimeError(f"{name} returned status {status} (cublasStatus_t)")
 
 
-def workspace(xp: Any) -> Any:
-    """The memory that products of this thread are made in: a graph that has some needs it."""
-    return _handle(xp).workspace
-
-
 _of_thread = threading.local()
 
 

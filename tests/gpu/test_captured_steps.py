@@ -290,7 +290,11 @@ BAD = {
     "second mover": ((RootOfMean(),), {}, np.full((8, 4, 4, 1), -1.0, "float32")),
     "second of two": ((), {"discriminator_steps": 2}, np.full((8, 4, 4, 1), np.nan, "float32")),
     "simultaneous": ((RootOfMean(),), {"update": "simultaneous"}, -np.ones((8, 4, 4, 1), "f4")),
-    "clipped": ((RootOfMean(), gan.WeightClipping(0.1)), {}, -np.ones((8, 4, 4, 1), "float32")),
+    "clipped": (
+        (gan.WeightClipping(0.1),),
+        {"first": "generator"},
+        np.full((8, 4, 4, 1), np.nan, "float32"),
+    ),
 }
 
 
@@ -299,6 +303,8 @@ def test_a_bad_batch_is_named_and_leaves_all_as_it_was(cures, settings, images):
     moves, messages, states = settings.get("discriminator_steps", 1), [], []
     for way in (False, True):
         run = trained(7, captured=way, cures=cures, **settings)
+        weight = next(iter(run.players.discriminator.parameters.values()))
+        weight.assign(weight.numpy() + 1)  # more than may be if weights are clipped
         before, taken = bits(run.state()), launches(run) if way else 0
         with pytest.raises(NonFiniteError) as error:
             run.step(*[pictures(8)] * (moves - 1), images)
@@ -310,6 +316,14 @@ def test_a_bad_batch_is_named_and_leaves_all_as_it_was(cures, settings, images):
             assert launches(run) == taken + 4
     assert messages[1] == messages[0] and "step 8: " in messages[0]
     assert states[1] == states[0]
+
+
+def test_a_bad_batch_before_the_capture_too(cupy):
+    run = trained(2)  # to warm up
+    before = bits(run.state())
+    with pytest.raises(NonFiniteError, match="the batch of real images"):
+        run.step(np.full((8, 4, 4, 1), np.nan, "float32"))
+    assert bits(run.state()) == before
 
 
 # What it costs

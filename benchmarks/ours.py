@@ -4,7 +4,8 @@ Games are played by ``gan.Trainer.step``, as users' are, with all that it does b
 it checks every gradient for numbers that are not finite, keeps copies to undo a failed step, and
 reports the mean scores. PyTorch's side has no such work, so the ratio is on the safe side. Only the
 critic's move is written out with ``grad`` and an optimiser, as the trainer has no lone critic;
-sampling is ``gan.sample``. Both keep their memory in ``mg.Buffers``, as a trainer does.
+sampling is ``gan.sample``. Both keep their memory in ``mg.Buffers``, as a trainer does. On a GPU
+games are played captured, too; with noise that is given, for parity, they are not.
 """
 
 from __future__ import annotations
@@ -78,12 +79,17 @@ def memory() -> int:
 
 def variants(workload: Workload) -> list[str]:
     ways = {"critic": "grad", "layer": "grad", "optimizer": "optim", "sample": "gan.sample"}
-    return [ways.get(workload.step, "gan.Trainer")]
+    made = [ways.get(workload.step, "gan.Trainer")]
+    captured = device != "cpu" and workload.step in ("alternating", "simultaneous")
+    return [*made, "gan.Trainer captured"] if captured else made
 
 
 def build(workload: Workload, weights: tuple[n.Weights, n.Weights], variant: str) -> Any:
     kinds = {"critic": Critic, "layer": Layer, "optimizer": Optimizer, "sample": Sampler}
-    return kinds.get(workload.step, Players)(workload, *weights)
+    runner = kinds.get(workload.step, Players)(workload, *weights)
+    if variant.endswith("captured"):
+        runner.trainer.capture()
+    return runner
 
 
 def network(layers: n.Layers, shape: n.Shape, weights: n.Weights) -> nn.Sequential:
@@ -135,6 +141,10 @@ class Latent:
         kind = {"normal": gan.Normal, "uniform": gan.Uniform}[workload.noise]
         self.own: gan.Latent = kind(workload.latent)
         self.given: np.ndarray | None = None
+
+    @property
+    def anywhere(self) -> bool:
+        return self.given is None
 
     def draw(self, count: int, stream: mg.random.Stream) -> np.ndarray:
         # The trainer also draws from a stream of that name, once, to learn the images' shape.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import games
 import numpy as np
 import pytest
 
@@ -35,6 +36,30 @@ def test_figures_are_the_cpus(session, name):
         side.build(workload, side.variants(workload)[0])
         found.append(side.figures(3))
     disagreement(*reversed(found))
+
+
+@pytest.mark.filterwarnings("ignore::minigan.errors.HealthWarning")
+@pytest.mark.parametrize("name", ["mlp", "ring"])
+def test_games_are_captured(session, name):
+    side = session("cuda", "ieee")
+    plain, captured = side.variants(SMALL[name])
+    found = []
+    for variant in (plain, captured):
+        side.build(SMALL[name], variant)
+        side.times(6)
+        found.append(side.runner.trainer.state())
+    assert side.runner.trainer.captured._graph is not None
+    assert games.bits(found[1]) == games.bits(found[0])
+
+
+@pytest.mark.filterwarnings("ignore::minigan.errors.HealthWarning")
+@pytest.mark.filterwarnings("ignore:steps are not captured")
+def test_given_noise_makes_steps_that_are_not_captured(session):
+    side, found = session("cuda", "ieee"), []
+    for variant in side.variants(SMALL["ring"]):
+        side.build(SMALL["ring"], variant)
+        found.append(side.figures(6))
+    assert np.array_equal(*found) and "on the CPU" in side.runner.trainer.captured.reason
 
 
 def test_a_step_is_timed_by_events(session):

@@ -136,15 +136,13 @@ def optimizer(workload: Workload) -> optim.Optimizer:
 class Latent:
     """Noise of the workload's kind, or the next rows of ``given`` where there are some."""
 
+    anywhere = True  # as no step is captured while they are given
+
     def __init__(self, workload: Workload) -> None:
         self.size = workload.latent
         kind = {"normal": gan.Normal, "uniform": gan.Uniform}[workload.noise]
         self.own: gan.Latent = kind(workload.latent)
         self.given: np.ndarray | None = None
-
-    @property
-    def anywhere(self) -> bool:
-        return self.given is None
 
     def draw(self, count: int, stream: mg.random.Stream) -> np.ndarray:
         # The trainer also draws from a stream of that name, once, to learn the images' shape.
@@ -174,6 +172,8 @@ class Players:
 
     def step(self, real: Array, draws: np.ndarray | None = None) -> gan.Report:
         self.latent.given = draws
+        if draws is not None:
+            self.trainer.captured = None
         return self.trainer.step(real)
 
     def figures(self, report: gan.Report) -> Sequence[float]:

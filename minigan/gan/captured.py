@@ -4,7 +4,8 @@ A step on a GPU is hundreds of small operations, and to ask for one takes the CP
 of them take the GPU. Here they are asked for once, while the stream is *captured*: nothing is done,
 and a graph remembers what was to be done with which memory. A launch of it is a step.
 
-What a graph was given as a number it keeps for good. So what changes from step to step lies in the
+What a graph was given as a number it keeps for good, and what Python decided by then is decided:
+code of one's own runs for the capture and not again. So what changes from step to step lies in the
 GPU's memory, a table that is written before each launch: the number of the step, which with the
 draw's own gives the random numbers, and what each move of an optimiser takes, computed by the CPU
 as for any step. Batches are copied to where the graph reads them. The bits are those of steps that
@@ -45,7 +46,8 @@ WARM_UP = 2
 """Steps alike that come before a capture."""
 
 WIDTH = 8
-"""Numbers in a row of the table; the first row has the step and ``go``, each other one a move's."""
+"""Numbers in a row of the table: the first has the step, ``go`` and the average's share, each other
+one a move's."""
 
 JOINED = 8
 """Arrays that can be put together in a capture; of more, CuPy copies a list to the GPU."""
@@ -134,7 +136,7 @@ class _Graph:
         self.trainer, self.kind, self.place = trainer, kind, place
         self.sums: list[Sums] = []
         self.moves: list[Optimizer] = []
-        self.numbers = np.zeros((trainer.discriminator_steps + 2, WIDTH))
+        self.numbers = np.zeros((1 + trainer.discriminator_steps + 1, WIDTH))
         # Alive as long as the graph, which only knows their addresses.
         self.weights = [parameter._array for parameter in trainer._parameters.values()]
         self.cublas = gemm._handle(place.xp)
@@ -162,6 +164,9 @@ class _Graph:
         moment = Moment(trainer.step_count, streams, trainer._memories, judged=self._judged)
         later: list[Any] = [_Later(player, self) for player in trainer.players]
         scores = trainer._move(self.batches, moment, Players(*later))
+        if trainer.average is not None:
+            share = self.table[0, 2:3]
+            trainer.average.update_later(trainer.game.generator, share, self.go)
         of_moves = [array for sums in self.sums for array in sums.arrays]
         return before, _joined([*of_moves, *trainer._mean_scores(scores)])
 
@@ -175,7 +180,8 @@ class _Graph:
         """A step; None where it came upon a number that is not finite, and changed nothing."""
         trainer, place = self.trainer, self.place
         counters = [(p.state, {n: p.state[n].copy() for n in ("lr", "steps")}) for p in self.moves]
-        self.numbers[0, :2] = trainer.step_count, 1
+        share = 0.0 if trainer.average is None else trainer.average.share(trainer.step_count)
+        self.numbers[0, :3] = trainer.step_count, 1, share
         for row, optimizer in zip(self.numbers[1:], self.moves, strict=True):
             optimizer.advance()
             numbers = optimizer.numbers(optimizer.dtype)

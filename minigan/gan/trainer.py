@@ -167,8 +167,6 @@ class Trainer:
         else:
             outcome = self.captured.step(records, lambda: self._taken(records))
         self._buffers.trim()
-        if self.average is not None:
-            self.average.update(self.game.generator, self.step_count)
         self._counters["step"] += 1
         self._counters["batches"] += len(batches)
         (d_loss, d_gradient), (g_loss, g_gradient), real, fake = outcome
@@ -196,6 +194,8 @@ class Trainer:
             if self.doctor is not None:
                 self.doctor.broke(self.step_count + 1, f"{error}{culprit}")
             raise NonFiniteError(f"step {self.step_count + 1}: {error}{culprit}") from None
+        if self.average is not None:
+            self.average.update(self.game.generator, self.step_count)
         if signs is not None:
             signs.scores = scores
         real, fake = numbers(self._mean_scores(scores))

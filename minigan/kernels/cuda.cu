@@ -282,6 +282,17 @@ KERNEL adam(
     }
 }
 
+// A moving average: average + share * (weight - average).
+KERNEL follow(
+    REAL *average, const REAL *weight, INDEX count, const double *share, const double *go)
+{
+    const REAL s = (REAL)*share;
+    EACH_IF(i, count)
+    {
+        average[i] += (weight[i] - average[i]) * s;
+    }
+}
+
 KERNEL go_if_finite(const REAL *sums, INDEX count, double *go)
 {
     EACH(one, 1)

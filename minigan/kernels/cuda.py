@@ -143,6 +143,11 @@ def update(
     _launch(name, weight.size, weight, _flat(gradient), *slots, weight.size, numbers, go)
 
 
+def follow(average: Array, weight: Array, share: Array, go: Array | None = None) -> None:
+    """Move an average that share of the way to a weight; ``share`` (1,) and ``go`` as above."""
+    _launch("follow", average.size, average, _flat(weight), average.size, share, go)
+
+
 def go_if_finite(sums: Array, go: Array) -> None:
     """Make ``go`` zero unless all the sums are finite."""
     _launch("go_if_finite", 1, sums, sums.size, go)

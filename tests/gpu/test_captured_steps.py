@@ -286,7 +286,7 @@ class RootOfMean(Cure):
 
 
 BAD = {
-    "images": ((), {}, np.full((8, 4, 4, 1), np.nan, "float32")),
+    "images": ((), {"average": 0.9}, np.full((8, 4, 4, 1), np.nan, "float32")),
     "second mover": ((RootOfMean(),), {}, np.full((8, 4, 4, 1), -1.0, "float32")),
     "second of two": ((), {"discriminator_steps": 2}, np.full((8, 4, 4, 1), np.nan, "float32")),
     "simultaneous": ((RootOfMean(),), {"update": "simultaneous"}, -np.ones((8, 4, 4, 1), "f4")),

@@ -173,7 +173,9 @@ def test_a_step_goes_through_the_kernels(cupy, monkeypatch):
     networks = RECIPES["dcgan-mnist"].networks(1)
     game = gan.Game(*networks, "non_saturating", gan.Normal(10))
     for rate in (optim.Adam(), optim.RMSprop(), optim.SGD()):
-        run = gan.Trainer(copy.deepcopy(game), optimizers=rate, device="cuda", doctor=False)
+        run = gan.Trainer(
+            copy.deepcopy(game), optimizers=rate, device="cuda", doctor=False, average=0.9
+        )
         run.step(np.zeros((2, 28, 28, 1), "float32"))
     run.capture()
     for _ in range(WARM_UP + 1):

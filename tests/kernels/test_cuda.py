@@ -172,6 +172,16 @@ def test_an_optimiser_that_may_not_go_changes_nothing(name, slots):
     assert changed == [True, False, *[True] * slots]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_average_follows(dtype):
+    average, weight = (values(k, (3, 5)).astype(dtype) for k in (1, 2))
+    wanted = average + (weight - average) * average.dtype.type(0.3)
+    cuda.follow(average, weight.T.copy().T, np.array([0.3]), np.zeros(1))
+    assert not np.allclose(average, wanted)
+    cuda.follow(average, weight.T.copy().T, np.array([0.3]))
+    np.testing.assert_allclose(average, wanted, rtol=1e-6 if dtype == "float32" else 1e-14)
+
+
 @pytest.mark.parametrize("bad", [None, np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("place", [0, 3])
 def test_go_is_given_up_for_good(place, bad):

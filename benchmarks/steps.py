@@ -3,6 +3,7 @@
     python -m benchmarks.steps [--workload NAME …] [--vs torch,jax,…] [--json FILE]
                                [--threads N] [--blocks N] [--steps N] [--clock wall|processor]
                                [--device cpu|cuda|cuda:N] [--precision tf32,ieee,bf16]
+                               [--profile]
 
 Each side runs in a process of its own, with the same number of threads, weights and data. For each
 workload and peer:
@@ -27,7 +28,7 @@ what a machine can measure that others use.
 row for each precision that both sides multiply float32 in, and for each of the peer's ways to
 launch a step (PyTorch's eager, in a CUDA graph and compiled), against the fastest of ours: the
 last word of a variant names it. Parity is asked in "ieee", where both round alike; MB are the
-GPU's.
+GPU's. ``--profile`` prints the parts of our steps in place of rows: see ``profile``.
 
 It exits with 1 if a workload failed. Peers that are not installed, or can't run a workload, are
 named and left out.
@@ -51,7 +52,7 @@ from itertools import product
 from minigan.backend import check_device
 from minigan.errors import DeviceError
 
-from . import peers
+from . import peers, profile
 from .comparison import ParityError, Row, disagreement, megabytes, quotient, table, timing
 from .sides import CLOCKS, SideFailed, Worker
 from .workloads import WORKLOADS, Workload, named
@@ -282,19 +283,12 @@ def run(
     for name in wanted:
         if name not in peers.NAMES:
             sys.exit(f"--vs: got {name!r}, wanted some of {','.join(peers.NAMES)}")
-    precisions = arguments.precision.split(",") if arguments.device != "cpu" else ["ieee"]
-    for name in precisions:
-        if name not in PRECISIONS:
-            sys.exit(f"--precision: got {name!r}, wanted some of {','.join(PRECISIONS)}")
-    try:
-        check_device(arguments.device)
-    except DeviceError as error:
-        sys.exit(f"--device: {error}")
+    asked = precisions(arguments)
     names = available(wanted, arguments.device)
     if not names:
         sys.exit("there is no peer to compare with")
     told = arguments.threads, arguments.blocks, arguments.steps, arguments.clock, arguments.device
-    every = [Settings(*told, precision) for precision in precisions]
+    every = [Settings(*told, precision) for precision in asked]
     rows, failed = measure(workloads, names, every)
     if rows:
         print(table(rows))
@@ -305,12 +299,37 @@ def run(
     sys.exit(failed)
 
 
+def profiled(workloads: list[Workload], arguments: argparse.Namespace) -> None:
+    """Print the parts of our steps."""
+    if arguments.device == "cpu":
+        sys.exit("--profile: got no GPU, wanted --device cuda; benchmarks.breakdown is for a CPU")
+    for workload, precision in product(workloads, precisions(arguments)):
+        print(profile.report(workload, arguments.device, precision), end="\n\n")
+
+
+def precisions(arguments: argparse.Namespace) -> list[str]:
+    """Those asked for, on a device that there is; otherwise a line, and the end."""
+    asked = arguments.precision.split(",") if arguments.device != "cpu" else ["ieee"]
+    for name in asked:
+        if name not in PRECISIONS:
+            sys.exit(f"--precision: got {name!r}, wanted some of {','.join(PRECISIONS)}")
+    try:
+        check_device(arguments.device)
+    except DeviceError as error:
+        sys.exit(f"--device: {error}")
+    return asked
+
+
 def main() -> None:
     options = parser("steps", __doc__)
     options.add_argument(
         "--workload", nargs="+", choices=WORKLOADS, default=list(WORKLOADS), metavar="NAME"
     )
+    options.add_argument("--profile", action="store_true", help="the parts of our steps on a GPU")
     arguments = options.parse_args()
+    if arguments.profile:
+        profiled(named(arguments.workload), arguments)
+        return
     run(named(arguments.workload), arguments)
 
 

@@ -102,6 +102,8 @@ def test_workloads_that_fail_are_errors_and_the_others_go_on(run, capsys):
         ("--vs torch,caffe", "--vs: got 'caffe', wanted some of torch,jax"),
         ("--vs jax", "there is no peer to compare with"),
         ("--blocks 0", "--blocks: got 0, wanted at least 1"),
+        ("--profile", "--profile: got no GPU, wanted --device cuda"),
+        ("--profile --device gpu", "--device: device: got 'gpu'"),
         ("--device gpu", '--device: device: got \'gpu\', wanted "cpu", "cuda" or "cuda:N"'),
         ("--device cuda --precision tf32,int8", "--precision: got 'int8', wanted some of tf32,"),
     ],

@@ -6,7 +6,7 @@ import games
 import numpy as np
 import pytest
 
-from benchmarks import ours
+from benchmarks import ours, profile
 from benchmarks.comparison import disagreement
 from benchmarks.layers import LAYERS
 from benchmarks.sides import Session
@@ -59,6 +59,21 @@ def test_with_noise_that_is_given_nothing_is_captured(session):
         side.build(SMALL["ring"], variant)
         found.append(side.figures(6))
     assert np.array_equal(*found)
+
+
+@pytest.mark.filterwarnings("ignore::minigan.errors.HealthWarning")
+def test_a_step_is_profiled(session, monkeypatch):
+    for name, value in {"SIDE": 8, "COPIED": 1 << 20, "TIMES": 2, "STEPS": 2}.items():
+        monkeypatch.setattr(profile, name, value)
+    parts, whole = profile.profile(SMALL["dcgan28"], "cuda", "ieee")
+    found = {part.layer: part for part in parts}
+    assert {"columns", "adam", "moments", "philox", "product"} <= found.keys()
+    assert found["product of a convolution"].bound == "arithmetic"  # of matrices of 8 × 8
+    assert found["columns"].bound == found["adam"].bound == "memory"
+    assert [part.ms for part in parts] == sorted((p.ms for p in parts), reverse=True)
+    assert all(part.calls and part.floor_ms > 0 for part in parts) and whole > 0
+    said = profile.report(SMALL["ring"], "cuda", "ieee")
+    assert said.startswith("ring, batch 4, ieee: of the whole step") and "rest" in said
 
 
 def test_a_step_is_timed_by_events(session):

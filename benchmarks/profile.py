@@ -42,11 +42,15 @@ class Recorder:
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
         """Within the block all of them are recorded."""
-        launch, matmul = cuda._launch, gemm.matmul
+        launch, update, matmul = cuda._launch, cuda.update, gemm.matmul
 
-        def launched(name: str, threads: int, *arguments: Any) -> None:
+        def launched(name: str, threads: int, *arguments: Any, **told: Any) -> None:
             arrays = [a for a in arguments if hasattr(a, "nbytes")]
-            self._record(name, arrays, 0, lambda: launch(name, threads, *arguments))
+            self._record(name, arrays, 0, lambda: launch(name, threads, *arguments, **told))
+
+        def updated(name: str, parts: Any, *told: Any) -> np.ndarray:
+            arrays = [array for part in parts for array in part if array is not None]
+            return self._record(name, arrays, 0, lambda: update(name, parts, *told))
 
         def multiplied(a: Array, b: Array, out: Array, convolution: bool = False) -> Array:
             name = "product of a convolution" if convolution else "product"
@@ -54,7 +58,11 @@ class Recorder:
             ask = lambda: matmul(a, b, out, convolution)  # noqa: E731
             return self._record(name, [a, b, out], count, ask)
 
-        places = [(cuda, "_launch", launched), (gemm, "matmul", multiplied)]
+        places = [
+            (cuda, "_launch", launched),
+            (cuda, "update", updated),
+            (gemm, "matmul", multiplied),
+        ]
         with contextlib.ExitStack() as stack:
             for module, name, watched in [*places, (convolution, "matmul", multiplied)]:
                 stack.enter_context(mock.patch.object(module, name, watched))

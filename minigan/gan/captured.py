@@ -136,13 +136,17 @@ class _Graph:
         self.trainer, self.kind, self.place = trainer, kind, place
         self.sums: list[Sums] = []
         self.moves: list[Optimizer] = []
-        self.numbers = np.zeros((1 + trainer.discriminator_steps + 1, WIDTH))
+        moves = trainer.discriminator_steps + 1
+        self.numbers = np.zeros((1 + moves, WIDTH))
+        self.rows: list[np.ndarray] = []  # where each move's parameters lie
         # Alive as long as the graph, which only knows their addresses.
         self.weights = [parameter._array for parameter in trainer._parameters.values()]
         self.cublas = gemm._handle(place.xp)
         with place.in_use():
             self.table = place.xp.asarray(self.numbers)
             self.go = self.table[0, 1:2]
+            most = max(len(player.parameters) for player in trainer.players)
+            self.where = place.xp.zeros((moves, most, cuda.WIDTH), "uint64")
             self.batches = [_copied(batch) for batch in batches]
             place.stream.begin_capture()
             token = capturing.set(True)
@@ -155,6 +159,8 @@ class _Graph:
             finally:
                 capturing.reset(token)
             self.graph = place.stream.end_capture()
+            for where, rows in zip(self.where, self.rows, strict=True):
+                where[: len(rows)].set(rows)
 
     def _captured(self) -> tuple[dict[str, Array], Array]:
         """Ask for a step; returns copies of what it may spoil, and its figures."""
@@ -215,9 +221,11 @@ class _Later:
         self.optimizer, self.graph, self.parameters = optimizer, graph, optimizer.parameters
 
     def step(self, gradients: Sequence[Tensor | None]) -> None:
-        self.graph.moves.append(self.optimizer)
-        numbers = self.graph.table[len(self.graph.moves)]
-        self.optimizer.step_later(gradients, numbers, self.graph.go)
+        graph, place = self.graph, len(self.graph.moves)
+        numbers, where = graph.table[1 + place], graph.where[place]
+        graph.moves.append(self.optimizer)
+        rows = self.optimizer.step_later(gradients, numbers, graph.go, where)
+        graph.rows.append(rows)
 
 
 def _unguarded(trainer: Trainer) -> list[str]:

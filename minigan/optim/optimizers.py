@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..backend import Array, array_module, device_of, is_array, to_device
+from ..backend import Array, array_module, capturing, device_of, is_array, to_device
 from ..buffers import empty_like
 from ..errors import DeviceError, NotCapturable
 from ..kernels import cuda
@@ -37,13 +37,13 @@ class Optimizer:
     slots: tuple[str, ...] = ()
     elementwise = False
     """Whether ``update`` does the same to every element, so that parts can be updated by turns."""
-    kernel: tuple[str, int] | None = None
-    """The GPU's kernel that does what ``update`` does, and how many slots it takes."""
+    kernel = ""
+    """The GPU's kernel that does what ``update`` does, but to all parameters at once."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         if "update" in vars(cls) and "kernel" not in vars(cls):
-            cls.kernel = None  # what it does is its own
+            cls.kernel = ""  # what it does is its own
 
     def __init__(
         self,
@@ -102,15 +102,20 @@ class Optimizer:
             raise RuntimeError("this optimiser has no parameters: call bind(module) first")
         clipped = self._ready(gradients)
         self.advance()
-        self._apply(clipped, {})
+        for dtype, parts in self._apply(clipped).items():
+            numbers = array_module(parts[0][0]).asarray(np.array(self.numbers(dtype), np.float64))
+            cuda.update(self.kernel, parts, numbers)
 
-    def step_later(self, gradients: Sequence[Any], numbers: Array, go: Array) -> None:
+    def step_later(
+        self, gradients: Sequence[Any], numbers: Array, go: Array, table: Array
+    ) -> np.ndarray:
         """``step`` as a captured one has it: what it does to the parameters, and nothing else.
 
-        ``numbers`` is where in the GPU's memory ``numbers()`` will stand when this is done, and
-        ``go`` is 0 there if nothing is to be.
+        ``numbers`` is where in the GPU's memory ``numbers()`` will stand when this is done, ``go``
+        is 0 there if nothing is to be, and ``table`` will have the rows that this returns.
         """
-        self._apply(self._ready(gradients), {self.dtype: numbers}, go)
+        parts = self._apply(self._ready(gradients))[self.dtype]
+        return cuda.update(self.kernel, parts, numbers, go, table)
 
     def advance(self) -> None:
         """Count one more step, and take the learning rate of it."""
@@ -141,31 +146,22 @@ class Optimizer:
             [_array(name, p, g) for (name, p), g in zip(parameters, given, strict=True)]
         )
 
-    def _apply(
-        self,
-        gradients: Sequence[Array | None],
-        numbers: dict[np.dtype, Array],
-        go: Array | None = None,
-    ) -> None:
-        """Update the parameters, by kernels where there are; ``numbers`` are those at hand."""
+    def _apply(self, gradients: Sequence[Array | None]) -> dict[np.dtype, list[Any]]:
+        """Update parameters that have no kernel; of the others what it takes, by dtype."""
+        parts: dict[np.dtype, list[Any]] = {}
         for (name, parameter), gradient in zip(self.parameters.items(), gradients, strict=True):
             if gradient is None:
                 continue
-            weight = parameter._array
-            slots: list[Any] = [self.state[f"{slot}.{name}"] for slot in self.slots]
-            if self.kernel is not None and _has_kernels(weight):
-                if weight.dtype not in numbers:
-                    here = np.array(self.numbers(weight.dtype), np.float64)
-                    numbers[weight.dtype] = to_device(here, parameter.device)
-                kernel, most = self.kernel
-                slots += [None] * (most - len(slots))
-                cuda.update(kernel, weight, gradient, slots, numbers[weight.dtype], go)
-            elif go is not None:
+            weight, slots = parameter._array, [self.state[f"{slot}.{name}"] for slot in self.slots]
+            if self.kernel and _has_kernels(weight):
+                parts.setdefault(weight.dtype, []).append((weight, gradient, *slots))
+            elif capturing.get():
                 raise NotCapturable(f"{type(self).__name__} has no kernel for {weight.dtype}")
             else:
                 self._update(weight, gradient, *slots)
             if parameter._version is not None:
                 parameter._version[0] += 1
+        return parts
 
     def describe(self) -> dict[str, Any]:
         """Its class and settings, ready for JSON; a schedule as its ``repr``."""
@@ -272,7 +268,7 @@ class SGD(Optimizer):
     that multiple of w to g.
     """
 
-    elementwise, kernel = True, ("sgd", 1)
+    elementwise, kernel = True, "sgd"
 
     def __init__(
         self,
@@ -312,7 +308,7 @@ class RMSprop(Optimizer):
     ``momentum`` μ makes it v ← μv + g/(√s + ε), w ← w − lr·v.
     """
 
-    elementwise, kernel = True, ("rmsprop", 2)
+    elementwise, kernel = True, "rmsprop"
 
     def __init__(
         self,
@@ -354,7 +350,7 @@ class Adam(Optimizer):
     is decoupled: w also shrinks by lr·weight_decay·w (Loshchilov and Hutter, 2019).
     """
 
-    elementwise, kernel = True, ("adam", 3)
+    elementwise, kernel = True, "adam"
 
     def __init__(
         self,

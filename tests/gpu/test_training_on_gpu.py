@@ -169,7 +169,7 @@ def test_random_numbers_have_the_same_bits(cupy):
 
 def test_a_step_goes_through_the_kernels(cupy, monkeypatch):
     launched, launch = set(), cuda._launch
-    monkeypatch.setattr(cuda, "_launch", lambda *a: (launched.add(a[0]), launch(*a)))
+    monkeypatch.setattr(cuda, "_launch", lambda *a, **k: (launched.add(a[0]), launch(*a, **k)))
     networks = RECIPES["dcgan-mnist"].networks(1)
     game = gan.Game(*networks, "non_saturating", gan.Normal(10))
     for rate in (optim.Adam(), optim.RMSprop(), optim.SGD()):

@@ -152,7 +152,7 @@ def test_optimisers_step_as_on_the_processor(optimizer, dtype, monkeypatch):
     monkeypatch.setattr(cuda, "has_kernels", lambda array: True)
     launched = []
     launch = cuda._launch
-    monkeypatch.setattr(cuda, "_launch", lambda *a: (launched.append(a[0]), launch(*a)))
+    monkeypatch.setattr(cuda, "_launch", lambda *a, **k: (launched.append(a[0]), launch(*a, **k)))
     found = stepped()
     assert launched == [type(optimizer).__name__.lower()] * 5
     for name, array in wanted.items():
@@ -165,11 +165,32 @@ def test_an_optimiser_that_may_not_go_changes_nothing(name, slots):
     arrays = [values(k, (3, 5)) for k in range(2 + slots)]
     before = [array.copy() for array in arrays]
     numbers, go = np.full(8, 0.5), np.zeros(1)
-    cuda.update(name, *arrays[:2], arrays[2:], numbers, go)
+    cuda.update(name, [arrays], numbers, go)
     np.testing.assert_array_equal(arrays, before)
-    cuda.update(name, *arrays[:2], arrays[2:], numbers, go + 1)
+    cuda.update(name, [arrays], numbers, go + 1)
     changed = [not np.array_equal(a, b) for a, b in zip(arrays, before, strict=True)]
     assert changed == [True, False, *[True] * slots]
+
+
+@pytest.mark.parametrize("sizes", [(1,), (1, 1), (3, 1, 7, 2, 64), (5, 1000, 1)])
+def test_all_parameters_are_updated_in_one_launch(sizes, monkeypatch):
+    def stepped():
+        weights = [Tensor(values(k, (n,)), requires_grad=True) for k, n in enumerate(sizes)]
+        bound = optim.Adam(0.1).bind(weights)
+        for k in range(3):
+            gradients = [values(9 + k + i, (2 * n,))[::2] for i, n in enumerate(sizes)]
+            gradients[k % 2 :: 5] = [None] * len(gradients[k % 2 :: 5])  # that have none, stay
+            bound.step(gradients)
+        return {**{str(i): w.numpy() for i, w in enumerate(weights)}, **bound.state}
+
+    wanted = stepped()
+    monkeypatch.setattr(cuda, "has_kernels", lambda array: True)
+    launched, launch = [], cuda._launch
+    monkeypatch.setattr(cuda, "_launch", lambda *a, **k: (launched.append(a[0]), launch(*a, **k)))
+    found = stepped()
+    assert set(launched) == {"adam"} and len(launched) <= 3
+    for name, array in wanted.items():
+        np.testing.assert_allclose(found[name], array, rtol=1e-13, atol=1e-13, err_msg=name)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -226,7 +226,7 @@ class Stream:
 
     def wait_event(self, event: Event) -> None:
         _refuse_in_capture("waiting for what is not captured")
-        self.waited_for |= {event.stream}
+        self.waited_for |= event.after
 
     def begin_capture(self, mode: int | None = None) -> None:
         if not self.is_non_blocking or Stream.captured is not None:
@@ -306,7 +306,8 @@ class Event:
     """A moment of the processor's clock."""
 
     def record(self, stream: Stream | None = None) -> None:
-        self.time, self.stream = time.perf_counter(), stream or get_current_stream()
+        stream = stream or get_current_stream()
+        self.time, self.after = time.perf_counter(), {stream} | stream.waited_for
 
     def synchronize(self) -> None:
         _wait("synchronize()")

@@ -47,7 +47,9 @@ class Classification(Cure):
     def discriminator(self, turn: Turn) -> Tensor:
         if turn.batch.labels is None:
             raise ValueError("Classification: the batch has no labels: give (images, labels)")
-        terms = [self.real * cross_entropy(_classes(turn.real), turn.batch.labels)]
+        batch, conditional = turn.batch, turn.game.conditioning is not None
+        labels = batch.condition if conditional else batch.labels  # that is on the device already
+        terms = [self.real * cross_entropy(_classes(turn.real), labels)]
         if self.fake:
             terms.append(self.fake * cross_entropy(_classes(turn.fake), turn.draw.condition))
         return added(terms)

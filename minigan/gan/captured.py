@@ -148,6 +148,8 @@ class _Graph:
             most = max(len(player.parameters) for player in trainer.players)
             self.where = place.xp.zeros((moves, most, cuda.WIDTH), "uint64")
             self.batches = [_copied(batch) for batch in batches]
+            one = place.xp.ones((), np.result_type(trainer.game.dtype, "float32"))
+            cuda.go_if_finite(_joined([one] * 9), self.go)  # loads what no other step has used
             place.stream.begin_capture()
             token = capturing.set(True)
             try:

@@ -70,8 +70,8 @@ def cross_entropy(logits: Tensor, labels: Any) -> Tensor:
             "row of the class logits"
         )
     if device_of(labels) != "cpu":  # a condition or a code: a class each, and known to be one
-        found = log_softmax(logits)[array_module(labels).arange(count), labels]
-        return -found.sum() / max(1, count)
+        chosen = array_module(labels).eye(classes, dtype=logits.dtype)[labels]
+        return -(log_softmax(logits) * chosen).sum() / max(1, count)
     if labels.min() < -1 or labels.max() >= classes:
         raise ValueError(
             f"labels: got {labels.min()} to {labels.max()}, wanted 0 to {classes - 1}, or -1 for "

@@ -9,7 +9,7 @@ import games
 import numpy as np
 import pytest
 import standin
-from games import bits, pictures
+from games import RECIPES_AT, bits, pictures
 
 import minigan as mg
 from minigan import gan, nn, ops, optim
@@ -17,6 +17,7 @@ from minigan.backend import capturing, numbers
 from minigan.errors import CaptureWarning, NonFiniteError
 from minigan.gan import Cure
 from minigan.gan.captured import WARM_UP
+from minigan.recipes import RECIPES
 
 pytestmark = pytest.mark.filterwarnings("ignore::minigan.errors.HealthWarning")
 
@@ -208,6 +209,28 @@ def test_a_graph_from_before_a_step_is_stale():
 
 
 # What can't be captured
+
+
+HEAVY = {"upsampling", "dcgan-mnist", "dcgan-color", "infogan", "mapping"}
+NOT_CAPTURED = {"semi-supervised": "on the CPU in each step", "projection": "sorting"}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_nearly_every_recipe_is_captured(name, at_length):
+    if name in HEAVY and not at_length:
+        pytest.skip("takes long: --device standin")
+    recipe, (shape, settings) = RECIPES[name], RECIPES_AT[name]
+    run = recipe.make_trainer({**recipe.SETTINGS, **settings}, shape, 0, "cuda")
+    run.doctor, said = None, []
+    run.capture().captured.tell = said.append
+    rng, moves = np.random.default_rng(0), run.discriminator_steps
+    batch = rng.uniform(0, 1, (2, *shape)).astype("float32"), rng.integers(0, 10, 2)
+    for _ in range(WARM_UP + 1):
+        run.step(*[batch] * moves)
+    if name in NOT_CAPTURED:
+        assert len(said) == 1 and NOT_CAPTURED[name] in said[0]
+    else:
+        assert said == [] and launches(run) == 1
 
 
 class Own(optim.SGD):

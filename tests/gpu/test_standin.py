@@ -276,6 +276,7 @@ def test_a_capture_refuses_what_cupy_does(cupy, x, capture):
         lambda: cupy.where(mask),
         lambda: cupy.concatenate(many),
         lambda: cupy.stack(many),
+        lambda: cupy.argsort(x),
         lambda: x.set(np.ones((2, 3))),
         lambda: cupy.cuda.get_current_stream().record(),
     ):

@@ -9,7 +9,7 @@ import games
 import numpy as np
 import pytest
 import standin
-from games import pictures
+from games import RECIPES_AT, pictures
 
 import minigan as mg
 from minigan import gan, nn, optim
@@ -49,16 +49,6 @@ def trained(device, steps, *cures, **settings):
 
 
 # The numbers
-
-
-RECIPES_AT = {  # the shapes of images, and settings for smaller networks
-    **dict.fromkeys(RECIPES, ((28, 28, 1), {})),
-    "digits": ((8, 8, 1), {}),
-    "dcgan-color": ((28, 28, 3), {}),
-    "upsampling": ((10, 10, 3), {"size": 10}),
-    "dcgan64": ((64, 64, 3), {"width": 1 / 16}),
-    "sn-gan": ((28, 28, 1), {"width": 1 / 16}),
-}
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -18,14 +18,15 @@ again without the graph, which says what went wrong, as it does for any trainer.
 
 Before a capture some steps run as they are, on the stream and in the pool of memory that the graph
 will have: kernels get compiled, and memory is there. Afterwards nobody else takes memory of that
-pool, as the graph writes to it. What can't be captured makes the trainer go on without, and say so.
+pool, as the graph writes to it. Steps that the doctor watches are taken as they are. What can't be
+captured makes the trainer go on without, and say so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -69,7 +70,7 @@ class Captured:
         self.reason = ""
         self._kind: Any = None
         self._alike = 0  # steps of that kind, one after the other
-        self._place: _Place | None = None
+        self._place: _Place | None = None  # that no graph has yet
         self._graph: _Graph | None = None
 
     def step(self, batches: Sequence[Batch], plain: Callable[[], Outcome]) -> Outcome:
@@ -80,14 +81,13 @@ class Captured:
         if self._graph is None or self._graph.kind != kind:
             if kind != self._kind:  # of another shape, for example
                 self._kind, self._alike = kind, 0
-                self._place = _Place(library_on(self.trainer.device))
-            place = cast(_Place, self._place)
+            place = self._place = self._place or _Place(library_on(self.trainer.device))
             if self._alike < WARM_UP:
                 self._alike += 1
                 with place.in_use():
                     return plain()
             try:
-                self._graph = _Graph(self.trainer, batches, kind, place)
+                self._graph, self._place = _Graph(self.trainer, batches, kind, place), None
             except Exception as error:  # whatever it is, the step can be taken as it is
                 known = isinstance(error, NotCapturable)
                 said = str(error) if known else f"{type(error).__name__}: {error}"

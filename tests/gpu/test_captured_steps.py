@@ -178,6 +178,15 @@ def test_batches_of_another_shape_are_no_graphs_until_there_are_several():
     assert launches(runs[1]) == 2 and runs[1].captured._graph.batches[0].images.shape[0] == 6
 
 
+def test_odd_batches_do_not_take_memory_each():
+    run, places = trained(5, doctor=False), set()
+    for size in (6, 8, 5, 8, 6, 7):
+        run.step(pictures(size))
+        if size != 8:
+            places.add(run.captured._place)
+    assert len(places) == 1 and launches(run) == 5
+
+
 def test_weights_elsewhere_in_memory_are_captured_anew():
     runs = []
     for way in (False, True):

@@ -218,9 +218,9 @@ class Stream:
     def __exit__(self, *error: object) -> None:
         Stream.current.pop()
 
-    def record(self) -> Event:
+    def record(self, event: Event | None = None) -> Event:
         _refuse_in_capture("an event of another order")
-        event = Event()
+        event = event or Event()
         event.record(self)
         return event
 

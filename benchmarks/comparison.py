@@ -62,12 +62,19 @@ def timing(ours: Blocks, theirs: Blocks) -> Timing:
 
 @dataclass(frozen=True)
 class Row:
-    """One workload against one peer. Memory is growth over the idle process, in megabytes."""
+    """One workload against one peer, each in a variant of its own.
+
+    ``precision`` is how float32 is multiplied. Memory is growth over the idle process, in
+    megabytes: of a GPU if ``device`` is one.
+    """
 
     workload: str
     batch: int
+    ours: str
     peer: str
     variant: str
+    device: str
+    precision: str
     threads: int
     clock: str
     blocks: int
@@ -98,7 +105,8 @@ def quotient(ours: float | None, theirs: float | None) -> float | None:
 
 
 HEAD = (
-    *("workload", "batch", "peer", "ours ms", "peer ms", "ratio", "quartiles"),
+    *("workload", "batch", "float32", "ours", "peer"),
+    *("ours ms", "peer ms", "ratio", "quartiles"),
     *("ours img/s", "peer img/s", "ours MB", "peer MB", "memory", "parity"),
 )
 
@@ -107,7 +115,7 @@ def table(rows: Sequence[Row]) -> str:
     """The rows in columns, and below them the geometric mean of each peer's ratios."""
     cells = [HEAD, *map(_cells, rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(HEAD))]
-    words = {0, 2}
+    words = {0, 2, 3, 4}
     lines = [
         "  ".join(
             cell.ljust(width) if i in words else cell.rjust(width)
@@ -127,6 +135,8 @@ def _cells(row: Row) -> tuple[str, ...]:
     return (
         row.workload,
         str(row.batch),
+        row.precision,
+        row.ours,
         f"{row.peer} {row.variant}",
         f"{row.ours_ms:.4g}",
         f"{row.peer_ms:.4g}",

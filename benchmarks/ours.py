@@ -4,7 +4,8 @@ Games are played by ``gan.Trainer.step``, as users' are, with all that it does b
 it checks every gradient for numbers that are not finite, keeps copies to undo a failed step, and
 reports the mean scores. PyTorch's side has no such work, so the ratio is on the safe side. Only the
 critic's move is written out with ``grad`` and an optimiser, as the trainer has no lone critic;
-sampling is ``gan.sample``. Both keep their memory in ``mg.Buffers``, as a trainer does.
+sampling is ``gan.sample``. Both keep their memory in ``mg.Buffers``, as a trainer does. On a GPU
+games are played captured, too; with noise that is given, for parity, they are not.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import numpy as np
 
 import minigan as mg
 from minigan import gan, nn, optim, workers
+from minigan.backend import Array, array_module, library_on, to_device
+from minigan.kernels import gemm
 
 from . import networks as n
 from .workloads import PENALTY, Adam, Workload
@@ -28,7 +31,15 @@ LOSSES = {
 }
 
 
+device = "cpu"
+"""Where everything here is computed; ``set_device`` says."""
+
+
 def versions() -> dict[str, str]:
+    if device != "cpu":
+        xp = library_on(device)
+        name = xp.cuda.runtime.getDeviceProperties(xp.cuda.Device().id)["name"].decode()
+        return {"minigan": mg.__version__, "cupy": xp.__version__, "gpu": name}
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     return {
         "python": platform.python_version(),
@@ -43,14 +54,42 @@ def set_threads(count: int) -> None:
     workers.limit.set(count)
 
 
+def set_device(name: str, precision: str) -> None:
+    """For the rest of the process: compute on that GPU, and multiply float32 so."""
+    global device
+    device = name
+    gemm.precision.set(precision)
+
+
+def event() -> Any:
+    made = library_on(device).cuda.Event()
+    made.record()
+    return made
+
+
+def seconds(first: Any, second: Any) -> float:
+    second.synchronize()
+    return library_on(device).cuda.get_elapsed_time(first, second) / 1e3
+
+
+def memory() -> int:
+    free, total = library_on(device).cuda.runtime.memGetInfo()
+    return total - free
+
+
 def variants(workload: Workload) -> list[str]:
     ways = {"critic": "grad", "layer": "grad", "optimizer": "optim", "sample": "gan.sample"}
-    return [ways.get(workload.step, "gan.Trainer")]
+    made = [ways.get(workload.step, "gan.Trainer")]
+    captured = device != "cpu" and workload.step in ("alternating", "simultaneous")
+    return [*made, "gan.Trainer captured"] if captured else made
 
 
 def build(workload: Workload, weights: tuple[n.Weights, n.Weights], variant: str) -> Any:
     kinds = {"critic": Critic, "layer": Layer, "optimizer": Optimizer, "sample": Sampler}
-    return kinds.get(workload.step, Players)(workload, *weights)
+    runner = kinds.get(workload.step, Players)(workload, *weights)
+    if variant.endswith("captured"):
+        runner.trainer.capture()
+    return runner
 
 
 def network(layers: n.Layers, shape: n.Shape, weights: n.Weights) -> nn.Sequential:
@@ -58,7 +97,7 @@ def network(layers: n.Layers, shape: n.Shape, weights: n.Weights) -> nn.Sequenti
     made = nn.Sequential(*map(module, layers)).build((None, *shape), seed=0)
     named = {f"{i}.{name}": w for i, held in enumerate(weights) for name, w in held.items()}
     made.load_state_dict(named)
-    return made
+    return made.to(device)
 
 
 def module(layer: n.Layer) -> nn.Module:
@@ -97,6 +136,8 @@ def optimizer(workload: Workload) -> optim.Optimizer:
 class Latent:
     """Noise of the workload's kind, or the next rows of ``given`` where there are some."""
 
+    anywhere = True  # as no step is captured while they are given
+
     def __init__(self, workload: Workload) -> None:
         self.size = workload.latent
         kind = {"normal": gan.Normal, "uniform": gan.Uniform}[workload.noise]
@@ -122,13 +163,17 @@ class Players:
             LOSSES[workload.loss],
             self.latent,
         )
-        self.trainer = gan.Trainer(game, optimizers=optimizer(workload), update=workload.step)
+        self.trainer = gan.Trainer(
+            game, optimizers=optimizer(workload), update=workload.step, device=device
+        )
 
-    def place(self, batch: tuple[np.ndarray, ...]) -> np.ndarray:
-        return batch[0]
+    def place(self, batch: tuple[np.ndarray, ...]) -> Array:
+        return to_device(batch[0], device)
 
-    def step(self, real: np.ndarray, draws: np.ndarray | None = None) -> gan.Report:
+    def step(self, real: Array, draws: np.ndarray | None = None) -> gan.Report:
         self.latent.given = draws
+        if draws is not None:
+            self.trainer.captured = None
         return self.trainer.step(real)
 
     def figures(self, report: gan.Report) -> Sequence[float]:
@@ -143,23 +188,26 @@ class Critic:
         self.optimizer = optimizer(workload).bind(self.critic)
         self.buffers, self.count = mg.Buffers(), 0
 
-    def place(self, batch: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-        return batch
+    def place(self, batch: tuple[np.ndarray, ...]) -> tuple[Array, ...]:
+        return tuple(to_device(array, device) for array in batch)
 
-    def step(self, batch: tuple[np.ndarray, ...], draws: np.ndarray | None = None) -> float:
+    def step(self, batch: tuple[Array, ...], draws: np.ndarray | None = None) -> float:
         if draws is None:
-            draws = mg.random.Stream(0, "penalty", self.count).uniform((len(batch[0]), 1))
+            stream = mg.random.Stream(0, "penalty", self.count)
+            places = stream.uniform((len(batch[0]), 1), device=device)
+        else:
+            places = to_device(draws, device)
         self.count += 1
         with self.buffers.in_use():
-            loss = self.move(*batch, draws.reshape(-1, 1, 1, 1))
+            loss = self.move(*batch, places.reshape(-1, 1, 1, 1))
         self.buffers.trim()
         return loss
 
-    def move(self, real: np.ndarray, fake: np.ndarray, place: np.ndarray) -> float:
+    def move(self, real: Array, fake: Array, place: Array) -> float:
         between = mg.Tensor(fake + place * (real - fake), requires_grad=True)
         (slope,) = mg.grad(self.critic(between).sum(), [between], create_graph=True)
         norms = mg.sqrt((slope**2).sum((1, 2, 3)))
-        scores = self.critic(np.concatenate([real, fake]))
+        scores = self.critic(array_module(real).concatenate([real, fake]))
         distance = scores[: len(real)].mean() - scores[len(real) :].mean()
         loss = PENALTY * ((norms - 1) ** 2).mean() - distance
         self.optimizer.step(mg.grad(loss, self.critic.parameters()))
@@ -198,7 +246,9 @@ class Layer:
         self.buffers = mg.Buffers()
 
     def place(self, batch: tuple[np.ndarray, ...]) -> tuple[mg.Tensor, np.ndarray]:
-        x, g = (np.moveaxis(np.moveaxis(a, 0, -2).copy(), -2, 0) for a in batch)
+        x, g = (to_device(a, device) for a in batch)
+        if device == "cpu":
+            x, g = (np.moveaxis(np.moveaxis(a, 0, -2).copy(), -2, 0) for a in (x, g))
         leaf = mg.Tensor(x, requires_grad=True)
         leaf._array = x  # Tensor(x) would copy it into another order
         return leaf, g
@@ -223,8 +273,8 @@ class Optimizer:
         self.network = network(workload.discriminator, workload.image, weights)
         self.optimizer = optimizer(workload).bind(self.network)
 
-    def place(self, batch: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-        return batch
+    def place(self, batch: tuple[np.ndarray, ...]) -> tuple[Array, ...]:
+        return tuple(to_device(array, device) for array in batch)
 
     def step(self, batch: Any, draws: np.ndarray | None = None) -> None:
         self.optimizer.step(batch)

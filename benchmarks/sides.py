@@ -13,6 +13,13 @@ and a *runner* has
     step(placed, draws=None) -> Any                   one step; it draws by itself unless told
     figures(result) -> sequence of floats             what parity compares in a step's result
 
+A side that can run on a GPU also has
+
+    set_device(device, precision)                     after set_threads; "tf32", "ieee" or "bf16"
+    event() -> Any                                    one that has just been recorded there
+    seconds(first, second)                            between two events, waiting for the second
+    memory() -> int                                   bytes of the GPU that are taken
+
 ``Worker`` is the parent's end. Requests and replies are pickles on the child's standard input and
 output; a reply is ("done", value) or ("failed", traceback).
 """
@@ -27,6 +34,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -63,10 +71,18 @@ class Worker:
     Its methods are those of ``Session``, run over there.
     """
 
-    def __init__(self, module: str, threads: int, clock: str = "wall") -> None:
+    def __init__(
+        self,
+        module: str,
+        threads: int,
+        clock: str = "wall",
+        device: str = "cpu",
+        precision: str = "ieee",
+    ) -> None:
         self.module = module
+        told = [module, str(threads), clock, device, precision]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.sides", module, str(threads), clock],
+            [sys.executable, "-m", "benchmarks.sides", *told],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=ROOT,
@@ -117,9 +133,14 @@ class Worker:
 class Session:
     """What the child does for its parent: one workload after it is built."""
 
-    def __init__(self, module: str, threads: int, clock: str) -> None:
+    def __init__(
+        self, module: str, threads: int, clock: str, device: str = "cpu", precision: str = "ieee"
+    ) -> None:
         self.side = importlib.import_module(module)
         self.side.set_threads(threads)
+        self.on_gpu = device != "cpu"
+        if self.on_gpu:
+            self.side.set_device(device, precision)
         self.clock = getattr(time, CLOCKS[clock])
         self.workload: Workload
         self.runner: Any
@@ -139,7 +160,7 @@ class Session:
         self.workload = workload
         self.runner = self.side.build(workload, workload.weights(), variant)
         self.batches = [self.runner.place(workload.data(k)) for k in range(POOL)]
-        self.idle = memory.start_counting()
+        self.idle = self.side.memory() if self.on_gpu else memory.start_counting()
 
     def figures(self, steps: int) -> np.ndarray:
         """What parity compares of the first ``steps`` steps, (steps, numbers), on given draws."""
@@ -150,17 +171,23 @@ class Session:
         return np.array(results, np.float64)
 
     def times(self, steps: int) -> list[float]:
-        """Seconds that each of ``steps`` further steps takes."""
-        return [self._seconds(self.batches[k % POOL]) for k in range(steps)]
-
-    def _seconds(self, batch: Any) -> float:
-        start = self.clock()
-        self.runner.step(batch)
-        return self.clock() - start
+        """Seconds that each of ``steps`` further steps takes, on a GPU by its own events."""
+        mark: Callable[[], Any] = self.side.event if self.on_gpu else self.clock
+        marks = [mark()]
+        for k in range(steps):
+            self.runner.step(self.batches[k % POOL])
+            marks.append(mark())
+        between = self.side.seconds if self.on_gpu else lambda first, second: second - first
+        return [between(*pair) for pair in pairwise(marks)]
 
     def growth(self) -> int | None:
-        """The most bytes that were held since ``build``, over those held then."""
-        return None if self.idle is None else memory.peak() - self.idle
+        """The most bytes that were held since ``build``, over those held then.
+
+        On a GPU, where both sides keep what they once had: the bytes that are held now.
+        """
+        if self.idle is None:
+            return None
+        return (self.side.memory() if self.on_gpu else memory.peak()) - self.idle
 
 
 def serve(make: Callable[[], Session], requests: BinaryIO, replies: BinaryIO) -> None:
@@ -182,10 +209,10 @@ def serve(make: Callable[[], Session], requests: BinaryIO, replies: BinaryIO) ->
 
 def main() -> None:
     """Serve on the standard streams; what libraries print goes to standard error."""
-    module, threads, clock = sys.argv[1:]
+    module, threads, *told = sys.argv[1:]
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    serve(lambda: Session(module, int(threads), clock), sys.stdin.buffer, replies)
+    serve(lambda: Session(module, int(threads), *told), sys.stdin.buffer, replies)
 
 
 if __name__ == "__main__":

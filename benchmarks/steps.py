@@ -2,6 +2,8 @@
 
     python -m benchmarks.steps [--workload NAME …] [--vs torch,jax,…] [--json FILE]
                                [--threads N] [--blocks N] [--steps N] [--clock wall|processor]
+                               [--device cpu|cuda|cuda:N] [--precision tf32,ieee,bf16]
+                               [--profile]
 
 Each side runs in a process of its own, with the same number of threads, weights and data. For each
 workload and peer:
@@ -22,6 +24,12 @@ workload and peer:
 ``--clock processor`` counts processor time, of all threads of a side: with ``--threads 1`` that is
 what a machine can measure that others use.
 
+``--device cuda`` is for a GPU, timed by its own events, 500 steps of a side by default. There is a
+row for each precision that both sides multiply float32 in, and for each of the peer's ways to
+launch a step (PyTorch's eager, in a CUDA graph and compiled), against the fastest of ours: the
+last word of a variant names it. Parity is asked in "ieee", where both round alike; MB are the
+GPU's. ``--profile`` prints the parts of our steps in place of rows: see ``profile``.
+
 It exits with 1 if a workload failed. Peers that are not installed, or can't run a workload, are
 named and left out.
 """
@@ -38,9 +46,13 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 
-from . import peers
+from minigan.backend import check_device
+from minigan.errors import DeviceError
+
+from . import peers, profile
 from .comparison import ParityError, Row, disagreement, megabytes, quotient, table, timing
 from .sides import CLOCKS, SideFailed, Worker
 from .workloads import WORKLOADS, Workload, named
@@ -50,6 +62,10 @@ PARITY_STEPS = 10
 WARM_UP = 3
 FEWEST, MOST, BLOCK_SECONDS = 5, 50, 0.5
 """Steps in a block where ``--steps`` does not say: enough for that long, within these bounds."""
+ON_A_GPU = 50
+"""The same on a GPU, where a block of short steps would be over at once."""
+PRECISIONS = ("tf32", "ieee", "bf16")
+"""In which a GPU can multiply float32."""
 REST = 0.1
 """Seconds between blocks, in which threads stop spinning that wait for more work."""
 
@@ -62,67 +78,95 @@ class Settings:
     blocks: int
     steps: int | None
     clock: str = "wall"
+    device: str = "cpu"
+    precision: str = "ieee"
+
+    @property
+    def on_gpu(self) -> bool:
+        return self.device != "cpu"
 
     def worker(self, module: str) -> Worker:
         """A fresh process of that side."""
-        return Worker(module, self.threads, self.clock)
+        return Worker(module, self.threads, self.clock, self.device, self.precision)
 
     def block(self, *workers: Worker) -> int:
         """Steps of a block, by the fastest of some steps of each worker that has warmed up."""
-        if self.steps is not None:
-            return self.steps
+        if self.steps is not None or self.on_gpu:
+            return self.steps or ON_A_GPU
         slowest = max(min(worker.times(2)) for worker in workers)
         return max(FEWEST, min(MOST, math.ceil(BLOCK_SECONDS / slowest)))
 
 
-def compare(workload: Workload, peer: str, settings: Settings) -> Row | None:
-    """Measure one workload against one peer; None if the peer can't run it."""
+def compare(workload: Workload, peer: str, settings: Settings) -> list[Row]:
+    """Measure one workload against one peer, each way to launch it; nothing if it can't run it."""
     module = peers.module(peer)
-    variant = fastest(module, workload, settings)
-    if variant is None:
-        return None
-    gap = parity(module, workload, variant, settings)
+    with settings.worker(module) as asked:
+        theirs = asked.variants(workload)
+    if not theirs:
+        return []
+    with settings.worker(OURS) as asked:
+        ours = asked.variants(workload)
+    mine = fastest(OURS, workload, ours, settings) if settings.on_gpu else ours[0]
+    rows = []
+    for variants in by_way(theirs) if settings.on_gpu else [theirs]:
+        variant = fastest(module, workload, variants, settings)
+        rows.append(measured(workload, mine, peer, variant, settings))
+    return rows
+
+
+def by_way(variants: list[str]) -> list[list[str]]:
+    """Variants whose last words, which say how a step is launched, are the same."""
+    ways: dict[str, list[str]] = {}
+    for variant in variants:
+        ways.setdefault(variant.split()[-1], []).append(variant)
+    return list(ways.values())
+
+
+def measured(workload: Workload, mine: str, peer: str, variant: str, settings: Settings) -> Row:
+    """A row of our variant against one of the peer's."""
+    module = peers.module(peer)
+    gap = parity(module, workload, mine, variant, settings)
     say(f"{workload.name}, batch {workload.batch}: {peer} {variant}, parity {gap:.1e}")
-    with ours_and(module, workload, variant, settings) as (ours, theirs):
+    with ours_and(module, workload, mine, variant, settings) as (ours, theirs):
         for worker in (ours, theirs):
             worker.times(WARM_UP)
         steps = settings.block(ours, theirs)
-        measured = timing(*alternate([ours, theirs], settings.blocks, steps))
+        found = timing(*alternate([ours, theirs], settings.blocks, steps))
         growth = [megabytes(worker.growth()) for worker in (ours, theirs)]
         versions = ours.versions() | theirs.versions()
     return Row(
         workload=workload.name,
         batch=workload.batch,
+        ours=mine,
         peer=peer,
         variant=variant,
+        device=settings.device,
+        precision=settings.precision,
         threads=settings.threads,
-        clock=settings.clock,
+        clock="events" if settings.on_gpu else settings.clock,
         blocks=settings.blocks,
         steps=steps,
-        ratio=measured.ratio,
-        spread=measured.spread,
-        ours_ms=measured.ours_ms,
-        peer_ms=measured.peer_ms,
-        ours_images_per_s=1e3 * workload.batch / measured.ours_ms,
-        peer_images_per_s=1e3 * workload.batch / measured.peer_ms,
+        ratio=found.ratio,
+        spread=found.spread,
+        ours_ms=found.ours_ms,
+        peer_ms=found.peer_ms,
+        ours_images_per_s=1e3 * workload.batch / found.ours_ms,
+        peer_images_per_s=1e3 * workload.batch / found.peer_ms,
         ours_memory_mb=growth[0],
         peer_memory_mb=growth[1],
         memory_ratio=quotient(*growth),
         parity=gap,
-        machine=machine(),
+        machine=versions.get("gpu") or machine(),
         versions=versions,
     )
 
 
-def fastest(module: str, workload: Workload, settings: Settings) -> str | None:
+def fastest(module: str, workload: Workload, variants: list[str], settings: Settings) -> str:
     """The variant with the least median over two blocks, all variants taken in turn."""
+    if len(variants) == 1:
+        return variants[0]
     with contextlib.ExitStack() as stack:
-        first = stack.enter_context(settings.worker(module))
-        variants = first.variants(workload)
-        if len(variants) < 2:
-            return next(iter(variants), None)
-        others = [stack.enter_context(settings.worker(module)) for _ in variants[1:]]
-        workers = [first, *others]
+        workers = [stack.enter_context(settings.worker(module)) for _ in variants]
         for worker, variant in zip(workers, variants, strict=True):
             worker.build(workload, variant)
             worker.times(WARM_UP)
@@ -133,19 +177,20 @@ def fastest(module: str, workload: Workload, settings: Settings) -> str | None:
     return variants[medians.index(min(medians))]
 
 
-def parity(module: str, workload: Workload, variant: str, settings: Settings) -> float:
+def parity(module: str, workload: Workload, mine: str, variant: str, settings: Settings) -> float:
     """How far the two sides' losses are apart in the first steps, dropout off and noise given."""
-    with ours_and(module, workload.for_parity(), variant, settings) as (ours, theirs):
+    alike, still = replace(settings, precision="ieee"), workload.for_parity()
+    with ours_and(module, still, mine, variant, alike) as (ours, theirs):
         return disagreement(ours.figures(PARITY_STEPS), theirs.figures(PARITY_STEPS))
 
 
 @contextlib.contextmanager
 def ours_and(
-    module: str, workload: Workload, variant: str, settings: Settings
+    module: str, workload: Workload, mine: str, variant: str, settings: Settings
 ) -> Iterator[tuple[Worker, Worker]]:
     """Two fresh workers, ours and the peer's, built."""
     with settings.worker(OURS) as ours, settings.worker(module) as theirs:
-        ours.build(workload, ours.variants(workload)[0])
+        ours.build(workload, mine)
         theirs.build(workload, variant)
         yield ours, theirs
 
@@ -180,9 +225,9 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def available(names: list[str]) -> list[str]:
+def available(names: list[str], device: str) -> list[str]:
     """The peers that can be compared with; the others are named."""
-    reasons = {name: peers.why_not(name) for name in names}
+    reasons = {name: peers.why_not(name, device) for name in names}
     for name, reason in reasons.items():
         if reason is not None:
             say(f"{name} {reason}: left out")
@@ -190,23 +235,21 @@ def available(names: list[str]) -> list[str]:
 
 
 def measure(
-    workloads: list[Workload], names: list[str], settings: Settings
+    workloads: list[Workload], names: list[str], every: list[Settings]
 ) -> tuple[list[Row], bool]:
-    """A row for each workload and peer, and whether any failed."""
+    """The rows of each workload, peer and way to measure, and whether any failed."""
     rows: list[Row] = []
     failed = False
-    for workload in workloads:
-        for peer in names:
-            try:
-                row = compare(workload, peer, settings)
-            except (ParityError, SideFailed) as error:
-                say(f"error: {workload.name}, batch {workload.batch}, against {peer}: {error}")
-                failed = True
-                continue
-            if row is None:
-                say(f"{peer} does not run {workload.name}: left out")
-            else:
-                rows.append(row)
+    for workload, peer, settings in product(workloads, names, every):
+        try:
+            found = compare(workload, peer, settings)
+        except (ParityError, SideFailed) as error:
+            say(f"error: {workload.name}, batch {workload.batch}, against {peer}: {error}")
+            failed = True
+            continue
+        if not found:
+            say(f"{peer} does not run {workload.name}: left out")
+        rows += found
     return rows, failed
 
 
@@ -220,6 +263,9 @@ def parser(name: str, description: str | None) -> argparse.ArgumentParser:
     made.add_argument("--blocks", type=int, default=10, help="of each side (10)")
     made.add_argument("--steps", type=int, help="in a block (by their duration, 5 to 50)")
     made.add_argument("--clock", choices=CLOCKS, default="wall", help="(wall)")
+    made.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (cpu)")
+    every = ",".join(PRECISIONS)
+    made.add_argument("--precision", default=every, metavar="NAME,…", help=f"on a GPU ({every})")
     return made
 
 
@@ -237,11 +283,13 @@ def run(
     for name in wanted:
         if name not in peers.NAMES:
             sys.exit(f"--vs: got {name!r}, wanted some of {','.join(peers.NAMES)}")
-    names = available(wanted)
+    asked = precisions(arguments)
+    names = available(wanted, arguments.device)
     if not names:
         sys.exit("there is no peer to compare with")
-    settings = Settings(arguments.threads, arguments.blocks, arguments.steps, arguments.clock)
-    rows, failed = measure(workloads, names, settings)
+    told = arguments.threads, arguments.blocks, arguments.steps, arguments.clock, arguments.device
+    every = [Settings(*told, precision) for precision in asked]
+    rows, failed = measure(workloads, names, every)
     if rows:
         print(table(rows))
     if arguments.json:
@@ -251,12 +299,37 @@ def run(
     sys.exit(failed)
 
 
+def profiled(workloads: list[Workload], arguments: argparse.Namespace) -> None:
+    """Print the parts of our steps."""
+    if arguments.device == "cpu":
+        sys.exit("--profile: got no GPU, wanted --device cuda; benchmarks.breakdown is for a CPU")
+    for workload, precision in product(workloads, precisions(arguments)):
+        print(profile.report(workload, arguments.device, precision), end="\n\n")
+
+
+def precisions(arguments: argparse.Namespace) -> list[str]:
+    """Those asked for, on a device that there is; otherwise a line, and the end."""
+    asked = arguments.precision.split(",") if arguments.device != "cpu" else ["ieee"]
+    for name in asked:
+        if name not in PRECISIONS:
+            sys.exit(f"--precision: got {name!r}, wanted some of {','.join(PRECISIONS)}")
+    try:
+        check_device(arguments.device)
+    except DeviceError as error:
+        sys.exit(f"--device: {error}")
+    return asked
+
+
 def main() -> None:
     options = parser("steps", __doc__)
     options.add_argument(
         "--workload", nargs="+", choices=WORKLOADS, default=list(WORKLOADS), metavar="NAME"
     )
+    options.add_argument("--profile", action="store_true", help="the parts of our steps on a GPU")
     arguments = options.parse_args()
+    if arguments.profile:
+        profiled(named(arguments.workload), arguments)
+        return
     run(named(arguments.workload), arguments)
 
 

@@ -12,12 +12,13 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable
+from contextvars import ContextVar
 from types import ModuleType
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from .errors import DeviceError
+from .errors import DeviceError, NotCapturable
 
 Array: TypeAlias = Any
 """A ``numpy.ndarray`` or a ``cupy.ndarray``."""
@@ -26,6 +27,9 @@ FLOATS = (np.dtype("float16"), np.dtype("float32"), np.dtype("float64"))
 """The dtypes a tensor may have."""
 
 OLDEST_CUPY = (14, 1, 1)
+
+capturing: ContextVar[bool] = ContextVar("minigan_capturing", default=False)
+"""Whether what the GPU is asked for is captured in a graph, and not done: it has no numbers yet."""
 
 
 def array_module(array: Any) -> Any:
@@ -56,6 +60,8 @@ def to_device(array: Array, device: str) -> Array:
     if device == "cpu":
         xp = array_module(array)
         return array if xp is np else xp.asnumpy(array)
+    if capturing.get() and array_module(array) is np:
+        raise NotCapturable("something is made on the CPU in each step")
     return library_on(device).asarray(array)
 
 
@@ -88,6 +94,8 @@ def numbers(arrays: Iterable[Array]) -> list[float]:
 
     Those on a GPU come in one copy, as each copy waits until the GPU has done all it was asked for.
     """
+    if capturing.get():
+        raise NotCapturable("the CPU has to know numbers of the GPU's in the middle of a step")
     arrays = list(arrays)
     xp = array_module(arrays[0]) if arrays else np
     return [float(a) for a in arrays] if xp is np else xp.stack(arrays).tolist()

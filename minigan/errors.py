@@ -29,8 +29,27 @@ class NonFiniteError(ArithmeticError):
     """A loss, gradient or parameter turned NaN or infinite."""
 
 
+class NotCapturable(Exception):  # noqa: N818
+    """What a captured step can't contain, in words that go on "…, as ": see ``gan.captured``."""
+
+
+class CaptureWarning(UserWarning):
+    """Steps were to be captured, and are taken one operation at a time."""
+
+
 class HealthWarning(UserWarning):
     """The doctor found something wrong with a run."""
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn at the line that called minigan."""
+    import sys
+    import warnings
+
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("minigan."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
 
 
 def nearest(name: str, options: Iterable[str]) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 
 from .backend import Array, array_module, library_on
 from .buffers import empty
+from .errors import NotCapturable
 from .kernels import cuda
 
 Shape = int | Sequence[int]
@@ -31,10 +32,10 @@ class Stream:
     """The random numbers of one purpose (``name``) in one run (``seed``) at one ``step``.
 
     Successive draws from one stream differ; a stream made again with the same three values
-    repeats them bit for bit.
+    repeats them bit for bit. They are made on ``device`` unless a draw says where.
     """
 
-    def __init__(self, seed: int, name: str = "", step: int = 0) -> None:
+    def __init__(self, seed: int, name: str = "", step: int = 0, device: str = "cpu") -> None:
         seed, step = operator.index(seed), operator.index(step)
         if seed < 0 or step < 0:
             raise ValueError(f"seed and step must not be negative, got {seed} and {step}")
@@ -43,20 +44,33 @@ class Stream:
         digest = blake2b(f"{seed}/{name}".encode(), digest_size=16).digest()
         self.seed, self.name, self.step = seed, name, step
         self._key = np.frombuffer(digest, dtype="<u8").astype(np.uint64)
-        self._draw = 0
+        self._draw, self.device = 0, device
+        self._later: Array | None = None
 
-    def words(self, count: int, device: str = "cpu") -> Array:
-        """The next draw: ``count`` uniformly distributed 64-bit words, made on that device."""
-        if device != "cpu":
-            draw, self._draw = self._draw, self._draw + 1
-            return cuda.philox(library_on(device), count, self._key, draw, self.step)
-        return self._source().random_raw(count)
+    def later(self, step: Array) -> Stream:
+        """The same, at the step that stands in a GPU's memory (float64, (1,)) by then."""
+        twin = Stream(self.seed, self.name, self.step, self.device)
+        twin._later = step
+        return twin
+
+    def words(self, count: int, device: str | None = None) -> Array:
+        """The next draw: ``count`` uniformly distributed 64-bit words."""
+        device = device or self.device
+        if device == "cpu":
+            return self._source().random_raw(count)
+        place = self._key, self._next_draw(), self.step, self._later
+        return cuda.philox(library_on(device), count, *place)
 
     def _source(self) -> np.random.Philox:
         """The next draw's words, as many as are asked for in however many parts."""
-        draw, self._draw = self._draw, self._draw + 1
-        counter = np.array([0, draw, self.step, 0], dtype=np.uint64)
+        if self._later is not None:
+            raise NotCapturable(f"random numbers ({self.name}) are drawn on the CPU")
+        counter = np.array([0, self._next_draw(), self.step, 0], dtype=np.uint64)
         return np.random.Philox(counter=counter, key=self._key)
+
+    def _next_draw(self) -> int:
+        draw, self._draw = self._draw, self._draw + 1
+        return draw
 
     def uniform(
         self,
@@ -64,7 +78,7 @@ class Stream:
         low: float = 0.0,
         high: float = 1.0,
         dtype: Any = "float32",
-        device: str = "cpu",
+        device: str | None = None,
     ) -> Array:
         """Uniform on [low, high): 24 random bits a number in float32 and float16, 53 in float64.
 
@@ -85,7 +99,7 @@ class Stream:
         mean: float = 0.0,
         std: float = 1.0,
         dtype: Any = "float32",
-        device: str = "cpu",
+        device: str | None = None,
     ) -> Array:
         """Normal numbers by Box and Muller: √(−2 ln u)·(cos 2πv, sin 2πv) with u in (0, 1].
 
@@ -101,10 +115,10 @@ class Stream:
         both = xp.concatenate([radius * xp.cos(angle), radius * xp.sin(angle)])
         return _shaped(mean + std * both[:count], shape, dtype)
 
-    def keep_mask(self, shape: Shape, drop: float, device: str = "cpu") -> Array:
+    def keep_mask(self, shape: Shape, drop: float, device: str | None = None) -> Array:
         """Booleans, each False with probability ``drop``, to a resolution of 2⁻¹⁶."""
         size, least = _size(shape), round(drop * 65536)
-        if device != "cpu":
+        if (device or self.device) != "cpu":
             bits = self.words(-(-size // 4), device).view("uint16")[:size]
             return (bits >= least).reshape(shape)
         mask, source = empty(np, (size,), np.bool_), self._source()
@@ -125,7 +139,7 @@ class Stream:
         """The numbers 0 … count − 1 in a random order."""
         return np.argsort(self.words(count), kind="stable")
 
-    def _unit(self, count: int, real: np.dtype, device: str) -> Array:
+    def _unit(self, count: int, real: np.dtype, device: str | None) -> Array:
         """Numbers in [0, 1)."""
         if real == np.float64:
             return (self.words(count, device) >> np.uint64(11)) * 2.0**-53

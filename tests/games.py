@@ -9,9 +9,18 @@ import numpy as np
 
 from minigan import nn
 from minigan.gan import Game, Normal, Trainer
+from minigan.recipes import RECIPES
 
 SHAPE = (4, 4, 1)
 LATENT = 3
+RECIPES_AT = {  # the shapes of images, and settings for smaller networks
+    **dict.fromkeys(RECIPES, ((28, 28, 1), {})),
+    "digits": ((8, 8, 1), {}),
+    "dcgan-color": ((28, 28, 3), {}),
+    "upsampling": ((10, 10, 3), {"size": 10}),
+    "dcgan64": ((64, 64, 3), {"width": 1 / 16}),
+    "sn-gan": ((28, 28, 1), {"width": 1 / 16}),
+}
 
 
 def pictures(count: int = 24, seed: int = 0, low: float = -1.0, high: float = 1.0) -> np.ndarray:

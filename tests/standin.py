@@ -4,13 +4,16 @@ With ``cupy`` of this module in ``sys.modules`` the engine's path for GPUs runs 
 and what would go wrong on a GPU goes wrong here: arrays don't turn into NumPy's by themselves,
 operands of both libraries don't mix, results of no axes are arrays, reductions take no ``where``,
 memory that was not written is not zero, an index out of range wraps around, and what waits for the
-GPU is counted. There are the names and parameters that the engine needs, written down below as
+GPU is counted. While a stream is captured nothing is computed: what was asked for is done when the
+graph is launched, each time in the same memory with the same numbers, and what CuPy refuses then is
+refused. There are the names and parameters that the engine needs, written down below as
 CuPy 14.2 has them (``tests/gpu/test_names.py`` compares them with an installed CuPy).
 """
 
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
@@ -80,7 +83,7 @@ transpose(*axes)
 var(axis=None, dtype=None, out=None, ddof=0, keepdims=False)
 """
 
-GPUS = 2
+GPUS, MEMORY = 2, 1 << 30
 
 
 # What a test may look at
@@ -121,7 +124,10 @@ def no_sync() -> Iterator[None]:
 
 
 def _wait(what: str) -> None:
+    _refuse_in_capture(what)
     counts.waits += 1
+    Stream.works()
+    Stream.busy.discard(get_current_stream())
     if not _waiting_is_allowed:
         raise AssertionError(f"{what} waits for the GPU")
 
@@ -160,6 +166,159 @@ class Device:
     __hash__ = None  # type: ignore[assignment]
 
 
+class Graph:
+    """What was captured: functions of no arguments, and the memory that they use."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.memory: list[np.ndarray] = []
+        self.launches = 0
+
+    def launch(self, stream: Stream | None = None) -> None:
+        _refuse_in_capture("launching a graph")
+        Stream.works()
+        self.launches += 1
+        for node in self.nodes:
+            node()
+
+
+class Stream:
+    """An order of work; only one that does not block can be captured.
+
+    Two may not work at once: one must have waited for what the other was asked for, as if each
+    used what the other made.
+    """
+
+    current: list[Stream] = []
+    busy: set[Stream] = set()
+    """Those whose work the processor has not waited for."""
+    captured: Graph | None = None
+    """What is being captured now: by one stream at a time."""
+
+    def __init__(self, null: bool = False, non_blocking: bool = False) -> None:
+        self.ptr = 0 if null else id(self)
+        self.is_non_blocking = non_blocking
+        self.waited_for: set[Stream] = set()
+
+    @staticmethod
+    def works() -> None:
+        """Called with all that is done, on the current stream."""
+        if Stream.captured is not None:
+            return
+        now = get_current_stream()
+        if Stream.busy - now.waited_for - {now}:
+            raise AssertionError("two streams work at once")
+        for other in Stream.busy:
+            other.waited_for.discard(now)
+        Stream.busy.add(now)
+
+    def __enter__(self) -> Stream:
+        Stream.current.append(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        Stream.current.pop()
+
+    def record(self, event: Event | None = None) -> Event:
+        _refuse_in_capture("an event of another order")
+        event = event or Event()
+        event.record(self)
+        return event
+
+    def wait_event(self, event: Event) -> None:
+        _refuse_in_capture("waiting for what is not captured")
+        self.waited_for |= event.after
+
+    def begin_capture(self, mode: int | None = None) -> None:
+        if not self.is_non_blocking or Stream.captured is not None:
+            raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported")
+        Stream.captured = Graph()
+
+    def is_capturing(self) -> bool:
+        return Stream.captured is not None and get_current_stream() is self
+
+    def end_capture(self) -> Graph:
+        graph, Stream.captured = Stream.captured, None
+        if graph is None:
+            raise CUDARuntimeError("cudaErrorIllegalState")
+        if MemoryPool.current is not None:
+            MemoryPool.current.is_of_a_graph = True
+        return graph
+
+
+NULL_STREAM = Stream(null=True)
+
+
+def get_current_stream() -> Stream:
+    return Stream.current[-1] if Stream.current else NULL_STREAM
+
+
+def _refuse_in_capture(what: str) -> None:
+    if Stream.captured is not None:
+        raise CUDARuntimeError(f"cudaErrorStreamCaptureUnsupported: {what}")
+
+
+class MemoryPool:
+    """Where arrays are made. A graph writes to the memory of its pool whenever it is launched."""
+
+    current: MemoryPool | None = None
+
+    def __init__(self) -> None:
+        self.is_of_a_graph = False
+
+    def malloc(self, size: int) -> None:
+        if self.is_of_a_graph:
+            raise AssertionError("memory of a graph is used by others")
+
+
+@contextmanager
+def using_allocator(allocator: Any = None) -> Iterator[None]:
+    before, MemoryPool.current = MemoryPool.current, allocator.__self__
+    try:
+        yield
+    finally:
+        MemoryPool.current = before
+
+
+def _made(values: np.ndarray) -> None:
+    """Called with the memory of every new array."""
+    if MemoryPool.current is not None:
+        MemoryPool.current.malloc(values.nbytes)
+    if Stream.captured is not None:
+        if MemoryPool.current is None:
+            raise AssertionError("a graph's memory is of the pool that others use")
+        Stream.captured.memory.append(values)
+
+
+def _done(node: Any) -> None:
+    """Do it, or while a stream is captured whenever the graph is launched."""
+    if Stream.captured is None:
+        node()
+    else:
+        Stream.captured.nodes.append(node)
+
+
+def _unknown(values: np.ndarray) -> None:
+    """Memory as it comes is not zero."""
+    values[...] = np.nan if values.dtype.kind == "f" else 1
+
+
+class Event:
+    """A moment of the processor's clock."""
+
+    def record(self, stream: Stream | None = None) -> None:
+        stream = stream or get_current_stream()
+        self.time, self.after = time.perf_counter(), {stream} | stream.waited_for
+
+    def synchronize(self) -> None:
+        _wait("synchronize()")
+
+
+def get_elapsed_time(start_event: Event, end_event: Event) -> float:
+    """Milliseconds."""
+    return 1e3 * (end_event.time - start_event.time)
+
+
 # Arrays
 
 
@@ -181,6 +340,7 @@ def _values(value: Any) -> Any:
                 f"current device ({Device.current}). Peer access is unavailable between these "
                 "devices."
             )
+        Stream.works()
         return value._values
     if isinstance(value, (list, tuple)):
         return type(value)(_values(one) for one in value)
@@ -198,16 +358,29 @@ def _leaves(arguments: Any) -> Iterator[ndarray]:
             yield from _leaves(value)
 
 
+SORTS = (np.argsort, np.ndarray.argsort)  # by a library that waits for them
+
+
 def _run(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """NumPy's function of the arrays' values. Like a GPU, it warns of no overflow."""
+    if function in SORTS:
+        _refuse_in_capture("sorting")
     plain = {name: _values(value) for name, value in kwargs.items()}
-    with np.errstate(all="ignore"):
-        result = function(*map(_values, args), **plain)
-    return _wrapped(result, *_leaves([*args, *kwargs.values()]))
+    places = [_values(value) for value in args]
+
+    def compute() -> Any:
+        with np.errstate(all="ignore"):
+            return function(*places, **plain)
+
+    if Stream.captured is not None and (function in WRITERS or plain.get("out") is not None):
+        _done(compute)
+        return kwargs.get("out")
+    return _wrapped(compute, *_leaves([*args, *kwargs.values()]))
 
 
-def _wrapped(result: Any, *sources: ndarray) -> Any:
+def _wrapped(compute: Any, *sources: ndarray) -> Any:
     """The result as an array here: a source itself, a view of one, or of its own."""
+    result = compute()
     if result is None or isinstance(result, tuple):  # a shape
         return result
     for source in sources:
@@ -217,6 +390,11 @@ def _wrapped(result: Any, *sources: ndarray) -> Any:
     for source in sources:
         if _owner(values) is _owner(source._values):
             return ndarray(values, source if source.base is None else source.base)
+    if Stream.captured is not None:  # what it is was only its shape
+        values = np.array(values)
+        _unknown(values)
+        _done(lambda: np.copyto(values, compute()))
+    _made(values)
     return ndarray(values)
 
 
@@ -224,6 +402,9 @@ def _owner(values: np.ndarray) -> np.ndarray:
     while isinstance(values.base, np.ndarray):
         values = values.base
     return values
+
+
+WRITERS = (np.copyto, np.fill_diagonal)  # into their first argument
 
 
 class Flags:
@@ -297,11 +478,17 @@ class ndarray:  # noqa: N801 - CuPy's name
     # Copies and views
 
     def astype(self, dtype: Any, order: str = "K", *, copy: bool = True) -> ndarray:
-        with np.errstate(all="ignore"):
-            return _wrapped(_values(self).astype(dtype, order=order, copy=copy), self)
+        return _run(np.ndarray.astype, (self, dtype), {"order": order, "copy": copy})
 
     def copy(self, order: str = "C") -> ndarray:
-        return ndarray(_values(self).copy(order))
+        return _run(np.ndarray.copy, (self, order), {})
+
+    def set(self, arr: np.ndarray, stream: Stream | None = None) -> None:
+        _refuse_in_capture("set()")
+        if arr.shape != self.shape or arr.dtype != self.dtype:
+            raise TypeError(f"got {arr.dtype} {arr.shape}, wanted {self.dtype} {self.shape}")
+        counts.copies += 1
+        _values(self)[...] = arr
 
     def view(self, dtype: Any = None) -> ndarray:
         values = self._values[...] if dtype is None else self._values.view(dtype)
@@ -312,7 +499,7 @@ class ndarray:  # noqa: N801 - CuPy's name
             if value.shape:
                 raise ValueError("non-scalar numpy.ndarray cannot be used for fill")
             value = value.item()
-        _values(self)[...] = _values(value)
+        _run(np.copyto, (self, value, "unsafe"), {})
 
     def __deepcopy__(self, memo: Any) -> ndarray:
         return self.copy()
@@ -320,27 +507,32 @@ class ndarray:  # noqa: N801 - CuPy's name
     # Indices
 
     def __getitem__(self, index: Any) -> ndarray:
-        place = self._place(index)
-        if any(isinstance(part, np.ndarray) and part.dtype == bool for part in place):
+        index = _on_gpu(index)
+        if any(map(_is_mask, self._place(index))):
             _wait("a mask in an index")  # how many elements has the result?
-        return _wrapped(_values(self)[place], self)
+        return _wrapped(lambda: _values(self)[self._place(index)], self)
 
     def __setitem__(self, index: Any, value: Any) -> None:
+        index = _on_gpu(index)
         place = self._place(index)
+        if any(map(_is_mask, place)):
+            _refuse_in_capture("a mask in an index")
         if any(isinstance(part, np.ndarray) for part in place):
             value = asarray(value)
-        if isinstance(value, ndarray):
-            with np.errstate(all="ignore"):
-                _values(self)[place] = _values(value)
-        else:
+        if not isinstance(value, ndarray):
             self[index].fill(value)
+            return
+        plain = _values(value)
+
+        def write() -> None:
+            with np.errstate(all="ignore"):
+                self._values[self._place(index)] = plain
+
+        _done(write)
 
     def _place(self, index: Any) -> tuple[Any, ...]:
-        """The index for NumPy: lists are copied here, and numbers in arrays wrap around."""
-        parts = list(index) if isinstance(index, tuple) else [index]
-        for i, part in enumerate(parts):
-            if not (part is None or part is Ellipsis or isinstance(part, (slice, int, np.integer))):
-                parts[i] = _values(asarray(part))
+        """The index for NumPy: numbers in arrays wrap around."""
+        parts = [_values(part) if isinstance(part, ndarray) else part for part in index]
         if not any(part is Ellipsis for part in parts):
             parts.append(Ellipsis)
         widths = [0 if part is None else part.ndim if _is_mask(part) else 1 for part in parts]
@@ -370,6 +562,13 @@ class ndarray:  # noqa: N801 - CuPy's name
         if own is None or any(kind not in (ndarray, np.ndarray) for kind in types):
             return NotImplemented
         return own(*args, **kwargs)
+
+
+def _on_gpu(index: Any) -> tuple[Any, ...]:
+    """The parts of an index, lists and NumPy's arrays copied here."""
+    plain = (type(None), type(Ellipsis), slice, int, np.integer)
+    parts = index if isinstance(index, tuple) else (index,)
+    return tuple(part if isinstance(part, plain) else asarray(part) for part in parts)
 
 
 def _is_mask(part: Any) -> bool:
@@ -402,12 +601,15 @@ class Ufunc:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if odd := kwargs.keys() - set(UFUNC_KEYWORDS):
             raise TypeError(f"Wrong arguments {odd}")
+        if self.__name__ == "matmul":
+            _refuse_cublas()
         return _run(self.function, args, {k: v for k, v in kwargs.items() if v is not None})
 
     def at(self, a: ndarray, indices: Any, b: Any = None) -> None:
         if self.__name__ != "add" or a.dtype not in ("float16", "float32", "float64", "int32"):
             raise NotImplementedError(f"`{self.__name__}.at` is not supported yet")
-        np.add.at(_values(a), a._place(indices), _values(b))
+        indices, added = _on_gpu(indices), _values(b)
+        _done(lambda: np.add.at(_values(a), a._place(indices), added))
 
 
 def _overrides(operand: Any) -> bool:
@@ -442,13 +644,14 @@ def _function(name: str, signature: inspect.Signature) -> Any:
 def array(obj: Any, dtype: Any = None, copy: bool = True, order: str = "K") -> ndarray:
     """A copy on the current GPU, of arrays of either library and of numbers."""
     if isinstance(obj, ndarray):
-        if copy or obj.device != Device():
-            return ndarray(np.array(obj._values, dtype, order=order))  # type: ignore[call-overload]
-        return obj if dtype is None else obj.astype(dtype, copy=False)
+        if obj.device != Device():
+            return _wrapped(lambda: np.array(obj._values, dtype, order=order))
+        return obj.astype(obj.dtype if dtype is None else dtype, order, copy=copy)
     if isinstance(obj, (list, tuple)) and any(isinstance(one, ndarray) for one in obj):
         return cupy.stack(obj)
+    _refuse_in_capture("a copy to the GPU")
     counts.copies += 1
-    return ndarray(np.array(obj, dtype, order="C"))
+    return _wrapped(lambda: np.array(obj, dtype, order="C"))
 
 
 def asarray(a: Any, dtype: Any = None, order: str | None = None) -> ndarray:
@@ -471,8 +674,24 @@ def _unwritten(make: Any) -> Any:
 
     def call(*args: Any, **kwargs: Any) -> ndarray:
         result = make(*args, **kwargs)
-        result.fill(np.nan if result.dtype.kind == "f" else 1)
+        _done(lambda: _unknown(result._values))
         return result
+
+    return call
+
+
+def _refuse_cublas() -> None:
+    if Stream.captured is not None:
+        raise NotImplementedError("calling cuBLAS API during stream capture is unsupported")
+
+
+def _joining(join: Any) -> Any:
+    """More than 8 arrays are told where they lie by a copy to the GPU."""
+
+    def call(tup: Any, *args: Any, **kwargs: Any) -> ndarray:
+        if len(tup) > 8:
+            _refuse_in_capture("joining more than 8 arrays")
+        return join(tup, *args, **kwargs)
 
     return call
 
@@ -480,18 +699,20 @@ def _unwritten(make: Any) -> Any:
 def _einsum(*operands: Any, **kwargs: Any) -> Any:
     if odd := kwargs.keys() - set(EINSUM):
         raise TypeError(f"Did not understand the following kwargs: {odd}")
+    _refuse_cublas()
     return _run(np.einsum, operands, kwargs)
 
 
 def _matmul(a: Any, b: Any, /, *, out: Any = None) -> Any:
     """The result has to be asked for by name: CuPy's own takes it for two."""
+    _refuse_cublas()
     return _run(np.matmul, (a, b), {} if out is None else {"out": out})
 
 
 def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
     if x is None and y is None:
         _wait("where() of a condition alone")
-        return tuple(map(ndarray, np.nonzero(_values(condition))))
+        return tuple(_wrapped(lambda i=i: i) for i in np.nonzero(_values(condition)))
     return _run(np.where, (condition.astype(bool, copy=False), x, y), {})
 
 
@@ -506,9 +727,42 @@ class RawModule(host_kernels.RawModule):
         kernel = super().get_function(name)
 
         def launch(grid: Any, block: Any, args: Any) -> None:
-            kernel(grid, block, tuple(_values(a) for a in args))
+            plain = tuple(_values(a) for a in args)
+            _done(lambda: kernel(grid, block, plain))
 
         return launch
+
+
+class Library:
+    """NVIDIA's library of a name, of which ``names`` are captured and the rest is done at once."""
+
+    def __init__(self, library: Any, names: tuple[str, ...]) -> None:
+        self._library, self._names = library, names
+
+    def __getattr__(self, name: str) -> Any:
+        function = getattr(self._library, name)
+        return Captured(function) if name in self._names else function
+
+
+class Captured:
+    """A function of such a library."""
+
+    def __init__(self, function: Any) -> None:
+        object.__setattr__(self, "function", function)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.function, name, value)
+
+    def __call__(self, *args: Any) -> int:
+        if Stream.captured is None:
+            return self.function(*args)
+
+        def node() -> None:
+            if status := self.function(*args):
+                raise RuntimeError(f"status {status} in a graph")
+
+        _done(node)
+        return 0
 
 
 def _module() -> ModuleType:
@@ -519,17 +773,29 @@ def _module() -> ModuleType:
     for name in UFUNCS.split():
         setattr(module, name, Ufunc(name))
     module.empty, module.empty_like = map(_unwritten, (module.empty, module.empty_like))
+    module.stack, module.concatenate = map(_joining, (module.stack, module.concatenate))
     module.einsum, module.matmul, module.where = _einsum, _matmul, _where
     module.take_along_axis, module.RawModule = _take_along_axis, RawModule
     module.ndarray, module.array, module.asarray, module.asnumpy = ndarray, array, asarray, asnumpy
     module.inf, module.nan = np.inf, np.nan
     module.lib = SimpleNamespace(stride_tricks=SimpleNamespace(as_strided=as_strided))
-    runtime = SimpleNamespace(getDeviceCount=lambda: GPUS, CUDARuntimeError=CUDARuntimeError)
+    runtime = SimpleNamespace(
+        getDeviceCount=lambda: GPUS,
+        getDeviceProperties=lambda device: {"name": b"a stand-in"},
+        memGetInfo=lambda: (MEMORY // 2, MEMORY),
+        CUDARuntimeError=CUDARuntimeError,
+    )
     module.cuda = SimpleNamespace(
         is_available=lambda: True,
         runtime=runtime,
         Device=Device,
-        get_current_stream=lambda: SimpleNamespace(ptr=0),
+        Event=Event,
+        get_elapsed_time=get_elapsed_time,
+        get_current_stream=get_current_stream,
+        Graph=Graph,
+        MemoryPool=MemoryPool,
+        Stream=Stream,
+        using_allocator=using_allocator,
     )
     return module
 

@@ -15,8 +15,8 @@ def module(name: str) -> str:
     return f"{__name__}.{name}"
 
 
-def why_not(name: str) -> str | None:
-    """Why there is no comparison with the peer ``name`` here; None if there is."""
+def why_not(name: str, device: str = "cpu") -> str | None:
+    """Why there is no comparison with the peer ``name`` there; None if there is."""
     if find_spec(module(name)) is None:
         return "has no side in benchmarks/peers"
     if not find_spec(name):
@@ -24,4 +24,14 @@ def why_not(name: str) -> str | None:
     compiler = os.environ.get("CC", "clang")
     if name == "tinygrad" and not shutil.which(compiler):
         return f"compiles with clang, and there is no program {compiler!r}"
+    if device != "cpu":
+        return _why_not_on_gpu(name)
     return None
+
+
+def _why_not_on_gpu(name: str) -> str | None:
+    if name != "torch":
+        return "is compared with on a CPU only"
+    import torch
+
+    return None if torch.cuda.is_available() else "is here without a GPU"

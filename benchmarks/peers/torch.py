@@ -1,4 +1,4 @@
-"""PyTorch's side, eager, at its best.
+"""PyTorch's side at its best: eager, and on a GPU also in a CUDA graph and compiled.
 
 - Padding is its own. Keras's ``same`` at stride 2 pads one more after than before, PyTorch as much
   on either side and leaves the last pixel out. On maps turned by 180°, with kernels turned too,
@@ -8,11 +8,15 @@
   norm forbids that; the command times the fastest of these ``variants``.
 - Adam is the fused one, activations are in place, gradients are set to None rather than zeroed.
 - Each player's gradient is taken for its own parameters only.
+- On a GPU cuDNN chooses its algorithms by timing them. "bf16" is automatic mixed precision.
+- In a graph is the whole step, noise and optimisers with it, as ``torch.cuda.graph`` has it; what
+  is compiled are the networks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -27,12 +31,56 @@ LAYOUTS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
 Tensor = torch.Tensor
 
 
+mixed = False
+"""Whether automatic mixed precision is in force; ``set_device`` says."""
+
+
 def versions() -> dict[str, str]:
     return {"torch": torch.__version__}
 
 
 def set_threads(count: int) -> None:
     torch.set_num_threads(count)
+
+
+def set_device(name: str, precision: str) -> None:
+    """For the rest of the process: compute on that GPU, and multiply float32 so."""
+    global mixed
+    torch.set_default_device(name)
+    mixed = precision == "bf16"
+    for backend in (torch.backends.cuda.matmul, torch.backends.cudnn):
+        backend.allow_tf32 = precision == "tf32"
+    torch.backends.cudnn.benchmark = True
+
+
+def event() -> Any:
+    made = torch.cuda.Event(enable_timing=True)
+    made.record()
+    return made
+
+
+def seconds(first: Any, second: Any) -> float:
+    second.synchronize()
+    return first.elapsed_time(second) / 1e3
+
+
+def memory() -> int:
+    free, total = torch.cuda.mem_get_info()
+    return total - free
+
+
+def cast() -> AbstractContextManager[Any]:
+    """Where networks are called: mixed precision, if it is in force."""
+    return torch.autocast(torch.get_default_device().type, torch.bfloat16, enabled=mixed)
+
+
+def on_gpu() -> bool:
+    return torch.get_default_device().type == "cuda"
+
+
+def tensor(array: np.ndarray) -> Tensor:
+    """On the device in force; on a CPU it is the array's memory."""
+    return torch.from_numpy(array).to(torch.get_default_device())
 
 
 def variants(workload: Workload) -> list[str]:
@@ -44,11 +92,27 @@ def variants(workload: Workload) -> list[str]:
     else:
         alone = workload.step in ("layer", "optimizer")
         ways = ["joined", "apart"] if workload.joinable and not alone else ["apart"]
-    return [f"{layout} {way}" for layout in layouts for way in ways]
+    made = [f"{layout} {way}" for layout in layouts for way in ways]
+    if not on_gpu():
+        return made
+    # PyTorch does not differentiate twice through what it compiled.
+    launches = ["eager"] if workload.step in ("critic", "optimizer") else ["eager", "compiled"]
+    launches += ["graph"] if workload.step in ("alternating", "simultaneous") else []
+    return [f"{one} {launch}" for one in made for launch in launches]
 
 
 def build(workload: Workload, weights: tuple[n.Weights, n.Weights], variant: str) -> Any:
-    layout, way = variant.split()
+    layout, way, *launch = variant.split()
+    runner = runner_for(workload, weights, layout, way)
+    if launch == ["compiled"]:
+        for made in runner.networks():
+            made.compile()
+    return Graphed(runner) if launch == ["graph"] else runner
+
+
+def runner_for(
+    workload: Workload, weights: tuple[n.Weights, n.Weights], layout: str, way: str
+) -> Any:
     if workload.step == "sample":
         return Sampler(workload, weights[0], layout, int(way))
     kind = {
@@ -105,7 +169,8 @@ def network(layers: n.Layers, shape: n.Shape, weights: n.Weights, layout: str) -
         arrays = turned(layer, held, orders[i], orders[i + 1])
         made.load_state_dict({k: torch.from_numpy(v) for k, v in arrays.items()}, strict=False)
         modules.append(made)
-    return nn.Sequential(*modules).to(memory_format=LAYOUTS[layout])
+    made = nn.Sequential(*modules).to(memory_format=LAYOUTS[layout])
+    return made.to(torch.get_default_device())
 
 
 def module(layer: n.Layer, shape: n.Shape, after: n.Shape, layout: str) -> nn.Module:
@@ -200,8 +265,8 @@ def turned(
 def images(array: np.ndarray, layout: str) -> Tensor:
     """Maps (N, H, W, C) as turned ones (N, C, H, W); points as they are."""
     if array.ndim != 4:
-        return torch.from_numpy(array.copy())
-    moved = torch.from_numpy(np.ascontiguousarray(array[:, ::-1, ::-1].transpose(0, 3, 1, 2)))
+        return tensor(array.copy())
+    moved = tensor(np.ascontiguousarray(array[:, ::-1, ::-1].transpose(0, 3, 1, 2)))
     return moved.contiguous(memory_format=LAYOUTS[layout])
 
 
@@ -212,15 +277,19 @@ def optimizer(workload: Workload, parameters: list[Tensor]) -> torch.optim.Optim
     settings = workload.optimizer
     if isinstance(settings, Adam):
         betas = (settings.beta1, settings.beta2)
-        return torch.optim.Adam(parameters, settings.lr, betas, eps=1e-8, fused=True)
-    return torch.optim.RMSprop(parameters, settings.lr, alpha=settings.rho, eps=1e-7)
+        made = torch.optim.Adam(parameters, settings.lr, betas, eps=1e-8, fused=True)
+    else:
+        made = torch.optim.RMSprop(parameters, settings.lr, alpha=settings.rho, eps=1e-7)
+    for group in made.param_groups:
+        group["capturable"] = on_gpu()  # its count of steps is there too
+    return made
 
 
-def noise(workload: Workload, draws: np.ndarray | None) -> Callable[[], Tensor]:
+def noise(workload: Workload, draws: Tensor | None) -> Callable[[], Tensor]:
     """A function that gives noise for a batch: its own, or the next rows of ``draws``."""
     size = (workload.batch, workload.latent)
     if draws is not None:
-        rows = iter(torch.from_numpy(draws).split(workload.batch))
+        rows = iter(draws.split(workload.batch))
         return lambda: next(rows)
     if workload.noise == "uniform":
         return lambda: torch.empty(size).uniform_(-1, 1)
@@ -252,7 +321,7 @@ class Player:
     """A network with its optimiser."""
 
     def __init__(self, workload: Workload, made: nn.Sequential) -> None:
-        self.network = made
+        self.network: nn.Module = made
         self.parameters = list(made.parameters())
         self.optimizer = optimizer(workload, self.parameters)
 
@@ -284,40 +353,90 @@ class Game:
 
     def judge(self, real: Tensor, fake: Tensor) -> Sequence[Tensor]:
         """The discriminator's outputs on both batches, in one call or in two."""
-        network = self.discriminator.network
         if self.joined:
-            return network(torch.cat([real, fake])).split(len(real))
-        return network(real), network(fake)
+            return self.scores(torch.cat([real, fake])).split(len(real))
+        return self.scores(real), self.scores(fake)
+
+    def scores(self, images: Tensor) -> Tensor:
+        with cast():
+            return self.discriminator.network(images).float()
+
+    def generate(self, z: Tensor) -> Tensor:
+        with cast():
+            return self.generator.network(z)
+
+    def step(self, real: Tensor, draws: np.ndarray | None = None) -> tuple[float, float]:
+        first, second = self.play(real, None if draws is None else tensor(draws))
+        return first.item(), second.item()
+
+    def play(self, real: Tensor, draws: Tensor | None) -> tuple[Tensor, Tensor]:
+        """A step, up to both losses."""
+        raise NotImplementedError
 
     def figures(self, losses: tuple[float, float]) -> Sequence[float]:
         return losses
+
+    def networks(self) -> list[nn.Module]:
+        return [self.generator.network, self.discriminator.network]
 
 
 class Alternating(Game):
     """The discriminator's move, then the generator's."""
 
-    def step(self, real: Tensor, draws: np.ndarray | None = None) -> tuple[float, float]:
-        draw, make = noise(self.workload, draws), self.generator.network
+    def play(self, real: Tensor, draws: Tensor | None) -> tuple[Tensor, Tensor]:
+        draw = noise(self.workload, draws)
         with torch.no_grad():
-            fake = make(draw())
+            fake = self.generate(draw())
         first = self.losses.discriminator(*self.judge(real, fake))
         self.discriminator.move(first)
-        second = self.losses.generator(self.discriminator.network(make(draw())))
+        second = self.losses.generator(self.scores(self.generate(draw())))
         self.generator.move(second)
-        return first.item(), second.item()
+        return first.detach(), second.detach()
 
 
 class Simultaneous(Game):
     """Both gradients from one forward pass, then both moves."""
 
-    def step(self, real: Tensor, draws: np.ndarray | None = None) -> tuple[float, float]:
-        judged = self.judge(real, self.generator.network(noise(self.workload, draws)()))
+    def play(self, real: Tensor, draws: Tensor | None) -> tuple[Tensor, Tensor]:
+        judged = self.judge(real, self.generate(noise(self.workload, draws)()))
         first, second = self.losses.discriminator(*judged), self.losses.generator(judged[1])
         self.discriminator.differentiate(first, retain=True)
         self.generator.differentiate(second)
         self.generator.optimizer.step()
         self.discriminator.optimizer.step()
-        return first.item(), second.item()
+        return first.detach(), second.detach()
+
+
+class Graphed:
+    """A game whose step, after a few eager ones, is one CUDA graph."""
+
+    EAGER = 3
+
+    def __init__(self, game: Game) -> None:
+        self.game, self.place, self.figures = game, game.place, game.figures
+        self.taken, self.stream = 0, torch.cuda.Stream()
+        self.graph: torch.cuda.CUDAGraph | None = None
+
+    def step(self, real: Tensor, draws: np.ndarray | None = None) -> tuple[float, float]:
+        given = None if draws is None else tensor(draws)
+        if not self.taken:
+            self.real, self.draws = real.clone(), given
+        self.real.copy_(real)
+        if given is not None:
+            self.draws.copy_(given)
+        if self.taken < self.EAGER:
+            self.stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self.stream):
+                self.losses = self.game.play(self.real, self.draws)
+            torch.cuda.current_stream().wait_stream(self.stream)
+        else:
+            if self.graph is None:
+                self.graph = torch.cuda.CUDAGraph()
+                with torch.cuda.graph(self.graph):
+                    self.losses = self.game.play(self.real, self.draws)
+            self.graph.replay()
+        self.taken += 1
+        return self.losses[0].item(), self.losses[1].item()
 
 
 class Critic:
@@ -334,8 +453,8 @@ class Critic:
         return tuple(images(array, self.layout) for array in batch)
 
     def step(self, batch: tuple[Tensor, Tensor], draws: np.ndarray | None = None) -> float:
-        (real, fake), critic = batch, self.player.network
-        places = torch.rand(len(real), 1) if draws is None else torch.from_numpy(draws)
+        (real, fake), critic = batch, self.scores
+        places = torch.rand(len(real), 1) if draws is None else tensor(draws)
         between = torch.lerp(fake, real, places.view(-1, 1, 1, 1)).requires_grad_()
         (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
         norms = torch.linalg.vector_norm(slope, dim=(1, 2, 3))
@@ -346,6 +465,10 @@ class Critic:
         loss = PENALTY * (norms - 1).square().mean() + of_fake.mean() - of_real.mean()
         self.player.move(loss)
         return loss.item()
+
+    def scores(self, images: Tensor) -> Tensor:
+        with cast():
+            return self.player.network(images).float()
 
     def figures(self, loss: float) -> Sequence[float]:
         return (loss,)
@@ -363,13 +486,17 @@ class Sampler:
         return None
 
     def step(self, _: None, draws: np.ndarray | None = None) -> Tensor:
-        with torch.inference_mode():
-            z = noise(self.workload, draws)()
-            return torch.cat([self.generator(rows) for rows in z.split(self.group)])
+        given = None if draws is None else tensor(draws)
+        with torch.inference_mode(), cast():
+            z = noise(self.workload, given)()
+            return torch.cat([self.generator(rows) for rows in z.split(self.group)]).cpu()
 
     def figures(self, made: Tensor) -> np.ndarray:
         ours = made.permute(0, 2, 3, 1).numpy()[:, ::-1, ::-1]
         return ours.reshape(len(ours), -1)[:: max(1, len(ours) // 16)].ravel()
+
+    def networks(self) -> list[nn.Module]:
+        return [self.generator]
 
 
 class Layer:
@@ -391,11 +518,15 @@ class Layer:
 
     def step(self, batch: Any, draws: np.ndarray | None = None) -> tuple[Tensor, ...]:
         x, g = batch
-        y = self.network(x)
-        return y, *torch.autograd.grad(y, [x, *self.parameters], g)
+        with cast():
+            y = self.network(x)
+        return y, *torch.autograd.grad(y, [x, *self.parameters], g.to(y.dtype))
+
+    def networks(self) -> list[nn.Module]:
+        return [self.network]
 
     def figures(self, found: tuple[Tensor, ...]) -> Sequence[float]:
-        y, of_x, *rest = (t.detach() for t in found)
+        y, of_x, *rest = (t.detach().cpu() for t in found)
         return [*_some(y), *_some(of_x), *(float(torch.linalg.vector_norm(g)) for g in rest)]
 
 
@@ -410,7 +541,7 @@ class Optimizer:
 
     def place(self, batch: tuple[np.ndarray, ...]) -> tuple[Tensor, ...]:
         return tuple(
-            torch.from_numpy(np.ascontiguousarray(array.T)) for array in batch
+            tensor(np.ascontiguousarray(array.T)) for array in batch
         )  # a dense layer's weights are turned
 
     def step(self, batch: Any, draws: np.ndarray | None = None) -> None:

@@ -25,7 +25,7 @@ CADENCE: dict[str, int | None] = {"log_every": 10, "sample_every": None, "save_e
 """How often to log, draw and save; None is an eighth of the steps. They change no result."""
 
 # On resume; data is compared by what it holds.
-_MAY_DIFFER = {"data", "device", "precision", "best", "classifier", *CADENCE}
+_MAY_DIFFER = {"data", "device", "precision", "captured", "best", "classifier", *CADENCE}
 _IN_WORDS = {
     int: "a whole number",
     float: "a number",
@@ -43,7 +43,7 @@ class Config:
 
     ``settings`` are the recipe's own, without steps and batch; ``images`` tells by a checksum
     what the data were; ``best`` is a metric and ``classifier`` the file that gives its features;
-    ``precision`` is how a GPU multiplies.
+    ``precision`` is how a GPU multiplies, and ``captured`` whether its steps are graphs.
     """
 
     recipe: str
@@ -55,6 +55,7 @@ class Config:
     classifier: str | None
     device: str
     precision: str
+    captured: bool
     settings: dict[str, Any]
     log_every: int
     sample_every: int
@@ -98,7 +99,8 @@ def settings_of(name: str) -> dict[str, Any]:
 
 def given_options(asked: argparse.Namespace, recipe: str) -> dict[str, Any]:
     """What the command line sets, by name, whether by an option of its own or by --set."""
-    options = ("seed", "steps", "batch", "data", "best", "classifier", "device", "precision")
+    paths = ("data", "best", "classifier")
+    options = ("seed", "steps", "batch", *paths, "device", "precision", "captured")
     named = {name: getattr(asked, name) for name in options}
     given = {name: value for name, value in named.items() if value is not None}
     defaults = settings_of(recipe)
@@ -139,7 +141,7 @@ def _parsed(key: str, text: str, default: Any) -> Any:
 def fresh(recipe: str, given: dict[str, Any]) -> Config:
     """The config of a new run."""
     paths = dict.fromkeys(("data", "best", "classifier"))
-    where = {"device": "cpu", "precision": "auto"}
+    where = {"device": "cpu", "precision": "auto", "captured": False}
     defaults = {"seed": 0, **paths, **where, **settings_of(recipe)}
     values = defaults | given
     if values["sample_every"] is None:
@@ -206,10 +208,10 @@ def read_config(path: Path) -> Config:
     try:
         if values.pop("format", None) != FORMAT:
             raise ValueError(f"it has another format, wanted {FORMAT!r}")
-        later = {"best": None, "classifier": None, "precision": "auto"}  # not in the first runs
-        values = later | values
+        later = {"best": None, "classifier": None, "precision": "auto", "captured": False}
+        values = later | values  # which the first runs had not
         _check_keys(values, {field.name for field in dataclasses.fields(Config)})
-        like = {**dict.fromkeys(values, ""), "settings": {}, **_WHOLE}
+        like = {**dict.fromkeys(values, ""), "settings": {}, "captured": False, **_WHOLE}
         _check_values(values, like | dict.fromkeys(("data", "best", "classifier")))
         config = Config(**values)
         defaults = recipe_named(config.recipe).SETTINGS

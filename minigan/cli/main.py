@@ -118,6 +118,8 @@ def _train_arguments(parser: _Parser) -> None:
     add("--data", type=path, metavar="PATH", help="a folder of pictures, an .npy, .npz or IDX file")
     add("--device", metavar="cpu|cuda", help="where to compute (cpu)")
     add("--precision", metavar="ieee|tf32|bf16", help="of products on a GPU; see mg.config (auto)")
+    graph = argparse.BooleanOptionalAction
+    add("--captured", action=graph, default=None, help="make steps on a GPU CUDA graphs (no)")
     add("--best", metavar="METRIC", help="keep the best generator by it, too, as best.npz")
     add("--classifier", type=path, metavar="FILE", help="gives --best features (else the pixels)")
     mode = parser.add_mutually_exclusive_group()

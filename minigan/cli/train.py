@@ -81,6 +81,8 @@ def train(asked: argparse.Namespace) -> int:
     images = recipe.load_data(config.recipe_settings(), config.data)
     config = with_images(config, images)
     trainer = made_trainer(config, images)
+    if config.captured:
+        trainer.capture()
     _check(trainer, images, config)
     if config.classifier is not None and config.best is None:
         raise ValueError("classifier: nothing but --best METRIC uses it, and that is not given")
@@ -251,6 +253,8 @@ class Run:
 
     def _listen(self) -> None:
         """Tell and keep what the doctor finds, but for what it found before the run was resumed."""
+        if self.trainer.captured is not None:
+            self.trainer.captured.tell = self._say
         doctor = self.trainer.doctor
         if doctor is None:
             return
@@ -264,9 +268,12 @@ class Run:
 
     def _tell(self, finding: Finding) -> None:
         self.folder.note(finding)
+        self._say(str(finding))
+
+    def _say(self, line: str) -> None:
         if self._bar is not None:
             self._bar.clear()
-        print(f"minigan: {finding}", file=sys.stderr, flush=True)
+        print(f"minigan: {line}", file=sys.stderr, flush=True)
 
     def _after_step(self, report: Report) -> None:
         step, config = report.step, self.config

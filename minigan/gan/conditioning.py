@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backend import Array, device_of, to_device
+from ..backend import Array, array_module, device_of, to_device
 from ..random import Stream
 
 
@@ -82,6 +82,8 @@ class Codes(_Codes):
     ``continuous`` ones are uniform on [−1, 1) (Chen et al., 2016, section 7).
     """
 
+    anywhere = True
+
     def __new__(
         cls, noise: int = 62, categorical: Sequence[int] = (10,), continuous: int = 2
     ) -> Codes:
@@ -100,10 +102,11 @@ class Codes(_Codes):
     def draw(self, count: int, stream: Stream) -> Array:
         """``count`` vectors, float32 (count, size)."""
         parts = [stream.normal((count, self.noise))]
+        xp = array_module(parts[0])
         for classes in self.categorical:
-            parts.append(np.eye(classes, dtype="float32")[stream.integers(classes, count)])
+            parts.append(xp.eye(classes, dtype="float32")[stream.integers(classes, count)])
         parts.append(stream.uniform((count, self.continuous), -1.0, 1.0))
-        return np.concatenate(parts, axis=1)
+        return xp.concatenate(parts, axis=1)
 
     def told(self, noise: Array, codes: np.ndarray) -> Array:
         """The noise (N, size) with the first categorical code of each vector set to ``codes``."""

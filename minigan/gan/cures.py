@@ -10,16 +10,19 @@ are plain settings, which several games can share.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..backend import Array
+import numpy as np
+
+from ..backend import Array, array_module, capturing
+from ..errors import NotCapturable
 from ..random import Stream
 from ..tensor import Tensor
-from .records import Batch, Draw, Output
+from .records import Batch, Draw, Move, Output, Sums
 
 if TYPE_CHECKING:
     from .game import Game
@@ -36,21 +39,28 @@ class Streams(NamedTuple):
     penalty: Stream
 
     @classmethod
-    def of(cls, seed: int, step: int) -> Streams:
-        """The streams of this seed and step, from their beginning."""
-        return cls(*(Stream(seed, name, step) for name in cls._fields))
+    def of(cls, seed: int, step: int, noise_on: str = "cpu") -> Streams:
+        """The streams of this seed and step, from their beginning; where noise is made."""
+        devices = {"latent": noise_on}
+        return cls(*(Stream(seed, n, step, devices.get(n, "cpu")) for n in cls._fields))
+
+    def later(self, step: Array) -> Streams:
+        """The same at the step that a GPU's memory has by then: see ``Stream.later``."""
+        return Streams(*(stream.later(step) for stream in self))
 
 
 class Moment(NamedTuple):
     """When a move is made: the step, its random numbers, and what each cure remembers.
 
-    Where ``squares`` is a dict, the update leaves Σg² there, by player and parameter.
+    Where ``squares`` is a dict, the update leaves Σg² there, by player and parameter. ``judged``
+    is called with each move's sums before the player moves, in place of a look at them.
     """
 
     step: int
     streams: Streams
     memories: Mapping[int, dict[str, Array]] = {}
     squares: dict[str, dict[str, float]] | None = None
+    judged: Callable[[Sums], Move] | None = None
 
 
 @dataclass(frozen=True)
@@ -79,11 +89,16 @@ class Turn:
     @property
     def step(self) -> int:
         """How many steps were taken before this one."""
+        if capturing.get():
+            raise NotCapturable("a cure changes with the number of steps")
         return self.moment.step
 
     def memory(self, cure: Cure) -> dict[str, Array]:
         """What that cure remembers, by name; arrays to be written into."""
-        return self.moment.memories[id(cure)]
+        found = self.moment.memories[id(cure)]
+        if capturing.get() and any(array_module(array) is np for array in found.values()):
+            raise NotCapturable(f"{type(cure).__name__} keeps numbers on the CPU")
+        return found
 
     def judge(self, images: Any, generated: bool = False) -> Output:
         """The discriminator's output on other images, of the real ones' or the fakes' condition."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
@@ -12,7 +10,7 @@ import numpy as np
 
 from ..backend import Array, array_module, to_device
 from ..data import check_range
-from ..errors import HealthWarning
+from ..errors import HealthWarning, warn
 from .checks import CHECKS, REPORTS, odd_loss, odd_settings
 from .game import Game
 from .heads import images_together
@@ -20,7 +18,7 @@ from .records import Batch, Finding, Report
 from .signs import PLAYERS, Facts, Signs, Subject
 
 if TYPE_CHECKING:
-    from .update import Players, Scores
+    from .update import Players
 
 EVERY = 25
 """Steps from one look at the networks to the next; reports are read at every step."""
@@ -79,13 +77,13 @@ class Doctor:
             return None
         return Signs(self._subject)
 
-    def see(self, report: Report, signs: Signs | None, scores: Scores, batch: Batch) -> None:
+    def see(self, report: Report, signs: Signs | None, batch: Batch) -> None:
         """Take in a step's end, and say what is wrong."""
         self._reports.append(report)
         if signs is None:
             return
         with np.errstate(all="ignore"):  # a run may be about to overflow
-            self._facts = self._facts or Facts.of(self.game.loss, scores)
+            self._facts = self._facts or Facts.of(self.game.loss, signs.scores)
             signs.complete(tuple(self._reports), self._facts, batch, self.held_out)
         self._seen.append(signs)
         known = {finding.name for finding in self.findings}
@@ -116,8 +114,4 @@ class Doctor:
 
 
 def _warn(finding: Finding) -> None:
-    """At the line that called minigan."""
-    level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_globals["__name__"].startswith("minigan."):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(str(finding), HealthWarning, stacklevel=level)
+    warn(str(finding), HealthWarning)

@@ -15,6 +15,8 @@ from ..random import Stream
 class Latent(Protocol):
     """A distribution of noise vectors of ``size`` numbers."""
 
+    # Also, if ``draw`` makes its numbers where its stream does: anywhere = True
+
     @property
     def size(self) -> int: ...
 
@@ -34,6 +36,8 @@ class _Range(NamedTuple):
 class Normal(_Size):
     """z ~ N(0, I), ``size`` numbers a sample."""
 
+    anywhere = True
+
     def __new__(cls, size: int = 100) -> Normal:
         _check_size(size)
         return super().__new__(cls, int(size))
@@ -45,6 +49,8 @@ class Normal(_Size):
 
 class Uniform(_Range):
     """Every number uniform on [low, high), ``size`` numbers a sample."""
+
+    anywhere = True
 
     def __new__(cls, size: int = 100, low: float = -1.0, high: float = 1.0) -> Uniform:
         _check_size(size)

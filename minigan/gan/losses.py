@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..backend import capturing
 from ..ops import binary_cross_entropy, binary_cross_entropy_with_logits, relu, sigmoid
 from ..tensor import Tensor
 from .records import Output
@@ -180,7 +181,8 @@ class BinaryCrossEntropy(Loss):
 
     def _term(self, output: Output, target: int) -> Tensor:
         scores = output.logits._array
-        if bool(((scores < 0) | (scores > 1)).any()):  # would be held, and teach nothing
+        # Others would be held, and teach nothing. While captured nobody knows what they are.
+        if not capturing.get() and bool(((scores < 0) | (scores > 1)).any()):
             raise ValueError(
                 f"{type(self).__name__}: got scores from {float(scores.min()):.3g} to "
                 f"{float(scores.max()):.3g}, wanted probabilities: end the discriminator in "

@@ -47,7 +47,9 @@ class Classification(Cure):
     def discriminator(self, turn: Turn) -> Tensor:
         if turn.batch.labels is None:
             raise ValueError("Classification: the batch has no labels: give (images, labels)")
-        terms = [self.real * cross_entropy(_classes(turn.real), turn.batch.labels)]
+        batch, conditional = turn.batch, turn.game.conditioning is not None
+        labels = batch.condition if conditional else batch.labels  # that is on the device already
+        terms = [self.real * cross_entropy(_classes(turn.real), labels)]
         if self.fake:
             terms.append(self.fake * cross_entropy(_classes(turn.fake), turn.draw.condition))
         return added(terms)
@@ -68,8 +70,8 @@ def cross_entropy(logits: Tensor, labels: Any) -> Tensor:
             "row of the class logits"
         )
     if device_of(labels) != "cpu":  # a condition or a code: a class each, and known to be one
-        found = log_softmax(logits)[array_module(labels).arange(count), labels]
-        return -found.sum() / max(1, count)
+        chosen = array_module(labels).eye(classes, dtype=logits.dtype)[labels]
+        return -(log_softmax(logits) * chosen).sum() / max(1, count)
     if labels.min() < -1 or labels.max() >= classes:
         raise ValueError(
             f"labels: got {labels.min()} to {labels.max()}, wanted 0 to {classes - 1}, or -1 for "

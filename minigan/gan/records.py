@@ -46,6 +46,30 @@ def _rows(value: Any, chosen: Any) -> Any:
     return None if value is None else value[chosen]
 
 
+class Sums(NamedTuple):
+    """What a move is judged by before it is made: a player's loss and then Σg², by parameter."""
+
+    player: str
+    parameters: tuple[str, ...]
+    arrays: list[Array]
+
+
+class Move(NamedTuple):
+    """A player's move: its loss, and its gradient's norm before any clipping."""
+
+    loss: float
+    gradient: float
+
+
+class Outcome(NamedTuple):
+    """A step in plain numbers: both players' last moves, and the mean scores."""
+
+    discriminator: Move
+    generator: Move
+    real_score: float
+    fake_score: float
+
+
 class Report(NamedTuple):
     """What one step of training saw, as plain numbers, for callbacks and logs.
 

@@ -75,6 +75,7 @@ class Signs:
 
     variety = 1.0
     margins: tuple[float, float] | None = None
+    scores: Any = None  # of the step, until it is complete
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
@@ -121,7 +122,7 @@ class Signs:
             self.variety = _variety(self._fakes, batch.images)
             if held_out is not None and batch.condition is None:
                 self.margins = _margins(self.subject.game, batch.images, held_out, self._fakes)
-        self._fakes, self._before = None, {}
+        self._fakes, self.scores, self._before = None, None, {}
 
 
 class Facts(NamedTuple):

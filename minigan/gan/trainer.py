@@ -23,12 +23,14 @@ from .diagnosis import first_bad
 from .feed import as_batch, feed_of, is_set
 from .files import difference, in_words
 from .game import Game
-from .records import Batch, Finding, Report
+from .records import Batch, Finding, Outcome, Report
 from .sampling import sample
 from .update import Players, Scores, alternating, simultaneous
 
 if TYPE_CHECKING:
+    from .captured import Captured
     from .doctor import Doctor
+    from .signs import Signs
 
 FORMAT = "minigan.trainer/1"
 Callback = Callable[[Report], None]
@@ -48,7 +50,8 @@ class Trainer:
     ``discriminator_steps`` moves for each of the generator's. With ``average``, samples come from
     a moving average of the generator's weights with that decay. Networks and all that goes with
     them are on ``device``. A ``doctor`` watches and warns of what is wrong with the run
-    (``HealthWarning``); ``findings`` has what it found.
+    (``HealthWarning``); ``findings`` has what it found. With ``captured`` steps on a GPU are CUDA
+    graphs, where they can be: see ``gan.captured``.
 
     Its whole state is a function of the seed, the data and the number of steps: sampling, saving
     and callbacks change no bit of it. Networks that are built already keep the weights they have.
@@ -66,6 +69,7 @@ class Trainer:
         average: float | None = None,
         device: str = "cpu",
         doctor: bool = True,
+        captured: bool = False,
     ) -> None:
         if update not in ("alternating", "simultaneous"):
             raise ValueError(f'update: got {update!r}, wanted "alternating" or "simultaneous"')
@@ -103,6 +107,18 @@ class Trainer:
         self._range_checked = False
         self._image_shape: tuple[int, ...] = ()  # not known yet
         self.doctor = _doctor(game, self.players) if doctor else None
+        self.captured: Captured | None = None
+        if captured:
+            self.capture()
+
+    def capture(self) -> Trainer:
+        """From here on steps on a GPU are CUDA graphs: see ``gan.captured``. Returns self."""
+        if self.device == "cpu":
+            raise ValueError('captured: a CPU has no CUDA graphs: say device="cuda" too')
+        from .captured import Captured  # here, so that ``import minigan`` stays quick
+
+        self.captured = Captured(self)
+        return self
 
     def to(self, device: str) -> Trainer:
         """Go on training on another device: move networks, optimisers and all else. Returns self.
@@ -120,6 +136,8 @@ class Trainer:
             memory.update({name: self._placed(array) for name, array in memory.items()})
         if self.doctor is not None:
             self.doctor.to(device)
+        if self.captured is not None:
+            self.captured.forget()
         return self
 
     @property
@@ -143,10 +161,24 @@ class Trainer:
                 "one for each of the discriminator's moves"
             )
         records = list(map(self._prepared, map(as_batch, batches)))
-        streams = Streams.of(self.seed, self.step_count)
         signs = None if self.doctor is None else self.doctor.visit(self.step_count)
+        if self.captured is None or self.device == "cpu" or signs is not None:
+            outcome = self._taken(records, signs)
+        else:
+            outcome = self.captured.step(records, lambda: self._taken(records))
+        self._buffers.trim()
+        self._counters["step"] += 1
+        self._counters["batches"] += len(batches)
+        (d_loss, d_gradient), (g_loss, g_gradient), real, fake = outcome
+        report = Report(self.step_count, d_loss, g_loss, real, fake, d_gradient, g_gradient)
+        if self.doctor is not None:
+            self.doctor.see(report, signs, records[-1])
+        return report
+
+    def _taken(self, records: Sequence[Batch], signs: Signs | None = None) -> Outcome:
+        """A step, one operation after the other, and ``signs`` of what it showed."""
         squares = signs.squares if signs else None
-        moment = Moment(self.step_count, streams, self._memories, squares)
+        moment = Moment(self.step_count, self._streams(), self._memories, squares)
         look = signs.watching() if signs else nullcontext()
         try:
             # A number that overflows is named below; NumPy's warnings would only repeat it.
@@ -162,32 +194,31 @@ class Trainer:
             if self.doctor is not None:
                 self.doctor.broke(self.step_count + 1, f"{error}{culprit}")
             raise NonFiniteError(f"step {self.step_count + 1}: {error}{culprit}") from None
-        self._buffers.trim()
         if self.average is not None:
             self.average.update(self.game.generator, self.step_count)
-        self._counters["step"] += 1
-        self._counters["batches"] += len(batches)
+        if signs is not None:
+            signs.scores = scores
+        real, fake = numbers(self._mean_scores(scores))
+        return Outcome(scores.discriminator, scores.generator, real, fake)
+
+    def _move(
+        self, batches: Sequence[Batch], moment: Moment, players: Players | None = None
+    ) -> Scores:
+        players = players or self.players
+        if self.update == "simultaneous":
+            return simultaneous(self.game, players, batches, moment)
+        return alternating(self.game, players, batches, moment, self.first)
+
+    def _mean_scores(self, scores: Scores) -> list[Array]:
+        """Of real images and of fakes, arrays of no axes."""
         score = self.game.loss.score
         with no_grad():
-            means = [score(output).mean()._array for output in (scores.real, scores.fake)]
-        real_score, fake_score = numbers(means)
-        report = Report(
-            self.step_count,
-            scores.discriminator.loss,
-            scores.generator.loss,
-            real_score,
-            fake_score,
-            scores.discriminator.gradient,
-            scores.generator.gradient,
-        )
-        if self.doctor is not None:
-            self.doctor.see(report, signs, scores, records[-1])
-        return report
+            return [score(output).mean()._array for output in (scores.real, scores.fake)]
 
-    def _move(self, batches: Sequence[Batch], moment: Moment) -> Scores:
-        if self.update == "simultaneous":
-            return simultaneous(self.game, self.players, batches, moment)
-        return alternating(self.game, self.players, batches, moment, self.first)
+    def _streams(self) -> Streams:
+        """The random numbers of the next step; noise is made on the GPU if it can be captured."""
+        anywhere = self.captured is not None and getattr(self.game.latent, "anywhere", False)
+        return Streams.of(self.seed, self.step_count, self.device if anywhere else "cpu")
 
     def _first_memories(self) -> dict[int, dict[str, Array]]:
         """What each cure remembers, by its id; a cure that can't be used here says so."""
@@ -435,6 +466,6 @@ class Trainer:
 
 
 def _doctor(game: Game, players: Players) -> Doctor:
-    from .doctor import Doctor  # here, so that ``import minigan`` stays quick
+    from .doctor import Doctor  # here for the same reason
 
     return Doctor(game, players)

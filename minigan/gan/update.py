@@ -23,7 +23,7 @@ from ..tensor import Tensor, no_grad
 from .cures import DISCRIMINATOR, GENERATOR, Moment, Streams, Turn, objective, shown
 from .game import Game
 from .latent import noise_for
-from .records import Batch, Draw, Output
+from .records import Batch, Draw, Move, Output, Sums
 
 
 class Players(NamedTuple):
@@ -31,13 +31,6 @@ class Players(NamedTuple):
 
     generator: Optimizer
     discriminator: Optimizer
-
-
-class Move(NamedTuple):
-    """A player's move: its loss, and its gradient's norm before any clipping."""
-
-    loss: float
-    gradient: float
 
 
 class Scores(NamedTuple):
@@ -153,16 +146,27 @@ def _gradients(
     parameters = getattr(players, name).parameters
     found = grad(loss, list(parameters.values()), allow_unused=True, retain_graph=retain)
     used = {p: g._array for p, g in zip(parameters, found, strict=True) if g is not None}
-    value, *sums = numbers([loss._array.reshape(()), *map(sum_of_squares, used.values())])
-    if not math.isfinite(value):
-        raise NonFiniteError(f"the {name}'s loss is {value}")
-    squares = dict.fromkeys(parameters, 0.0) | dict(zip(used, sums, strict=True))
-    for path, square in squares.items():
-        if not math.isfinite(square):
-            raise NonFiniteError(f"the gradient of {name}.{path} is not finite, or too large")
+    arrays = [loss._array.reshape(()), *map(sum_of_squares, used.values())]
+    sums = Sums(name, tuple(used), arrays)
+    if turn.moment.judged is not None:
+        return list(found), turn.moment.judged(sums)
+    move, squares = judged(sums, numbers(arrays))
     if turn.moment.squares is not None:
-        turn.moment.squares[name] = squares
-    return list(found), Move(value, math.sqrt(sum(squares.values())))
+        turn.moment.squares[name] = dict.fromkeys(parameters, 0.0) | squares
+    return list(found), move
+
+
+def judged(sums: Sums, values: Sequence[float]) -> tuple[Move, dict[str, float]]:
+    """The move that these are the sums of, and Σg² by parameter; a bad one is an error."""
+    value, *squares = values
+    if not math.isfinite(value):
+        raise NonFiniteError(f"the {sums.player}'s loss is {value}")
+    for path, square in zip(sums.parameters, squares, strict=True):
+        if not math.isfinite(square):
+            raise NonFiniteError(
+                f"the gradient of {sums.player}.{path} is not finite, or too large"
+            )
+    return Move(value, math.sqrt(sum(squares))), dict(zip(sums.parameters, squares, strict=True))
 
 
 def sum_of_squares(array: Array) -> Array:

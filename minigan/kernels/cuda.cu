@@ -10,12 +10,14 @@
 
 #ifdef __CUDACC__
 #define KERNEL extern "C" __global__ void
+#define INLINE static __device__ inline
 #define EACH(i, count)                                                              \
     for (INDEX i = blockIdx.x * (INDEX)blockDim.x + threadIdx.x; i < (count);       \
          i += (INDEX)gridDim.x * blockDim.x)
 #else
 #include <cmath>
 #define KERNEL extern "C" void
+#define INLINE static inline
 #define EACH(i, count) for (INDEX i = 0; i < (count); ++i)
 #endif
 
@@ -218,55 +220,125 @@ KERNEL combine(
     }
 }
 
-// Optimisers
+// Optimisers, each of all parameters of a network at once. Their numbers lie in memory, as a
+// captured launch has its arguments for good. Where go is given and zero, a gradient was not finite,
+// and all stays as it is.
 
-KERNEL sgd(
-    REAL *weight, const REAL *gradient, REAL *velocity, INDEX count, REAL lr, REAL momentum,
-    REAL nesterov, REAL weight_decay)
-{
+#define NUMBER(k) ((REAL)numbers[k])
+#define EACH_IF(i, count)                                                           \
+    if (!go || *go)                                                                 \
     EACH(i, count)
+
+// Where a parameter lies. All are counted through, one after the other, and end is where it ends.
+struct Part {
+    word end;
+    REAL *weight;
+    const REAL *gradient;
+    REAL *slots[3];
+};
+
+// One of its elements; slots that there are not are null.
+struct Element {
+    REAL *weight;
+    REAL gradient;
+    REAL *slots[3];
+};
+
+INLINE Element element(const Part *parts, INDEX count, INDEX k)
+{
+    INDEX low = 0, high = count - 1;  // the first part that ends after k
+    while (low < high) {
+        const INDEX middle = (low + high) / 2;
+        if ((word)k < parts[middle].end)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    const Part &p = parts[low];
+    const word i = low ? k - parts[low - 1].end : k;
+    Element e = {p.weight + i, p.gradient[i], {0, 0, 0}};
+    for (int s = 0; s < 3; ++s)
+        e.slots[s] = p.slots[s] ? p.slots[s] + i : 0;
+    return e;
+}
+
+#define PARAMETERS                                                                  \
+    const Part *parts, INDEX count, INDEX total, const double *numbers, const double *go
+
+KERNEL sgd(PARAMETERS)
+{
+    const REAL lr = NUMBER(0), momentum = NUMBER(1), nesterov = NUMBER(2);
+    const REAL weight_decay = NUMBER(3);
+    EACH_IF(k, total)
     {
-        const REAL g = gradient[i] + weight_decay * weight[i];
+        const Element e = element(parts, count, k);
+        REAL *velocity = e.slots[0];
+        const REAL g = e.gradient + weight_decay * *e.weight;
         REAL change = g;
         if (velocity) {
-            velocity[i] = momentum * velocity[i] + g;
-            change = nesterov ? g + momentum * velocity[i] : velocity[i];
+            *velocity = momentum * *velocity + g;
+            change = nesterov ? g + momentum * *velocity : *velocity;
         }
-        weight[i] -= lr * change;
+        *e.weight -= lr * change;
     }
 }
 
-KERNEL rmsprop(
-    REAL *weight, const REAL *gradient, REAL *square, REAL *velocity, INDEX count, REAL lr,
-    REAL rho, REAL rest, REAL eps, REAL momentum)
+KERNEL rmsprop(PARAMETERS)
 {
-    EACH(i, count)
+    const REAL lr = NUMBER(0), rho = NUMBER(1), rest = NUMBER(2), eps = NUMBER(3);
+    const REAL momentum = NUMBER(4);
+    EACH_IF(k, total)
     {
-        const REAL g = gradient[i];
-        square[i] = rho * square[i] + rest * g * g;
-        REAL change = g / (sqrt(square[i]) + eps);
+        const Element e = element(parts, count, k);
+        REAL *square = e.slots[0], *velocity = e.slots[1];
+        const REAL g = e.gradient;
+        *square = rho * *square + rest * g * g;
+        REAL change = g / (sqrt(*square) + eps);
         if (velocity)
-            change = velocity[i] = momentum * velocity[i] + change;
-        weight[i] -= lr * change;
+            change = *velocity = momentum * *velocity + change;
+        *e.weight -= lr * change;
     }
 }
 
-KERNEL adam(
-    REAL *weight, const REAL *gradient, REAL *mean, REAL *square, REAL *largest, INDEX count,
-    REAL beta1, REAL rest1, REAL beta2, REAL rest2, REAL eps, REAL kept, REAL rate)
+KERNEL adam(PARAMETERS)
 {
-    EACH(i, count)
+    const REAL beta1 = NUMBER(0), rest1 = NUMBER(1), beta2 = NUMBER(2), rest2 = NUMBER(3);
+    const REAL eps = NUMBER(4), kept = NUMBER(5), rate = NUMBER(6);
+    EACH_IF(k, total)
     {
-        const REAL g = gradient[i];
-        mean[i] = beta1 * mean[i] + rest1 * g;
-        square[i] = beta2 * square[i] + rest2 * g * g;
-        REAL under = square[i];
+        const Element e = element(parts, count, k);
+        REAL *mean = e.slots[0], *square = e.slots[1], *largest = e.slots[2];
+        const REAL g = e.gradient;
+        *mean = beta1 * *mean + rest1 * g;
+        *square = beta2 * *square + rest2 * g * g;
+        REAL under = *square;
         if (largest) {
-            const REAL before = largest[i];
+            const REAL before = *largest;
             const bool stays = before > under || before != before;  // as a NaN does
-            under = largest[i] = stays ? before : under;
+            under = *largest = stays ? before : under;
         }
-        weight[i] = kept * weight[i] - rate * (mean[i] / (sqrt(under) + eps));
+        *e.weight = kept * *e.weight - rate * (*mean / (sqrt(under) + eps));
+    }
+}
+
+// A moving average: average + share * (weight - average).
+KERNEL follow(
+    REAL *average, const REAL *weight, INDEX count, const double *share, const double *go)
+{
+    const REAL s = (REAL)*share;
+    EACH_IF(i, count)
+    {
+        average[i] += (weight[i] - average[i]) * s;
+    }
+}
+
+KERNEL go_if_finite(const REAL *sums, INDEX count, double *go)
+{
+    EACH(one, 1)
+    {
+        for (INDEX i = one; i < count; ++i)
+            if (sums[i] - sums[i] != 0)  // infinite or NaN
+                *go = 0;
     }
 }
 
@@ -280,8 +352,12 @@ KERNEL adam(
 
 // Philox4x64-10 (Salmon et al., 2011): block k of four words is ten rounds of the counter
 // (k + 1, draw, step, 0), as numpy.random.Philox counts before it draws.
-KERNEL philox(word *words, INDEX count, word key0, word key1, word draw, word step)
+// later, if given, is where the step stands.
+KERNEL philox(
+    word *words, INDEX count, word key0, word key1, word draw, word step, const double *later)
 {
+    if (later)
+        step = (word)*later;
     EACH(k, (count + 3) / 4)
     {
         word a = (word)k + 1, b = draw, c = step, d = 0, x = key0, y = key1;

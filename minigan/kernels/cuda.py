@@ -24,6 +24,7 @@ LONG = 1 << 30  # elements, from which a 32-bit index might overflow
 ROWS = 128  # of a matrix, that one thread adds up
 FAN = 32  # sums, that one thread adds up then
 NOTHING = np.uint64(0)  # in the place of an array's address
+WIDTH = 6  # numbers that say where a parameter lies: its end, weight, gradient and three slots
 
 
 def has_kernels(array: Array) -> bool:
@@ -128,38 +129,69 @@ def _pair(like: Array, *shape: int) -> tuple[Array, Array]:
 
 def update(
     name: str,
-    weight: Array,
-    gradient: Array,
-    slots: Sequence[Array | None],
-    numbers: Sequence[float],
-) -> None:
-    """Write a step of the optimiser ``name``; None stands for a slot that it does without.
+    parts: Sequence[Sequence[Any]],
+    numbers: Array,
+    go: Array | None = None,
+    table: Array | None = None,
+) -> np.ndarray:
+    """Write a step of the optimiser ``name`` for all parameters at once.
 
-    The weight and its slots must lie in one piece.
+    Each part is a weight, its gradient and its slots, None for one that it does without; all are of
+    one dtype, and but for gradients each lies in one piece. ``numbers`` are the optimiser's, and
+    where ``go`` (1,) is zero all stays as it is: both float64 in the GPU's memory, as a captured
+    launch knows where its numbers lie and not what they are. So it must be with the addresses that
+    this returns, uint64 (parts, ``WIDTH``): a captured launch finds them in ``table`` by then.
     """
-    _launch(name, weight.size, weight, _flat(gradient), *slots, weight.size, *map(float, numbers))
+    parts = [(weight, _flat(gradient), *slots) for weight, gradient, *slots in parts]
+    rows = np.zeros((len(parts), WIDTH), np.uint64)
+    rows[:, 0] = np.cumsum([part[0].size for part in parts])
+    for row, part in zip(rows, parts, strict=True):
+        row[1 : 1 + len(part)] = [0 if array is None else _address(array) for array in part]
+    first = parts[0][0]
+    table = array_module(first).asarray(rows) if table is None else table
+    total = int(rows[-1, 0])
+    _launch(name, total, table, len(rows), total, numbers, go, real=first.dtype.name)
+    return rows
+
+
+def follow(average: Array, weight: Array, share: Array, go: Array | None = None) -> None:
+    """Move an average that share of the way to a weight; ``share`` (1,) and ``go`` as above."""
+    _launch("follow", average.size, average, _flat(weight), average.size, share, go)
+
+
+def go_if_finite(sums: Array, go: Array) -> None:
+    """Make ``go`` zero unless all the sums are finite."""
+    _launch("go_if_finite", 1, sums, sums.size, go)
 
 
 # Random numbers
 
 
-def philox(xp: Any, count: int, key: Iterable[int], draw: int, step: int) -> Array:
-    """The words of ``random.Stream.words``, made where they are used."""
+def philox(
+    xp: Any, count: int, key: Iterable[int], draw: int, step: int, later: Array | None = None
+) -> Array:
+    """The words of ``random.Stream.words``, made where they are used.
+
+    ``later`` (float64, (1,)) is where in the GPU's memory the step will stand in place of ``step``.
+    """
     words = xp.empty(count, "uint64")
-    _launch("philox", -(-count // 4), words, count, *map(np.uint64, (*key, draw, step)))
+    _launch("philox", -(-count // 4), words, count, *map(np.uint64, (*key, draw, step)), later)
     return words
 
 
 # Launches
 
 
-def _launch(name: str, threads: int, *arguments: Any) -> None:
-    """Run a kernel over so many results, with arrays (None in the place of one) and numbers."""
+def _launch(name: str, threads: int, *arguments: Any, real: str | None = None) -> None:
+    """Run a kernel over so many results, with arrays (None in the place of one) and numbers.
+
+    ``real`` is what it computes in, by default the first array's dtype.
+    """
     if not threads:
         return
     arrays = [a for a in arguments if hasattr(a, "strides") and a.ndim]
-    real, long = arrays[0].dtype.name, max(map(_extent, arrays)) >= LONG
-    scalars = {int: np.int64 if long else np.int32, float: np.dtype(real).type}
+    real, long = real or arrays[0].dtype.name, max(threads, *map(_extent, arrays)) >= LONG
+    scalars: dict[type, Any] = {int: np.int64 if long else np.int32, float: np.dtype(real).type}
     converted = [NOTHING if a is None else scalars.get(type(a), _as_it_is)(a) for a in arguments]
     kernel = _kernel(array_module(arrays[0]), name, REALS.get(real, "float"), long)
     kernel((min(-(-threads // THREADS), BLOCKS),), (THREADS,), tuple(converted))
@@ -167,6 +199,10 @@ def _launch(name: str, threads: int, *arguments: Any) -> None:
 
 def _as_it_is(argument: Any) -> Any:
     return argument
+
+
+def _address(array: Array) -> int:
+    return array.ctypes.data if array_module(array) is np else array.data.ptr
 
 
 def _extent(array: Array) -> int:

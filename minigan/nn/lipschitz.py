@@ -72,8 +72,8 @@ class SpectralNorm(Module):
     def _iterate(self, w: Array, steps: int) -> None:
         u = self.u._array
         for _ in range(steps):
-            v = _unit(w @ u)
-            u = _unit(v @ w)
+            v = _unit(matmul(w, u)._array)
+            u = _unit(matmul(v, w)._array)
         self.u.assign(u)
         self.v.assign(v)
 

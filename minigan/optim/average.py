@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
+
+from ..backend import Array, to_device
+from ..errors import NotCapturable
+from ..kernels import cuda
 from ..nn.module import Module
 
 
@@ -23,8 +28,30 @@ class MovingAverage:
 
     def update(self, module: Module, step: int) -> None:
         """Move towards ``module``'s weights after its ``step``-th update, counted from 0."""
-        decay = min(self.decay, (1 + step) / (10 + step))
+        self._follow(module, np.array([self.share(step)]))
+
+    def update_later(self, module: Module, share: Array, go: Array) -> None:
+        """``update`` in a captured step: ``share(step)`` will stand in the GPU's memory by then.
+
+        Where ``go`` is 0 there, nothing is to be changed.
+        """
+        self._follow(module, share, go)
+
+    def share(self, step: int) -> float:
+        """How far of the way to the weights the average goes after that update."""
+        return 1 - min(self.decay, (1 + step) / (10 + step))
+
+    def _follow(self, module: Module, share: Array, go: Array | None = None) -> None:
         own = self.module.named_state()
         for name, parameter in module.named_state().items():
-            array = own[name]._array
-            own[name].assign(array + (parameter._array - array) * array.dtype.type(1 - decay))
+            average, array = own[name], own[name]._array
+            if cuda.has_kernels(array) and array.flags.c_contiguous:
+                share = to_device(share, average.device)
+                cuda.follow(array, parameter._array, share, go)
+                if average._version is not None:
+                    average._version[0] += 1
+            elif go is not None:
+                raise NotCapturable(f"averages of {array.dtype} have no kernel")
+            else:
+                moved = (parameter._array - array) * array.dtype.type(float(share[0]))
+                average.assign(array + moved)

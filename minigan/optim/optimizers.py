@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..backend import Array, array_module, device_of, is_array, to_device
+from ..backend import Array, array_module, capturing, device_of, is_array, to_device
 from ..buffers import empty_like
-from ..errors import DeviceError
+from ..errors import DeviceError, NotCapturable
 from ..kernels import cuda
 from ..kernels.blocks import BLOCK, each_block
 from ..nn.module import Module
@@ -37,6 +37,13 @@ class Optimizer:
     slots: tuple[str, ...] = ()
     elementwise = False
     """Whether ``update`` does the same to every element, so that parts can be updated by turns."""
+    kernel = ""
+    """The GPU's kernel that does what ``update`` does, but to all parameters at once."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "update" in vars(cls) and "kernel" not in vars(cls):
+            cls.kernel = ""  # what it does is its own
 
     def __init__(
         self,
@@ -93,23 +100,68 @@ class Optimizer:
         """
         if not self.parameters:
             raise RuntimeError("this optimiser has no parameters: call bind(module) first")
+        clipped = self._ready(gradients)
+        self.advance()
+        for dtype, parts in self._apply(clipped).items():
+            numbers = array_module(parts[0][0]).asarray(np.array(self.numbers(dtype), np.float64))
+            cuda.update(self.kernel, parts, numbers)
+
+    def step_later(
+        self, gradients: Sequence[Any], numbers: Array, go: Array, table: Array
+    ) -> np.ndarray:
+        """``step`` as a captured one has it: what it does to the parameters, and nothing else.
+
+        ``numbers`` is where in the GPU's memory ``numbers()`` will stand when this is done, ``go``
+        is 0 there if nothing is to be, and ``table`` will have the rows that this returns.
+        """
+        parts = self._apply(self._ready(gradients))[self.dtype]
+        return cuda.update(self.kernel, parts, numbers, go, table)
+
+    def advance(self) -> None:
+        """Count one more step, and take the learning rate of it."""
+        if self.schedule is not None:
+            self.state["lr"][...] = self.schedule(int(self.state["steps"]))
+        self.state["steps"] += 1
+
+    def numbers(self, dtype: np.dtype) -> tuple[float, ...]:
+        """What the kernel takes beside its arrays, for a step of weights of that dtype."""
+        raise NotCapturable(f"{type(self).__name__} has no kernel")
+
+    @property
+    def dtype(self) -> np.dtype:
+        """That of the parameters; ``NotCapturable`` if they have several."""
+        first, *others = {parameter.dtype for parameter in self.parameters.values()}
+        if others:
+            raise NotCapturable("the parameters of a network are of several dtypes")
+        return first
+
+    def _ready(self, gradients: Sequence[Any] | None) -> list[Array | None]:
+        """The gradients as arrays that go with the parameters, clipped."""
         parameters = list(self.parameters.items())
         given = [p.grad for _, p in parameters] if gradients is None else list(gradients)
         if len(given) != len(parameters):
             raise ValueError(f"gradients: got {len(given)} for {len(parameters)} parameters")
         self._check_slots()
-        clipped = self._clipped(
+        return self._clipped(
             [_array(name, p, g) for (name, p), g in zip(parameters, given, strict=True)]
         )
-        if self.schedule is not None:
-            self.state["lr"][...] = self.schedule(int(self.state["steps"]))
-        self.state["steps"] += 1
-        for (name, parameter), gradient in zip(parameters, clipped, strict=True):
-            if gradient is not None:
-                slots = [self.state[f"{slot}.{name}"] for slot in self.slots]
-                self._update(parameter._array, gradient, *slots)
-                if parameter._version is not None:
-                    parameter._version[0] += 1
+
+    def _apply(self, gradients: Sequence[Array | None]) -> dict[np.dtype, list[Any]]:
+        """Update parameters that have no kernel; of the others what it takes, by dtype."""
+        parts: dict[np.dtype, list[Any]] = {}
+        for (name, parameter), gradient in zip(self.parameters.items(), gradients, strict=True):
+            if gradient is None:
+                continue
+            weight, slots = parameter._array, [self.state[f"{slot}.{name}"] for slot in self.slots]
+            if self.kernel and _has_kernels(weight):
+                parts.setdefault(weight.dtype, []).append((weight, gradient, *slots))
+            elif capturing.get():
+                raise NotCapturable(f"{type(self).__name__} has no kernel for {weight.dtype}")
+            else:
+                self._update(weight, gradient, *slots)
+            if parameter._version is not None:
+                parameter._version[0] += 1
+        return parts
 
     def describe(self) -> dict[str, Any]:
         """Its class and settings, ready for JSON; a schedule as its ``repr``."""
@@ -186,10 +238,9 @@ class Optimizer:
     def _scalar(self, weight: Array, value: float) -> Any:
         return weight.dtype.type(value)  # so that a number never widens the arrays
 
-    def _eps(self, weight: Array, eps: float) -> Any:
+    def _eps(self, dtype: np.dtype, eps: float) -> Any:
         # Not below what the dtype holds: float16 makes 0 of 1e-8, and NaN of a gradient of 0.
-        least = float(np.finfo(weight.dtype).smallest_normal)
-        return self._scalar(weight, max(eps, least))
+        return dtype.type(max(eps, float(np.finfo(dtype).smallest_normal)))
 
 
 def _has_kernels(weight: Array) -> bool:
@@ -217,7 +268,7 @@ class SGD(Optimizer):
     that multiple of w to g.
     """
 
-    elementwise = True
+    elementwise, kernel = True, "sgd"
 
     def __init__(
         self,
@@ -236,11 +287,10 @@ class SGD(Optimizer):
         self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
         self.slots = ("velocity",) if momentum else ()
 
+    def numbers(self, dtype: np.dtype) -> tuple[float, ...]:
+        return self.lr, self.momentum, self.nesterov, self.weight_decay
+
     def update(self, weight: Array, gradient: Array, *slots: Array) -> None:
-        if _has_kernels(weight):
-            numbers = self.lr, self.momentum, self.nesterov, self.weight_decay
-            cuda.update("sgd", weight, gradient, (*slots, None)[:1], numbers)
-            return
         lr, mu = self._scalar(weight, self.lr), self._scalar(weight, self.momentum)
         if self.weight_decay:
             gradient = gradient + self._scalar(weight, self.weight_decay) * weight
@@ -258,7 +308,7 @@ class RMSprop(Optimizer):
     ``momentum`` μ makes it v ← μv + g/(√s + ε), w ← w − lr·v.
     """
 
-    elementwise = True
+    elementwise, kernel = True, "rmsprop"
 
     def __init__(
         self,
@@ -275,16 +325,14 @@ class RMSprop(Optimizer):
         self.rho, self.eps, self.momentum = rho, eps, momentum
         self.slots = ("square", "velocity") if momentum else ("square",)
 
+    def numbers(self, dtype: np.dtype) -> tuple[float, ...]:
+        return self.lr, self.rho, 1 - self.rho, self._eps(dtype, self.eps), self.momentum
+
     def update(self, weight: Array, gradient: Array, *slots: Array) -> None:
-        if _has_kernels(weight):
-            eps = self._eps(weight, self.eps)
-            numbers = self.lr, self.rho, 1 - self.rho, eps, self.momentum
-            cuda.update("rmsprop", weight, gradient, (*slots, None)[:2], numbers)
-            return
         xp, square = array_module(weight), slots[0]
         square *= self._scalar(weight, self.rho)
         square += self._scalar(weight, 1 - self.rho) * gradient * gradient
-        change = gradient / (xp.sqrt(square) + self._eps(weight, self.eps))
+        change = gradient / (xp.sqrt(square) + self._eps(weight.dtype, self.eps))
         if self.momentum:
             velocity = slots[1]
             velocity *= self._scalar(weight, self.momentum)
@@ -302,7 +350,7 @@ class Adam(Optimizer):
     is decoupled: w also shrinks by lr·weight_decay·w (Loshchilov and Hutter, 2019).
     """
 
-    elementwise = True
+    elementwise, kernel = True, "adam"
 
     def __init__(
         self,
@@ -322,16 +370,16 @@ class Adam(Optimizer):
         self.amsgrad, self.weight_decay = amsgrad, weight_decay
         self.slots = ("mean", "square", "largest") if amsgrad else ("mean", "square")
 
-    def update(self, weight: Array, gradient: Array, *slots: Array) -> None:
-        xp, t = array_module(weight), int(self.state["steps"])
+    def numbers(self, dtype: np.dtype) -> tuple[float, ...]:
+        t = int(self.state["steps"])
         # m̂/(√v̂ + ε) with b = √(1 − β₂ᵗ) taken out of the root: m̂·b/(√v + ε·b).
         root = (1 - self.beta2**t) ** 0.5
-        eps, kept = self._eps(weight, self.eps * root), 1 - self.lr * self.weight_decay
+        eps, kept = self._eps(dtype, self.eps * root), 1 - self.lr * self.weight_decay
         rate = self.lr * root / (1 - self.beta1**t)
-        if _has_kernels(weight):
-            numbers = self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2, eps, kept, rate
-            cuda.update("adam", weight, gradient, (*slots, None)[:3], numbers)
-            return
+        return self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2, eps, kept, rate
+
+    def update(self, weight: Array, gradient: Array, *slots: Array) -> None:
+        xp, (*_, eps, kept, rate) = array_module(weight), self.numbers(weight.dtype)
         mean, square = slots[:2]
         work = empty_like(square)  # every step in place: 0-d arrays would turn into scalars
         if self.beta1:

@@ -11,8 +11,11 @@ from benchmarks.comparison import ParityError, Row, disagreement, quotient, tabl
 ROW = Row(
     workload="ring",
     batch=512,
+    ours="gan.Trainer",
     peer="torch",
     variant="nchw joined",
+    device="cpu",
+    precision="ieee",
     threads=2,
     clock="wall",
     blocks=10,

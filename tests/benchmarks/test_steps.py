@@ -1,11 +1,14 @@
 """The command, from its options to its exit status, between two sides that are not real."""
 
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from benchmarks import peers, steps
+from minigan.errors import DeviceError
 
 
 @pytest.fixture
@@ -15,7 +18,7 @@ def run(monkeypatch, tmp_path):
     monkeypatch.setattr(steps, "OURS", "fake_side")
     monkeypatch.setattr(steps, "REST", 0)
     monkeypatch.setattr(peers, "module", lambda name: "fake_side")
-    monkeypatch.setattr(peers, "why_not", lambda name: "is not here" if name == "jax" else None)
+    monkeypatch.setattr(peers, "why_not", lambda name, _: "is not here" if name == "jax" else None)
 
     def run(*options):
         path = tmp_path / "rows.json"
@@ -51,6 +54,37 @@ def test_another_clock_is_asked_for(run):
     assert (row["ours_ms"], row["peer_ms"]) == (pytest.approx(40), pytest.approx(10))
 
 
+def test_on_a_gpu_there_is_a_row_for_each_precision_and_way(run, monkeypatch, capsys):
+    monkeypatch.setattr(steps, "check_device", lambda device: None)
+    options = "--workload ring --vs torch --threads 1 --blocks 2 --steps 3 --device cuda:1"
+    status, rows = run(*options.split(), "--precision", "ieee,bf16")
+    assert status == 0
+    asked = [(row["precision"], row["ours"], row["variant"]) for row in rows]
+    assert asked == [
+        (precision, "fast way graph", f"fast way {launch}")  # each side's fastest
+        for precision in ("ieee", "bf16")
+        for launch in ("eager", "graph")
+    ]
+    for row in rows:
+        assert row["versions"]["precision"] == row["precision"] and row["machine"] == "cuda:1"
+        assert (row["device"], row["clock"], row["steps"]) == ("cuda:1", "events", 3)
+        assert row["ours_ms"] == pytest.approx(0.05)
+        assert row["peer_ms"] == pytest.approx(0.5 if "eager" in row["variant"] else 0.05)
+        assert row["ours_memory_mb"] == row["peer_memory_mb"] == steps.WARM_UP + 2 * 3
+    assert "fast way graph  torch fast way eager" in capsys.readouterr().out
+
+
+def no_gpu(device):
+    raise DeviceError(f"device: got {device!r}, but there is no usable GPU")
+
+
+def test_without_a_gpu_the_command_says_so_in_one_line(run, monkeypatch, capsys):
+    monkeypatch.setattr(steps, "check_device", no_gpu)
+    status, rows = run("--device", "cuda", "--vs", "torch")
+    assert status == "--device: device: got 'cuda', but there is no usable GPU" and rows is None
+    assert capsys.readouterr().out == capsys.readouterr().err == ""
+
+
 def test_workloads_that_fail_are_errors_and_the_others_go_on(run, capsys):
     options = "--workload mlp wgan-gp28 dcgan28 ring --vs torch --threads 1 --blocks 1 --steps 1"
     status, rows = run(*options.split())
@@ -68,6 +102,10 @@ def test_workloads_that_fail_are_errors_and_the_others_go_on(run, capsys):
         ("--vs torch,caffe", "--vs: got 'caffe', wanted some of torch,jax"),
         ("--vs jax", "there is no peer to compare with"),
         ("--blocks 0", "--blocks: got 0, wanted at least 1"),
+        ("--profile", "--profile: got no GPU, wanted --device cuda"),
+        ("--profile --device gpu", "--device: device: got 'gpu'"),
+        ("--device gpu", '--device: device: got \'gpu\', wanted "cpu", "cuda" or "cuda:N"'),
+        ("--device cuda --precision tf32,int8", "--precision: got 'int8', wanted some of tf32,"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(run, options, words):
@@ -90,6 +128,8 @@ def test_a_block_is_as_long_as_the_slower_side_allows(seconds, wanted):
     settings = steps.Settings(threads=1, blocks=1, steps=None)
     assert settings.block(Warm(0.0001), Warm(seconds)) == wanted
     assert steps.Settings(threads=1, blocks=1, steps=7).block(Warm(seconds)) == 7
+    on_gpu = steps.Settings(threads=1, blocks=10, steps=None, device="cuda")
+    assert on_gpu.blocks * on_gpu.block(Warm(seconds)) == 500
 
 
 def test_the_first_side_changes_from_block_to_block(monkeypatch):
@@ -109,3 +149,11 @@ def test_the_first_side_changes_from_block_to_block(monkeypatch):
 def test_peers_without_a_side_or_a_package_are_told_apart():
     assert peers.why_not("no_such_peer") == "has no side in benchmarks/peers"
     assert peers.why_not("torch") in (None, "is not installed")
+
+
+def test_on_a_gpu_only_pytorch_is_compared_with(monkeypatch):
+    monkeypatch.setattr(peers, "find_spec", lambda name: name)
+    assert peers.why_not("jax", "cuda") == "is compared with on a CPU only"
+    torch = SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: False))
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    assert peers.why_not("torch", "cuda") == "is here without a GPU"

@@ -49,6 +49,7 @@ Command = Callable[..., Any]
         ("train --set width=0", ["settings of digits (width=0):", "got 0"]),
         ("train --set dropout=1.5", ["settings of digits (dropout=1.5): rate: got 1.5"]),
         ("train --device tpu", ["device", "'tpu'", '"cuda"']),
+        ("train --captured", ["captured", "a CPU has no CUDA graphs"]),
         ("train --precision tf31", ["precision", "'tf31'", "did you mean 'tf32'"]),
         ("train --data nowhere", ["'nowhere'"]),
         ("train upsampling", ["--data"]),

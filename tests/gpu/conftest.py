@@ -26,7 +26,9 @@ def cupy(request, monkeypatch):
         pytest.skip("there is no C++ compiler for the kernels")
     monkeypatch.setitem(sys.modules, "cupy", standin.cupy)
     monkeypatch.setattr(standin.Device, "current", 0)
-    monkeypatch.setattr(gemm, "nvidia_library", {"cublas": host_kernels.cublas()}.__getitem__)
+    monkeypatch.setattr(standin.Stream, "busy", set())
+    library = standin.Library(host_kernels.cublas(), ("cublasGemmEx",))
+    monkeypatch.setattr(gemm, "nvidia_library", {"cublas": library}.__getitem__)
     return standin.cupy
 
 

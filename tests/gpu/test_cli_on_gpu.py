@@ -9,6 +9,7 @@ import pytest
 import standin
 
 from minigan.cli import main
+from minigan.gan import Normal
 
 SMALL = ["--set", "width=4", "--set", "latent=8", "--batch", "8", "--set", "save_every=2"]
 
@@ -29,6 +30,28 @@ def test_a_run_changes_devices_and_has_the_cpus_numbers(cupy, tmp_path, monkeypa
             np.testing.assert_allclose(got[array], wanted[array], 1e-3, 1e-4, err_msg=array)
     assert main(["sample", "there", "-n", "3", "-o", "samples.npy"]) == 0
     assert np.load("samples.npy").shape == (3, 8, 8, 1)
+
+
+def test_a_captured_run_is_resumed_with_the_same_bits(cupy, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert train("--steps", "8", "--out", "one", "--device", "cuda", "--captured") == 0
+    assert train("--steps", "6", "--out", "two", "--device", "cuda", "--captured") == 0
+    assert train("--steps", "8", "--out", "two", "--resume") == 0  # as the saved run was
+    wanted, got = (dict(np.load(f"{run}/state.npz")) for run in ("one", "two"))
+    assert {k: a.tobytes() for k, a in got.items()} == {k: a.tobytes() for k, a in wanted.items()}
+    assert capsys.readouterr().err == ""
+    assert train("--steps", "8", "--out", "two", "--resume", "--device", "cpu") == 2
+    assert "a CPU has no CUDA graphs" in capsys.readouterr().err
+    options = "--steps", "8", "--out", "two", "--resume", "--device", "cpu", "--no-captured"
+    assert train(*options) == 0
+
+
+def test_a_run_that_can_not_be_captured_says_so_in_a_line(cupy, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Normal, "anywhere", False)
+    assert train("--steps", "5", "--device", "cuda", "--captured") == 0
+    line = "minigan: steps are not captured, as random numbers (latent) are drawn on the CPU\n"
+    assert capsys.readouterr().err == line
 
 
 def no_driver():

@@ -215,7 +215,27 @@ def test_methods_of_the_stand_in_are_cupys(name, signature):
     assert list(signature.parameters) == parameters_of_method(name)
 
 
+@pytest.mark.parametrize(
+    "name, methods",
+    {
+        "Event": ("record", "synchronize"),
+        "Graph": ("launch",),
+        "MemoryPool": ("malloc",),
+        "Stream": ("begin_capture", "end_capture", "is_capturing", "record", "wait_event"),
+    }.items(),
+)
+def test_what_the_stand_in_captures_with_is_cupys(name, methods):
+    own, real = (getattr(library.cuda, name) for library in (standin.cupy, cupy))
+    for method in methods:
+        parameters = list(inspect.signature(getattr(own, method)).parameters)
+        found = getattr(real, method)
+        if name not in ("Graph", "MemoryPool"):  # which tell no parameters
+            assert parameters == list(inspect.signature(found).parameters), method
+
+
 def test_the_stand_in_has_no_more_than_cupy():
     own = {name for name in dir(standin.ndarray) if not name.startswith("_")}
     assert own <= set(dir(cupy.ndarray))
     assert {name for name in vars(standin.cupy) if not name.startswith("_")} <= set(dir(cupy))
+    assert set(vars(standin.cupy.cuda)) <= set(dir(cupy.cuda))
+    assert set(vars(standin.cupy.cuda.runtime)) <= set(dir(cupy.cuda.runtime))

@@ -212,3 +212,108 @@ def test_arrays_come_before_tensors(cupy, x):
     for result in (x + t, x * t, t - x, np.maximum(x, t), ops.where(x > 2, x, t)):
         assert isinstance(result, mg.Tensor) and result.requires_grad
         assert result.device == "cuda:0"
+
+
+# Of captures
+
+
+@pytest.fixture
+def capture(cupy, x):
+    """Captures what a function asks for, and launches it; a function that launches again."""
+
+    def capture(ask):
+        stream, pool = cupy.cuda.Stream(non_blocking=True), cupy.cuda.MemoryPool()
+        stream.wait_event(cupy.cuda.get_current_stream().record())
+        with stream, cupy.cuda.using_allocator(pool.malloc):
+            stream.begin_capture()
+            try:
+                ask()
+            finally:
+                graph = stream.end_capture()
+
+        def launch():
+            graph.launch()
+            cupy.asnumpy(x)
+
+        return launch
+
+    return capture
+
+
+def test_in_a_capture_nothing_is_done_until_it_is_launched(cupy, x, capture):
+    rate, made = [1.0], []
+
+    def ask():
+        made.append((x * rate[0]).sum(axis=0)[::-1])
+        x[0, 1:] += made[0][:2]
+        x[1] = x[0]
+
+    before = x.get()
+    launch = capture(ask)
+    assert (x.get() == before).all() and np.isnan(made[0].get()).all()
+    rate[0] = 100.0  # the graph has its own
+    for _ in range(2):
+        launch()
+        sums = before.sum(axis=0)[::-1]
+        assert (made[0].get() == sums).all()
+        before[0, 1:] += sums[:2]
+        before[1] = before[0]
+        assert (x.get() == before).all()
+
+
+def test_a_capture_refuses_what_cupy_does(cupy, x, capture):
+    mask, many = x > 2, [x] * 9
+    for ask in (
+        lambda: float(x.sum()),
+        lambda: x.get(),
+        lambda: bool(mask.any()),
+        lambda: cupy.asarray(np.ones(3)),
+        lambda: cupy.asarray(1.0),
+        lambda: x[[0, 1]],
+        lambda: x[np.array([0, 1])],
+        lambda: x[mask],
+        lambda: x.__setitem__(mask, 0.0),
+        lambda: cupy.where(mask),
+        lambda: cupy.concatenate(many),
+        lambda: cupy.stack(many),
+        lambda: cupy.argsort(x),
+        lambda: x.set(np.ones((2, 3))),
+        lambda: cupy.cuda.get_current_stream().record(),
+    ):
+        with pytest.raises(RuntimeError, match="cudaErrorStreamCaptureUnsupported"):
+            capture(ask)
+    for ask in (lambda: x @ x.T, lambda: cupy.matmul(x, x.T), lambda: cupy.einsum("ij->i", x)):
+        with pytest.raises(NotImplementedError, match="cuBLAS"):
+            capture(ask)
+    capture(lambda: cupy.concatenate(many[:8]))
+    with pytest.raises(RuntimeError, match="Unsupported"):
+        cupy.cuda.Stream().begin_capture()
+
+
+def test_a_graphs_memory_is_its_own(cupy, x):
+    stream, pool = cupy.cuda.Stream(non_blocking=True), cupy.cuda.MemoryPool()
+    stream.wait_event(cupy.cuda.get_current_stream().record())
+    with stream:
+        stream.begin_capture()
+        with pytest.raises(AssertionError, match="of the pool that others use"):
+            x + 1
+        with cupy.cuda.using_allocator(pool.malloc):
+            x + 1
+            stream.end_capture()
+            with pytest.raises(AssertionError, match="memory of a graph is used by others"):
+                x + 1
+
+
+def test_two_streams_wait_for_each_other(cupy, x):
+    stream = cupy.cuda.Stream(non_blocking=True)
+    y = x + 1
+    with stream, pytest.raises(AssertionError, match="two streams work at once"):
+        y + 1
+    stream.wait_event(cupy.cuda.get_current_stream().record())
+    with stream:
+        y += 1
+    with pytest.raises(AssertionError, match="two streams work at once"):
+        y + 1
+    with stream:
+        y.get()
+    y + 1

@@ -152,12 +152,74 @@ def test_optimisers_step_as_on_the_processor(optimizer, dtype, monkeypatch):
     monkeypatch.setattr(cuda, "has_kernels", lambda array: True)
     launched = []
     launch = cuda._launch
-    monkeypatch.setattr(cuda, "_launch", lambda *a: (launched.append(a[0]), launch(*a)))
+    monkeypatch.setattr(cuda, "_launch", lambda *a, **k: (launched.append(a[0]), launch(*a, **k)))
     found = stepped()
     assert launched == [type(optimizer).__name__.lower()] * 5
     for name, array in wanted.items():
         tolerance = 1e-6 if dtype == "float32" else 1e-13
         np.testing.assert_allclose(found[name], array, rtol=tolerance, atol=tolerance, err_msg=name)
+
+
+@pytest.mark.parametrize("name, slots", [("sgd", 1), ("rmsprop", 2), ("adam", 3)])
+def test_an_optimiser_that_may_not_go_changes_nothing(name, slots):
+    arrays = [values(k, (3, 5)) for k in range(2 + slots)]
+    before = [array.copy() for array in arrays]
+    numbers, go = np.full(8, 0.5), np.zeros(1)
+    cuda.update(name, [arrays], numbers, go)
+    np.testing.assert_array_equal(arrays, before)
+    cuda.update(name, [arrays], numbers, go + 1)
+    changed = [not np.array_equal(a, b) for a, b in zip(arrays, before, strict=True)]
+    assert changed == [True, False, *[True] * slots]
+
+
+@pytest.mark.parametrize("sizes", [(1,), (1, 1), (3, 1, 7, 2, 64), (5, 1000, 1)])
+def test_all_parameters_are_updated_in_one_launch(sizes, monkeypatch):
+    def stepped():
+        weights = [Tensor(values(k, (n,)), requires_grad=True) for k, n in enumerate(sizes)]
+        bound = optim.Adam(0.1).bind(weights)
+        for k in range(3):
+            gradients = [values(9 + k + i, (2 * n,))[::2] for i, n in enumerate(sizes)]
+            gradients[k % 2 :: 5] = [None] * len(gradients[k % 2 :: 5])  # that have none, stay
+            bound.step(gradients)
+        return {**{str(i): w.numpy() for i, w in enumerate(weights)}, **bound.state}
+
+    wanted = stepped()
+    monkeypatch.setattr(cuda, "has_kernels", lambda array: True)
+    launched, launch = [], cuda._launch
+    monkeypatch.setattr(cuda, "_launch", lambda *a, **k: (launched.append(a[0]), launch(*a, **k)))
+    found = stepped()
+    assert set(launched) == {"adam"} and len(launched) <= 3
+    for name, array in wanted.items():
+        np.testing.assert_allclose(found[name], array, rtol=1e-13, atol=1e-13, err_msg=name)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_average_follows(dtype):
+    average, weight = (values(k, (3, 5)).astype(dtype) for k in (1, 2))
+    wanted = average + (weight - average) * average.dtype.type(0.3)
+    cuda.follow(average, weight.T.copy().T, np.array([0.3]), np.zeros(1))
+    assert not np.allclose(average, wanted)
+    cuda.follow(average, weight.T.copy().T, np.array([0.3]))
+    np.testing.assert_allclose(average, wanted, rtol=1e-6 if dtype == "float32" else 1e-14)
+
+
+@pytest.mark.parametrize("bad", [None, np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 3])
+def test_go_is_given_up_for_good(place, bad):
+    sums, go = values(1, (4,)).astype("float32") * 1e38, np.ones(1)
+    if bad is not None:
+        sums[place] = bad
+    cuda.go_if_finite(sums, go)
+    assert go[0] == (bad is None)
+    cuda.go_if_finite(np.zeros(2, "float32"), go)
+    assert go[0] == (bad is None)
+
+
+@given(st.integers(0, 9), st.integers(0, 2**40))
+def test_philox_takes_a_step_that_is_known_later(draw, step):
+    stream, later = Stream(3, "test", step), np.array([float(step)])
+    found = cuda.philox(np, 9, stream._key, draw, 12345, later)
+    np.testing.assert_array_equal(found, cuda.philox(np, 9, stream._key, draw, step))
 
 
 @given(st.integers(0, 20), st.integers(0, 2**64 - 1), st.integers(0, 9), st.integers(0, 2**40))

@@ -1,0 +1,409 @@
+"""Captured steps: the bits of steps that are not, what can't be captured, and what goes wrong."""
+
+from __future__ import annotations
+
+import gc
+import warnings
+
+import games
+import numpy as np
+import pytest
+import standin
+from games import RECIPES_AT, bits, pictures
+
+import minigan as mg
+from minigan import gan, nn, ops, optim
+from minigan.backend import capturing, numbers
+from minigan.errors import CaptureWarning, NonFiniteError
+from minigan.gan import Cure
+from minigan.gan.captured import WARM_UP
+from minigan.recipes import RECIPES
+
+pytestmark = pytest.mark.filterwarnings("ignore::minigan.errors.HealthWarning")
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_captured_in_the_end(cupy):
+    yield
+    assert standin.Stream.captured is None and not capturing.get()
+
+
+def trainer(captured=True, cures=(), loss="non_saturating", dtype="float32", **settings):
+    """Two perceptrons with batch norm and dropout; rates and Adam's corrections change by step."""
+    networks = games.networks(norm=True, drop=0.2, dtype=dtype)
+    game = gan.Game(*networks, loss, gan.Normal(games.LATENT), cures=cures)
+    settings = {"optimizers": optim.Adam(optim.Cosine(1e-2, 12)), "device": "cuda"} | settings
+    return gan.Trainer(game, seed=1, captured=captured, **settings)
+
+
+def trained(steps, **settings):
+    run = trainer(**settings)
+    run.fit(pictures(), steps, batch=8)
+    return run
+
+
+def launches(run):
+    """How many of the run's steps its graph has taken."""
+    graph = run.captured._graph
+    if graph is None:
+        return 0
+    return graph.graph.launches if hasattr(graph.graph, "launches") else 1
+
+
+# The same bits
+
+SCHEMES = {
+    "adam": {},
+    "simultaneous": {"update": "simultaneous"},
+    "generator first": {"first": "generator", "discriminator_steps": 2},
+    "simultaneous, twice": {"update": "simultaneous", "discriminator_steps": 2},
+    "rmsprop": {"optimizers": optim.RMSprop(1e-3, momentum=0.5), "loss": "wasserstein"},
+    "sgd": {"optimizers": optim.SGD(optim.Linear(0.1, 0.0, 9), momentum=0.9, nesterov=True)},
+    "amsgrad": {"optimizers": optim.Adam(1e-3, amsgrad=True, weight_decay=0.1, clip_value=0.01)},
+    "two rates": {"optimizers": (optim.Adam(1e-3), optim.SGD(optim.Exponential(0.1, 0.5)))},
+    "average": {"average": 0.9},
+    "no doctor": {"doctor": False},
+    "float64": {"dtype": "float64"},
+    "clipped weights": {"cures": (gan.WeightClipping(0.1), gan.LatentConsistency(0.1))},
+    "penalty": {"cures": (gan.GradientPenalty(1.0), gan.Unrolled(2, 0.1))},
+    "slopes": {"cures": (gan.R1(0.1), gan.R2(0.1), gan.Dragan(0.1))},
+    "clipped gradients": {"optimizers": optim.Adam(1e-3, clip_norm=0.05)},
+}
+
+
+@pytest.mark.parametrize("settings", SCHEMES.values(), ids=SCHEMES)
+def test_captured_steps_have_the_bits_of_others(settings):
+    plain, captured = (trained(8, captured=way, **settings) for way in (False, True))
+    assert bits(captured.state()) == bits(plain.state())
+    assert captured.captured.reason == "" and launches(captured) >= 1
+
+
+def test_the_tests_see_a_number_that_a_graph_kept(monkeypatch):
+    """So that equal bits say something: each number that a step forgets shows."""
+    wanted = bits(trained(8).state())
+    graph = gan.captured._Graph
+    write = graph.step
+
+    def kept(row, column):
+        def step(self, batches):
+            table = self.table
+            first = table.get()[row, column] if launches(run) else None
+
+            def with_first(numbers):
+                if first is not None:
+                    numbers = numbers.copy()
+                    numbers[row, column] = first
+                set_(table, numbers)
+
+            set_ = type(table).set
+            self.table = type("Table", (), {"set": staticmethod(with_first)})
+            try:
+                return write(self, batches)
+            finally:
+                self.table = table
+
+        return step
+
+    for row, column in ((0, 0), (1, 4), (1, 6), (2, 6)):  # the step; ε, and the rates
+        monkeypatch.setattr(graph, "step", kept(row, column))
+        run = trainer()
+        run.fit(pictures(), 8, batch=8)
+        assert bits(run.state()) != wanted, (row, column)
+
+
+def labelled(captured):
+    networks = [
+        nn.Sequential(nn.LabelConcat(3), nn.Dense(16), nn.Reshape(4, 4, 1), nn.Tanh()),
+        nn.Sequential(nn.LabelConcat(3), nn.Flatten(), nn.Dense(8), nn.ReLU(), nn.Dense(1)),
+    ]
+    game = gan.Game(*networks, latent=gan.Uniform(4), conditioning=gan.Labels(3))
+    run = gan.Trainer(game, device="cuda", captured=captured)
+    for k in range(7):
+        run.step((pictures(6, seed=k), np.random.default_rng(k).integers(0, 3, 6)))
+    return run
+
+
+def test_labels_are_those_of_each_batch():
+    plain, captured = labelled(False), labelled(True)
+    assert bits(captured.state()) == bits(plain.state()) and launches(captured)
+
+
+def test_a_report_is_that_of_a_step(cupy):
+    reports = {way: [] for way in (False, True)}
+    for way, found in reports.items():
+        trainer(way).fit(pictures(), 8, batch=8, callbacks=[found.append])
+    assert reports[True] == reports[False]
+
+
+@pytest.mark.parametrize("first, second", [(True, True), (True, False), (False, True)])
+def test_a_saved_run_goes_on_with_the_same_bits(tmp_path, first, second):
+    trained(6, captured=first).save(tmp_path / "state.npz")
+    again = trainer(second)
+    again.load(tmp_path / "state.npz")
+    again.fit(pictures(), 6, batch=8)
+    assert bits(again.state()) == bits(trained(12).state())
+
+
+def test_a_graph_goes_on_from_a_state_that_is_loaded():
+    run = trained(5)
+    state = run.state()
+    run.fit(pictures(), 4, batch=8)
+    wanted, graph = run.state(), run.captured._graph
+    run.load_state(state)
+    run.fit(pictures(), 4, batch=8)
+    assert bits(run.state()) == bits(wanted) and run.captured._graph is graph
+
+
+def test_a_run_changes_devices():
+    rate = optim.SGD(0.1)  # Adam makes much of gradients that are 0 but for their rounding
+    run = trained(5, optimizers=rate)
+    run.to("cpu").fit(pictures(), 2, batch=8)
+    assert run.captured._graph is None
+    run.to("cuda").fit(pictures(), 5, batch=8)
+    assert launches(run)
+    wanted = trained(12, captured=False, optimizers=rate)
+    for name, array in wanted.state().items():
+        np.testing.assert_allclose(run.state()[name], array, 1e-3, 1e-4, err_msg=name)
+
+
+def test_batches_of_another_shape_are_no_graphs_until_there_are_several():
+    sizes = [8] * 5 + [6] + [8] * 2 + [6] * 4
+    runs = [trainer(way, doctor=False) for way in (False, True)]
+    for run in runs:
+        for k, size in enumerate(sizes):
+            run.step(pictures(size, seed=k))
+            if run.captured and k == 7:
+                assert launches(run) == 5  # all but two to warm up, and the odd one
+    assert bits(runs[1].state()) == bits(runs[0].state())
+    assert launches(runs[1]) == 2 and runs[1].captured._graph.batches[0].images.shape[0] == 6
+
+
+def test_odd_batches_do_not_take_memory_each():
+    run, places = trained(5, doctor=False), set()
+    for size in (6, 8, 5, 8, 6, 7):
+        run.step(pictures(size))
+        if size != 8:
+            places.add(run.captured._place)
+    assert len(places) == 1 and launches(run) == 5
+
+
+def test_weights_elsewhere_in_memory_are_captured_anew():
+    runs = []
+    for way in (False, True):
+        run = trained(5, captured=way, doctor=False, optimizers=optim.SGD(0.1))
+        for network in (run.game.generator, run.game.discriminator):
+            network.to("float64")
+        run.fit(pictures(), 4, batch=8)
+        runs.append(run)
+    assert bits(runs[1].state()) == bits(runs[0].state()) and launches(runs[1]) == 2
+
+
+def test_settings_of_the_block_are_captured_anew():
+    plain, run = (trained(5, captured=way, doctor=False) for way in (False, True))
+    graph = run.captured._graph
+    with mg.config(precision="bf16"):
+        run.fit(pictures(), 3, batch=8)
+        plain.fit(pictures(), 3, batch=8)
+    assert run.captured._graph is not graph
+    assert bits(run.state()) == bits(plain.state())
+
+
+def test_a_graph_from_before_a_step_is_stale():
+    run = trained(5)
+    noise = mg.Tensor(np.ones((2, games.LATENT), "float32"), device="cuda")
+    loss = (run.game.discriminator(run.game.generator(noise)) ** 2).sum()
+    run.fit(pictures(), 1, batch=8)
+    with pytest.raises(mg.errors.StaleTensorError):
+        loss.backward()
+
+
+# What can't be captured
+
+
+HEAVY = {"upsampling", "dcgan-mnist", "dcgan-color", "infogan", "mapping"}
+NOT_CAPTURED = {"semi-supervised": "on the CPU in each step", "projection": "sorting"}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_nearly_every_recipe_is_captured(name, at_length):
+    if name in HEAVY and not at_length:
+        pytest.skip("takes long: --device standin")
+    recipe, (shape, settings) = RECIPES[name], RECIPES_AT[name]
+    run = recipe.make_trainer({**recipe.SETTINGS, **settings}, shape, 0, "cuda")
+    run.doctor, said = None, []
+    run.capture().captured.tell = said.append
+    rng, moves = np.random.default_rng(0), run.discriminator_steps
+    batch = rng.uniform(0, 1, (2, *shape)).astype("float32"), rng.integers(0, 10, 2)
+    for _ in range(WARM_UP + 1):
+        run.step(*[batch] * moves)
+    if name in NOT_CAPTURED:
+        assert len(said) == 1 and NOT_CAPTURED[name] in said[0]
+    else:
+        assert said == [] and launches(run) == 1
+
+
+class Own(optim.SGD):
+    """An optimiser whose update is its own."""
+
+    def update(self, weight, gradient, *slots):
+        weight -= gradient * weight.dtype.type(0.1)
+
+
+class Looks(Cure):
+    """Looks at a number in the middle of a step."""
+
+    def judged(self, turn):
+        numbers([turn.fake.logits.mean()._array])
+        return turn
+
+
+class Fails(Cure):
+    """Breaks while it is captured, with what a GPU might say."""
+
+    def judged(self, turn):
+        if capturing.get():
+            raise RuntimeError("cudaErrorStreamCaptureInvalidated\nand more lines")
+        return turn
+
+
+UNCAPTURED = {
+    "pool": (gan.HistoryPool(6), "HistoryPool keeps numbers on the CPU"),
+    "means": (gan.HistoricalAveraging(), "HistoricalAveraging keeps numbers on the CPU"),
+    "lecam": (gan.LeCam(), "LeCam keeps numbers on the CPU"),
+    "adaptive": (gan.AdaptiveAugment(images=100), "AdaptiveAugment keeps numbers on the CPU"),
+    "augmentation": (gan.DiffAugment(), r"random numbers \(augmentation\) are drawn on the CPU"),
+    "flip": (gan.LabelFlip(0.3), r"random numbers \(penalty\) are drawn on the CPU"),
+    "fall": (gan.InstanceNoise(0.1, steps=50), "a cure changes with the number of steps"),
+    "top": (gan.TopK(0.5, 0.9), "a cure changes with the number of steps"),
+    "orthogonal": (gan.Orthogonal(0.1), "NotImplementedError: calling cuBLAS API"),
+    "looks": (Looks(), "the CPU has to know numbers of the GPU's"),
+    "fails": (Fails(), "RuntimeError: cudaErrorStreamCaptureInvalidated$"),
+    "own": (Own(0.1), "Own has no kernel"),
+}
+
+
+@pytest.mark.parametrize("what, why", UNCAPTURED.values(), ids=UNCAPTURED)
+def test_what_can_not_be_captured_is_said_once_and_goes_on(what, why):
+    settings = {"optimizers": what} if isinstance(what, optim.Optimizer) else {"cures": (what,)}
+    with pytest.warns(CaptureWarning, match=f"^steps are not captured, as {why}") as said:
+        run = trained(6, **settings)
+    assert sum(one.category is CaptureWarning for one in said) == 1
+    assert __file__ in {one.filename for one in said if one.category is CaptureWarning}
+    assert run.captured._graph is None and run.captured.reason
+    assert bits(run.state()) == bits(trained(6, captured=False, **settings).state())
+
+
+def test_noise_of_ones_own_is_drawn_on_the_cpu():
+    class Own(gan.Normal):
+        anywhere = False
+
+    run = trainer()
+    run.game.latent = Own(games.LATENT)
+    with pytest.warns(CaptureWarning, match=r"random numbers \(latent\) are drawn on the CPU"):
+        run.fit(pictures(), 5, batch=8)
+
+
+def test_a_cpu_has_no_graphs():
+    with pytest.raises(ValueError, match='captured: a CPU has no CUDA graphs: say device="cuda"'):
+        trainer(device="cpu")
+
+
+def test_someone_else_may_be_told():
+    run, said = trainer(cures=[gan.LeCam()]), []
+    run.captured.tell = said.append
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CaptureWarning)
+        run.fit(pictures(), 4, batch=8)
+    assert said == ["steps are not captured, as LeCam keeps numbers on the CPU"]
+
+
+# Numbers that are not finite
+
+
+class RootOfMean(Cure):
+    """Makes the generator's loss NaN for images that are dark on the whole."""
+
+    def generator(self, turn):
+        return ops.sqrt(mg.Tensor(turn.batch.images.mean() + 0.5))
+
+
+BAD = {
+    "images": ((), {"average": 0.9}, np.full((8, 4, 4, 1), np.nan, "float32")),
+    "second mover": ((RootOfMean(),), {}, np.full((8, 4, 4, 1), -1.0, "float32")),
+    "second of two": ((), {"discriminator_steps": 2}, np.full((8, 4, 4, 1), np.nan, "float32")),
+    "simultaneous": ((RootOfMean(),), {"update": "simultaneous"}, -np.ones((8, 4, 4, 1), "f4")),
+    "clipped": (
+        (gan.WeightClipping(0.1),),
+        {"first": "generator"},
+        np.full((8, 4, 4, 1), np.nan, "float32"),
+    ),
+}
+
+
+@pytest.mark.parametrize("cures, settings, images", BAD.values(), ids=BAD)
+def test_a_bad_batch_is_named_and_leaves_all_as_it_was(cures, settings, images):
+    moves, messages, states = settings.get("discriminator_steps", 1), [], []
+    for way in (False, True):
+        run = trained(7, captured=way, cures=cures, **settings)
+        weight = next(iter(run.players.discriminator.parameters.values()))
+        weight.assign(weight.numpy() + 1)  # more than may be if weights are clipped
+        before, taken = bits(run.state()), launches(run) if way else 0
+        with pytest.raises(NonFiniteError) as error:
+            run.step(*[pictures(8)] * (moves - 1), images)
+        messages.append(str(error.value))
+        assert bits(run.state()) == before
+        run.fit(pictures(), 3, batch=8)
+        states.append(bits(run.state()))
+        if way:
+            assert launches(run) == taken + 4
+    assert messages[1] == messages[0] and "step 8: " in messages[0]
+    assert states[1] == states[0]
+
+
+def test_a_bad_batch_before_the_capture_too(cupy):
+    run = trained(2)  # to warm up
+    before = bits(run.state())
+    with pytest.raises(NonFiniteError, match="the batch of real images"):
+        run.step(np.full((8, 4, 4, 1), np.nan, "float32"))
+    assert bits(run.state()) == before
+
+
+# What it costs
+
+
+@pytest.fixture
+def counted(cupy):
+    if cupy is not standin.cupy:
+        pytest.skip("of the stand-in alone")
+    return standin.counted
+
+
+def test_a_step_waits_once_and_copies_little(counted):
+    run, images = trained(WARM_UP + 3), pictures(8)
+    with counted() as counts:
+        run.step(images)
+    assert counts.waits == 1
+    assert counts.copies == 2  # the table, and the images
+
+
+def test_many_launches_leave_nothing_behind(counted, at_length):
+    run, images = trained(WARM_UP + 3, doctor=False), pictures(8)
+
+    def alive():
+        gc.collect()
+        return sum(isinstance(thing, standin.ndarray) for thing in gc.get_objects())
+
+    run.step(images)
+    before, nodes = alive(), len(run.captured._graph.graph.nodes)
+    for _ in range(10_000 if at_length else 50):
+        run.step(images)
+    assert alive() == before and len(run.captured._graph.graph.nodes) == nodes
+
+
+def test_a_graph_goes_with_its_trainer(counted):
+    run = trained(WARM_UP + 3)
+    held = sum(values.nbytes for values in run.captured._graph.graph.memory)
+    graph = run.captured._graph.graph
+    del run
+    gc.collect()
+    assert held and len(gc.get_referrers(graph)) <= 1

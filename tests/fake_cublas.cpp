@@ -119,4 +119,24 @@ int cublasGemmEx(
         b_column, *(const float *)beta, (float *)c, c_width, bits);
     return 0;
 }
+
+int cublasGemmStridedBatchedEx(
+    Handle *handle, int turn_a, int turn_b, int m, int n, int k, const void *alpha, const void *a,
+    int a_type, int a_width, long long a_stride, const void *b, int b_type, int b_width,
+    long long b_stride, const void *beta, void *c, int c_type, int c_width, long long c_stride,
+    int count, int compute, int algorithm)
+{
+    if (count < 0)
+        return INVALID_VALUE;
+    const long long bytes = a_type == DOUBLE ? 8 : 4;
+    for (int i = 0; i < count; ++i) {
+        const int status = cublasGemmEx(
+            handle, turn_a, turn_b, m, n, k, alpha, (const char *)a + i * bytes * a_stride, a_type,
+            a_width, (const char *)b + i * bytes * b_stride, b_type, b_width, beta,
+            (char *)c + i * bytes * c_stride, c_type, c_width, compute, algorithm);
+        if (status)
+            return status;
+    }
+    return 0;
+}
 }

@@ -10,10 +10,11 @@ cuBLAS keeps matrices by columns: what it takes for Cᵀ = Bᵀ·Aᵀ is our C =
 
 from __future__ import annotations
 
+import math
 import threading
 import weakref
 from contextvars import ContextVar
-from ctypes import byref, c_double, c_float, c_int, c_size_t, c_void_p
+from ctypes import byref, c_double, c_float, c_int, c_longlong, c_size_t, c_void_p
 from typing import Any
 
 import numpy as np
@@ -50,34 +51,70 @@ def matmul(a: Array, b: Array, out: Array, convolution: bool = False) -> Array:
         out[...] = matmul(a, b, array_module(out).empty(out.shape, out.dtype), convolution)
         return out
     (a, turn_a, width_a), (b, turn_b, width_b) = _readable(a), _readable(b)
-    name = precision.get()
-    name = ("tf32" if convolution else "ieee") if name == "auto" else name
-    wide, kind = a.dtype.name == "float64", TYPES[a.dtype.name]
-    number = c_double if wide else c_float
+    kind, number, compute = _how(a.dtype, convolution)
     _handle(array_module(a)).call(
         "cublasGemmEx", turn_b, turn_a, n, m, k,
         byref(number(1)), b.data.ptr, kind, width_b, a.data.ptr, kind, width_a,
-        byref(number(0)), out.data.ptr, kind, width,
-        COMPUTE_64F if wide else COMPUTE[name], ALGORITHM,
+        byref(number(0)), out.data.ptr, kind, width, compute, ALGORITHM,
     )  # fmt: skip
     return out
 
 
-def _readable(matrix: Array) -> tuple[Array, int, int]:
-    """A matrix that cuBLAS can read, a copy if need be: whether it lies turned, and its width."""
-    if width := _width(matrix):
-        return matrix, 0, width
-    if width := _width(matrix.T):
-        return matrix, 1, width
-    return array_module(matrix).ascontiguousarray(matrix), 0, matrix.shape[1]
+def stacked(a: Array, b: Array) -> Array:
+    """The products of stacks of matrices (…, m, k) and (…, k, n), broadcast."""
+    if type(a) is np.ndarray or a.dtype != b.dtype or a.dtype.name not in TYPES:
+        return a @ b
+    xp, stack = array_module(a), np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    (m, k), n = a.shape[-2:], b.shape[-1]
+    out = xp.zeros((*stack, m, n), a.dtype)
+    if not out.size or not k:
+        return out
+    (a, turn_a, width_a), (b, turn_b, width_b) = (
+        _readable(_one(a, stack)),
+        _readable(_one(b, stack)),
+    )
+    kind, number, compute = _how(a.dtype)
+    _handle(xp).call(
+        "cublasGemmStridedBatchedEx", turn_b, turn_a, n, m, k,
+        byref(number(1)), b.data.ptr, kind, width_b, b.strides[0] // b.dtype.itemsize,
+        a.data.ptr, kind, width_a, a.strides[0] // a.dtype.itemsize,
+        byref(number(0)), out.data.ptr, kind, n, m * n, len(a), compute, ALGORITHM,
+    )  # fmt: skip
+    return out
 
 
-def _width(matrix: Array) -> int:
+def _one(x: Array, stack: tuple[int, ...]) -> Array:
+    """The matrices of a stack of that shape along one axis."""
+    if x.shape[:-2] == stack and len(stack) == 1:
+        return x
+    matrices = array_module(x).broadcast_to(x, (*stack, *x.shape[-2:]))
+    return matrices.reshape(math.prod(stack), *x.shape[-2:])
+
+
+def _how(dtype: np.dtype, convolution: bool = False) -> tuple[int, Any, int]:
+    """How the library multiplies: the type, that of numbers, and the precision."""
+    if dtype == np.float64:
+        return TYPES["float64"], c_double, COMPUTE_64F
+    name = precision.get()
+    name = ("tf32" if convolution else "ieee") if name == "auto" else name
+    return TYPES["float32"], c_float, COMPUTE[name]
+
+
+def _readable(x: Array) -> tuple[Array, int, int]:
+    """Matrices that cuBLAS can read, a copy if need be: whether they lie turned, and the width."""
+    if width := _width(x):
+        return x, 0, width
+    if width := _width(x.swapaxes(-2, -1)):
+        return x, 1, width
+    return array_module(x).ascontiguousarray(x), 0, x.shape[-1]
+
+
+def _width(x: Array) -> int:
     """How far it is from row to row, where each lies in one piece; 0 where not."""
-    down, across = (stride // matrix.dtype.itemsize for stride in matrix.strides)
-    rows, columns = matrix.shape
+    down, across = (stride // x.dtype.itemsize for stride in x.strides[-2:])
+    rows, columns = x.shape[-2:]
     lies = (across == 1 or columns == 1) and (down >= columns or rows == 1)
-    return max(down, columns) if lies else 0
+    return max(down, columns) if lies and min(x.strides[:-2], default=0) >= 0 else 0
 
 
 class _Handle:
@@ -130,5 +167,9 @@ def _cublas() -> Any:
     matrix = [c_void_p, c_int, c_int]  # address, type, width
     library.cublasGemmEx.argtypes = [
         c_void_p, *[c_int] * 5, c_void_p, *matrix, *matrix, c_void_p, *matrix, c_int, c_int,
+    ]  # fmt: skip
+    stack = [*matrix, c_longlong]  # and how far it is from one matrix to the next
+    library.cublasGemmStridedBatchedEx.argtypes = [
+        c_void_p, *[c_int] * 5, c_void_p, *stack, *stack, c_void_p, *stack, *[c_int] * 3,
     ]  # fmt: skip
     return library

@@ -44,7 +44,7 @@ def matmul(a: TensorLike, b: TensorLike) -> Tensor:
 )
 def _matmul(a: Array, b: Array, /) -> Array:
     if a.ndim != 2 or b.ndim != 2 or a.dtype != b.dtype:
-        return a @ b
+        return gemm.stacked(a, b)
     return gemm.matmul(a, b, empty(array_module(a), (a.shape[0], b.shape[1]), a.dtype))
 
 

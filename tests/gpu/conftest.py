@@ -27,7 +27,7 @@ def cupy(request, monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", standin.cupy)
     monkeypatch.setattr(standin.Device, "current", 0)
     monkeypatch.setattr(standin.Stream, "busy", set())
-    library = standin.Library(host_kernels.cublas(), ("cublasGemmEx",))
+    library = standin.Library(host_kernels.cublas(), ("cublasGemmEx", "cublasGemmStridedBatchedEx"))
     monkeypatch.setattr(gemm, "nvidia_library", {"cublas": library}.__getitem__)
     return standin.cupy
 

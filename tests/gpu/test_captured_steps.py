@@ -78,6 +78,20 @@ def test_captured_steps_have_the_bits_of_others(settings):
     assert captured.captured.reason == "" and launches(captured) >= 1
 
 
+def test_attention_is_captured():
+    runs = []
+    for way in (False, True):
+        body = [nn.Conv2D(4, 3, 1, "same"), nn.LeakyReLU(0.2), nn.SelfAttention()]
+        judge = nn.Sequential(*body, nn.Flatten(), nn.Dense(1))
+        game = gan.Game(games.networks()[0], judge, "hinge", gan.Normal(games.LATENT))
+        run = gan.Trainer(game, seed=1, captured=way, device="cuda")
+        judge[2].gamma.assign(np.ones(1))
+        run.fit(pictures(), 6, batch=8)
+        runs.append(run)
+    assert bits(runs[0].state()) == bits(runs[1].state())
+    assert runs[1].captured.reason == "" and launches(runs[1]) >= 1
+
+
 def test_the_tests_see_a_number_that_a_graph_kept(monkeypatch):
     """So that equal bits say something: each number that a step forgets shows."""
     wanted = bits(trained(8).state())

@@ -49,6 +49,53 @@ def test_products_of_nothing(cupy, m, k, n):
     assert out.get().tolist() == np.zeros((m, n)).tolist()
 
 
+STACKS = [
+    ((3, 4, 5), (3, 5, 2)),
+    ((1, 4, 5), (3, 5, 2)),
+    ((2, 1, 4, 5), (3, 5, 2)),
+    ((4, 5), (3, 5, 2)),
+    ((2, 3, 1, 5), (2, 3, 5, 1)),
+    ((3, 4, 1), (3, 1, 2)),
+    ((0, 4, 5), (0, 5, 2)),
+    ((3, 4, 0), (3, 0, 2)),
+    ((3, 0, 5), (3, 5, 2)),
+]
+
+
+@pytest.mark.parametrize("dtype", EXACT)
+@pytest.mark.parametrize("left, right", STACKS)
+def test_stacks_of_matrices(cupy, left, right, dtype):
+    rng = np.random.default_rng(0)
+    a, b = (rng.normal(size=shape).astype(dtype) for shape in (left, right))
+
+    def ways(x):
+        """x on the GPU: as it comes, its matrices turned, with gaps, and from its end."""
+        yield cupy.asarray(x)
+        yield cupy.asarray(x.swapaxes(-2, -1).copy()).swapaxes(-2, -1)
+        yield cupy.asarray(np.repeat(x, 2, axis=0))[::2]
+        yield cupy.asarray(np.repeat(x, 2, axis=-1))[..., ::2]
+        yield cupy.asarray(x[::-1].copy())[::-1]
+
+    for one in ways(a):
+        for other in ways(b):
+            found = gemm.stacked(one, other)
+            assert found.dtype == dtype and found.shape == (a @ b).shape
+            np.testing.assert_allclose(found.get(), a @ b, EXACT[dtype], EXACT[dtype])
+
+
+def test_gradients_of_stacks(cupy):
+    def gradients(a, b):
+        a, b = (mg.Tensor(t, requires_grad=True) for t in (a, b))
+        found = mg.grad((mg.matmul(a, b) ** 2).sum(), [a, b])
+        return mg.ops.concatenate([g.reshape(-1) for g in found])
+
+    rng = np.random.default_rng(0)
+    stacks = rng.normal(size=(3, 4, 5)), rng.normal(size=(3, 5, 2))
+    assert error(cupy, gradients, *stacks, dtype="float64") < 1e-12
+    with mg.config(precision="tf32"):
+        assert 1e-5 < error(cupy, gradients, *stacks) < 1e-2
+
+
 def error(cupy, function, *arrays, dtype="float32"):
     """The error of a function on the GPU, over the norm of its value in float64."""
     wanted = function(*[mg.Tensor(a) for a in arrays]).numpy()

@@ -201,7 +201,8 @@ def test_every_kernel_is_reached_by_an_entry():
     forced = [f"conv2d.{name}" for name in choice.ALGORITHMS]
     names = ("conv2d", "avg_pool2d", "BatchNorm", "leaky_relu", *forced)
     biased = next(c for c in map(ENTRIES["Conv2D"].draw, range(9)) if c.settings["use_bias"])
-    cases = [biased, *(ENTRIES[n].draw(0) for n in names)]
+    stacks = next(c for c in map(ENTRIES["matmul"].draw, range(99)) if c.inputs[1].ndim > 2)
+    cases = [biased, stacks, *(ENTRIES[n].draw(0) for n in names)]
     found = set().union(*map(coverage.reached, cases))
     assert found == set(registry.kernels())
     assert {"convolution.convolve", "windows.scatter", "windows.Window.reach"} <= found

@@ -466,6 +466,6 @@ class Trainer:
 
 
 def _doctor(game: Game, players: Players) -> Doctor:
-    from .doctor import Doctor  # here for the same reason
+    from .doctor import Doctor  # here, so that ``import minigan`` stays quick
 
     return Doctor(game, players)

@@ -30,10 +30,30 @@ typedef unsigned long long word;
     INDEX down, INDEX across, INDEX taps_y, INDEX taps_x, INDEX stride_y, INDEX stride_x,   \
         INDEX dilation_y, INDEX dilation_x, INDEX top, INDEX left
 
+#define TAKEN                                                                               \
+    down, across, taps_y, taps_x, stride_y, stride_x, dilation_y, dilation_x, top, left
+
+// Four channels that lie together, which a GPU reads and writes at once.
+struct alignas(16) Four {
+    REAL part[4];
+};
+
+INLINE void add(REAL &sum, REAL x)
+{
+    sum += x;
+}
+
+INLINE void add(Four &sum, const Four &x)
+{
+    for (int k = 0; k < 4; ++k)
+        sum.part[k] += x.part[k];
+}
+
 // columns[n, p, q, a, b, c]: what the taps of each window see of x, zero in the padding. x may
-// have any strides, in elements.
-KERNEL columns(
-    const REAL *x, REAL *result, INDEX count, INDEX stride_n, INDEX stride_h, INDEX stride_w,
+// have any strides, in items, and so many channels of them: an item is one number or four.
+template <typename ITEM>
+INLINE void columns_of(
+    const ITEM *x, ITEM *result, INDEX count, INDEX stride_n, INDEX stride_h, INDEX stride_w,
     INDEX stride_c, INDEX height, INDEX width, INDEX channels, WINDOW)
 {
     EACH(i, count)
@@ -52,13 +72,29 @@ KERNEL columns(
         const INDEX row = p * stride_y + a * dilation_y - top;
         const INDEX col = q * stride_x + b * dilation_x - left;
         const bool inside = row >= 0 && row < height && col >= 0 && col < width;
-        result[i] = inside ? x[n * stride_n + row * stride_h + col * stride_w + c * stride_c] : 0;
+        ITEM item = ITEM();
+        if (inside)
+            item = x[n * stride_n + row * stride_h + col * stride_w + c * stride_c];
+        result[i] = item;
     }
 }
 
-// The adjoint of columns: each element of a map adds up the taps that saw it, in their order.
-KERNEL scatter(
-    const REAL *pieces, REAL *result, INDEX count, INDEX height, INDEX width, INDEX channels, WINDOW)
+#define COLUMNS(name, ITEM)                                                                 \
+    KERNEL name(                                                                            \
+        const ITEM *x, ITEM *result, INDEX count, INDEX stride_n, INDEX stride_h,           \
+        INDEX stride_w, INDEX stride_c, INDEX height, INDEX width, INDEX channels, WINDOW)  \
+    {                                                                                       \
+        columns_of(x, result, count, stride_n, stride_h, stride_w, stride_c, height, width, \
+                   channels, TAKEN);                                                        \
+    }
+
+COLUMNS(columns, REAL)
+COLUMNS(columns_of_four, Four)
+
+// The adjoint of columns: each item of a map adds up the taps that saw it, in their order.
+template <typename ITEM>
+INLINE void scatter_of(
+    const ITEM *pieces, ITEM *result, INDEX count, INDEX height, INDEX width, INDEX channels, WINDOW)
 {
     EACH(i, count)
     {
@@ -69,7 +105,7 @@ KERNEL scatter(
         rest /= width;
         const INDEX row = rest % height + top;
         const INDEX n = rest / height;
-        REAL sum = 0;
+        ITEM sum = ITEM();
         for (INDEX a = 0; a < taps_y; ++a) {
             const INDEX y = row - a * dilation_y, p = y / stride_y;
             if (y < 0 || y % stride_y || p >= down)
@@ -79,12 +115,23 @@ KERNEL scatter(
                 if (x < 0 || x % stride_x || q >= across)
                     continue;
                 const INDEX position = (n * down + p) * across + q;
-                sum += pieces[((position * taps_y + a) * taps_x + b) * channels + c];
+                add(sum, pieces[((position * taps_y + a) * taps_x + b) * channels + c]);
             }
         }
         result[i] = sum;
     }
 }
+
+#define SCATTER(name, ITEM)                                                                 \
+    KERNEL name(                                                                            \
+        const ITEM *pieces, ITEM *result, INDEX count, INDEX height, INDEX width,           \
+        INDEX channels, WINDOW)                                                             \
+    {                                                                                       \
+        scatter_of(pieces, result, count, height, width, channels, TAKEN);                  \
+    }
+
+SCATTER(scatter, REAL)
+SCATTER(scatter_of_four, Four)
 
 // Adding at places that repeat
 
@@ -108,7 +155,7 @@ KERNEL add_at(
 // Sums over the rows of a matrix (rows, channels), in two stages: of so many rows each, then of
 // those parts, until one is left
 
-// Of each part, its mean and the sum of its squared deviations.
+// Of each part, its mean and the sum of its squared deviations, or of all rows the mean of these.
 KERNEL moments(
     const REAL *x, REAL *means, REAL *squares, INDEX rows, INDEX channels, INDEX rows_in_part)
 {
@@ -127,19 +174,19 @@ KERNEL moments(
             square += difference * difference;
         }
         means[i] = mean;
-        squares[i] = square;
+        squares[i] = parts == 1 ? square / rows : square;
     }
 }
 
 // Of each so many parts, those of their rows together (Chan, Golub and LeVeque, 1979): with the
 // difference d of two means, S = S1 + S2 + d^2 * n1 * n2 / n and m = m1 + d * n2 / n. Every part
-// has rows_in_part rows, but the last one what is left.
+// has rows_in_part rows, but the last one what is left. The last sum is divided by their number.
 KERNEL merged_moments(
     const REAL *means, const REAL *squares, REAL *merged_means, REAL *merged_squares, INDEX rows,
     INDEX channels, INDEX rows_in_part, INDEX fan)
 {
-    const INDEX parts = (rows + rows_in_part - 1) / rows_in_part;
-    EACH(i, (parts + fan - 1) / fan * channels)
+    const INDEX parts = (rows + rows_in_part - 1) / rows_in_part, merged = (parts + fan - 1) / fan;
+    EACH(i, merged * channels)
     {
         const INDEX first = i / channels * fan;
         const INDEX last = first + fan < parts ? first + fan : parts;
@@ -153,14 +200,46 @@ KERNEL merged_moments(
             n += more;
         }
         merged_means[i] = (REAL)mean;
-        merged_squares[i] = (REAL)square;
+        merged_squares[i] = (REAL)(merged == 1 ? square / rows : square);
     }
+}
+
+// A leaky ReLU. A slope of zero times infinity would be no number.
+INLINE REAL bent(REAL x, REAL slope)
+{
+    return x > 0 ? x : slope != 0 || x != x ? slope * x : 0;
+}
+
+// Batch normalisation of a channel, and the slope of the leaky ReLU that follows.
+struct Norm {
+    REAL mean, inverse, scale, shift, slope;
+};
+
+#define NORM                                                                                \
+    const REAL *gamma, const REAL *beta, const REAL *mean, const REAL *variance, REAL eps,  \
+        REAL slope
+
+INLINE Norm norm(INDEX c, NORM)
+{
+    const REAL inverse = 1 / sqrt(variance[c] + eps);
+    const Norm found = {mean[c], inverse, gamma[c] * inverse, beta[c], slope};
+    return found;
+}
+
+INLINE REAL normalized(Norm n, REAL x)
+{
+    return n.scale * (x - n.mean) + n.shift;
+}
+
+// The gradient of what the leaky ReLU takes.
+INLINE REAL gated(Norm n, REAL g, REAL x)
+{
+    return normalized(n, x) > 0 ? g : n.slope * g;
 }
 
 // Of each part, the sums of g and of g * (x - mean): sums is (parts, 2, channels).
 KERNEL gradient_sums(
-    const REAL *g, const REAL *x, const REAL *mean, REAL *sums, INDEX rows, INDEX channels,
-    INDEX rows_in_part)
+    const REAL *g, const REAL *x, NORM, REAL *sums, INDEX rows, INDEX channels, INDEX rows_in_part)
 {
     const INDEX parts = (rows + rows_in_part - 1) / rows_in_part;
     EACH(i, parts * channels)
@@ -168,12 +247,13 @@ KERNEL gradient_sums(
         const INDEX c = i % channels;
         const INDEX first = i / channels * rows_in_part;
         const INDEX n = rows - first < rows_in_part ? rows - first : rows_in_part;
-        const REAL centre = mean[c];
+        const Norm here = norm(c, gamma, beta, mean, variance, eps, slope);
         REAL of_g = 0, of_both = 0;
         for (INDEX k = 0; k < n; ++k) {
             const INDEX j = (first + k) * channels + c;
-            of_g += g[j];
-            of_both += g[j] * (x[j] - centre);
+            const REAL slope_of_y = gated(here, g[j], x[j]);
+            of_g += slope_of_y;
+            of_both += slope_of_y * (x[j] - here.mean);
         }
         REAL *into = sums + i / channels * 2 * channels + c;
         into[0] = of_g;
@@ -196,6 +276,33 @@ KERNEL sums_of_rows(const REAL *x, REAL *sums, INDEX rows, INDEX columns, INDEX 
 
 // Normalisation, of x (rows, channels) and numbers of each channel
 
+KERNEL normalize(const REAL *x, NORM, REAL *result, INDEX count, INDEX channels)
+{
+    EACH(i, count)
+    {
+        const Norm here = norm(i % channels, gamma, beta, mean, variance, eps, slope);
+        result[i] = bent(normalized(here, x[i]), slope);
+    }
+}
+
+// Of x and of gamma, from gradient_sums.
+KERNEL normalize_gradient(
+    const REAL *g, const REAL *x, NORM, const REAL *sums, REAL *result, REAL *of_gamma, INDEX count,
+    INDEX channels)
+{
+    const REAL rows = count / channels;
+    EACH(i, count)
+    {
+        const INDEX c = i % channels;
+        const Norm n = norm(c, gamma, beta, mean, variance, eps, slope);
+        const REAL mean_g = sums[c] / rows, mean_gx = sums[channels + c] / rows;
+        const REAL turn = n.inverse * n.inverse * mean_gx;
+        result[i] = n.scale * (gated(n, g[i], x[i]) - mean_g - (x[i] - n.mean) * turn);
+        if (i < channels)
+            of_gamma[i] = n.inverse * sums[channels + i];
+    }
+}
+
 // scale * (x - centre) + shift
 KERNEL standardize(
     const REAL *x, const REAL *centre, const REAL *scale, const REAL *shift, REAL *result,
@@ -208,15 +315,44 @@ KERNEL standardize(
     }
 }
 
-// on_x * (x - mean) + on_g * g + shift
-KERNEL combine(
-    const REAL *g, const REAL *x, const REAL *mean, const REAL *on_x, const REAL *on_g,
-    const REAL *shift, REAL *result, INDEX count, INDEX channels)
+// Element by element
+
+KERNEL bend(const REAL *x, REAL *result, INDEX count, REAL slope)
 {
     EACH(i, count)
     {
-        const INDEX c = i % channels;
-        result[i] = on_x[c] * (x[i] - mean[c]) + on_g[c] * g[i] + shift[c];
+        result[i] = bent(x[i], slope);
+    }
+}
+
+KERNEL gate(const REAL *g, const REAL *signs, REAL *result, INDEX count, REAL slope)
+{
+    EACH(i, count)
+    {
+        result[i] = signs[i] > 0 ? g[i] : slope * g[i];
+    }
+}
+
+// Binary cross-entropy from logits, and its slope
+
+KERNEL cross_entropy(const REAL *x, REAL *result, INDEX count, REAL target)
+{
+    EACH(i, count)
+    {
+        const REAL size = x[i] > 0 ? x[i] : -x[i], above = x[i] > 0 ? x[i] : 0;
+        result[i] = above - target * x[i] + log1p(exp(-size));
+    }
+}
+
+// (1 - t) * s(x) - t * s(-x), with e^-|x| so that nothing overflows.
+KERNEL cross_entropy_slope(const REAL *x, REAL *result, INDEX count, REAL target)
+{
+    EACH(i, count)
+    {
+        const REAL e = exp(x[i] > 0 ? -x[i] : x[i]);
+        const REAL large = 1 / (1 + e), small = e / (1 + e);
+        const REAL here = x[i] > 0 ? large : small, there = x[i] > 0 ? small : large;
+        result[i] = (1 - target) * here - target * there;
     }
 }
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, array_module
+from ..backend import Array, array_module, is_array
 
 REALS = {"float32": "float", "float64": "double"}
 """The dtypes that the kernels are made for, and their names in C."""
@@ -40,16 +40,27 @@ def columns(x: Array, window: Sequence[int]) -> Array:
     n, *size, c = x.shape
     result = array_module(x).empty((n, *window[:4], c), x.dtype)
     strides = [stride // x.dtype.itemsize for stride in x.strides]
-    _launch("columns", result.size, x, result, result.size, *strides, *size, c, *window)
+    name, items = "columns", 1
+    if _in_fours(x, c) and strides[3] == 1 and not any(stride % 4 for stride in strides[:3]):
+        name, items, strides = "columns_of_four", 4, [*(s // 4 for s in strides[:3]), 1]
+    count = result.size // items
+    _launch(name, count, x, result, count, *strides, *size, c // items, *window)
     return result
 
 
 def scatter(pieces: Array, window: Sequence[int], size: Sequence[int]) -> Array:
     """The adjoint of ``columns``, on maps of ``size``: (N, *size, C)."""
     xp, c = array_module(pieces), pieces.shape[-1]
-    result = xp.empty((len(pieces), *size, c), pieces.dtype)
-    _launch("scatter", result.size, _flat(pieces), result, result.size, *size, c, *window)
+    pieces, result = _flat(pieces), xp.empty((len(pieces), *size, c), pieces.dtype)
+    name, items = ("scatter_of_four", 4) if _in_fours(pieces, c) else ("scatter", 1)
+    count = result.size // items
+    _launch(name, count, pieces, result, count, *size, c // items, *window)
     return result
+
+
+def _in_fours(x: Array, channels: int) -> bool:
+    """Whether x can be taken four channels at a time: as addresses of such have to be."""
+    return not (channels % 4 or _address(x) % 16)
 
 
 # Adding at places that repeat
@@ -80,38 +91,38 @@ def column_moments(x: Array) -> tuple[Array, Array]:
         merged = _pair(x, -(-n // (each * FAN)), c)
         _launch("merged_moments", merged[0].size, means, squares, *merged, n, c, each, FAN)
         (means, squares), each = merged, each * FAN
-    return means[0], squares[0] / n
+    return means[0], squares[0]
 
 
-def gradient_sums(g: Array, x: Array, mean: Array) -> tuple[Array, Array]:
-    """Σg and Σg·(x − mean) of each column."""
+def normalize(x: Array, out: Array, *norm: Any) -> None:
+    """Write what the leaky ReLU makes of y; ``norm`` is γ, β, μ, v, ε and its slope."""
+    _launch("normalize", x.size, _flat(x), *_norm(x, norm), out, x.size, x.shape[1])
+
+
+def normalize_gradient(g: Array, x: Array, out: Array, *norm: Any) -> tuple[Array, Array]:
+    """Write the gradient of x, and return those of γ and β; ``norm`` as above."""
+    numbers, empty = _norm(x, norm), array_module(x).empty
     g, x, (n, c) = _flat(g), _flat(x), x.shape
-    sums = array_module(x).empty((-(-n // ROWS), 2 * c), x.dtype)
-    _launch("gradient_sums", sums.size // 2, g, x, mean, sums, n, c, ROWS)
+    sums = empty((-(-n // ROWS), 2 * c), x.dtype)
+    _launch("gradient_sums", sums.size // 2, g, x, *numbers, sums, n, c, ROWS)
     while len(sums) > 1:
-        more = array_module(x).empty((-(-len(sums) // FAN), 2 * c), x.dtype)
+        more = empty((-(-len(sums) // FAN), 2 * c), x.dtype)
         _launch("sums_of_rows", more.size, sums, more, len(sums), 2 * c, FAN)
         sums = more
-    return sums[0, :c], sums[0, c:]
+    of_gamma = empty(c, x.dtype)
+    _launch("normalize_gradient", x.size, g, x, *numbers, sums, out, of_gamma, x.size, c)
+    return of_gamma, sums[0, :c]
 
 
-def standardize(x: Array, centre: Array, scale: Array, shift: Array, out: Array) -> None:
+def standardize(x: Array, out: Array, centre: Array, scale: Array, shift: Array) -> None:
     """Write scale·(x − centre) + shift."""
     of_channels = [_of_channels(a, x) for a in (centre, scale, shift)]
     _launch("standardize", x.size, _flat(x), *of_channels, out, x.size, x.shape[1])
 
 
-def combine(
-    g: Array, x: Array, mean: Array, on_x: Array, on_g: Array, shift: Array, out: Array
-) -> None:
-    """Write on_x·(x − mean) + on_g·g + shift."""
-    of_channels = [_of_channels(a, x) for a in (mean, on_x, on_g, shift)]
-    _launch("combine", x.size, _flat(g), _flat(x), *of_channels, out, x.size, x.shape[1])
-
-
-def _flat(x: Array) -> Array:
-    """x in one piece, as kernels look at no strides."""
-    return array_module(x).ascontiguousarray(x)
+def _norm(x: Array, norm: Sequence[Any]) -> list[Any]:
+    *of_channels, eps, slope = norm
+    return [*(_of_channels(a, x) for a in of_channels), float(eps), float(slope)]
 
 
 def _of_channels(a: Array, x: Array) -> Array:
@@ -122,6 +133,35 @@ def _of_channels(a: Array, x: Array) -> Array:
 def _pair(like: Array, *shape: int) -> tuple[Array, Array]:
     empty = array_module(like).empty
     return empty(shape, like.dtype), empty(shape, like.dtype)
+
+
+# Element by element
+
+
+def bend(x: Array, slope: float) -> Array:
+    """x where x > 0, slope·x elsewhere."""
+    return _mapped("bend", x, number=slope)
+
+
+def gate(g: Array, signs: Array, slope: float) -> Array:
+    """g where ``signs`` > 0, slope·g elsewhere."""
+    return _mapped("gate", g, signs, number=slope)
+
+
+def cross_entropy(x: Array, target: float) -> Array:
+    """That of each logit."""
+    return _mapped("cross_entropy", x, number=target)
+
+
+def cross_entropy_slope(x: Array, target: float) -> Array:
+    """Its derivative."""
+    return _mapped("cross_entropy_slope", x, number=target)
+
+
+def _mapped(name: str, *arrays: Array, number: float) -> Array:
+    result = array_module(arrays[0]).empty(arrays[0].shape, arrays[0].dtype)
+    _launch(name, result.size, *map(_flat, arrays), result, result.size, float(number))
+    return result
 
 
 # Optimisers
@@ -189,12 +229,17 @@ def _launch(name: str, threads: int, *arguments: Any, real: str | None = None) -
     """
     if not threads:
         return
-    arrays = [a for a in arguments if hasattr(a, "strides") and a.ndim]
+    arrays = [a for a in arguments if is_array(a)]
     real, long = real or arrays[0].dtype.name, max(threads, *map(_extent, arrays)) >= LONG
     scalars: dict[type, Any] = {int: np.int64 if long else np.int32, float: np.dtype(real).type}
     converted = [NOTHING if a is None else scalars.get(type(a), _as_it_is)(a) for a in arguments]
     kernel = _kernel(array_module(arrays[0]), name, REALS.get(real, "float"), long)
     kernel((min(-(-threads // THREADS), BLOCKS),), (THREADS,), tuple(converted))
+
+
+def _flat(x: Array) -> Array:
+    """x in one piece, as kernels look at no strides."""
+    return array_module(x).ascontiguousarray(x)
 
 
 def _as_it_is(argument: Any) -> Any:

@@ -8,6 +8,9 @@ channel) two sums are needed, s₀ = Σg and s₁ = Σg·(x − μ), which give
 
 The last one is Ioffe's and Szegedy's (2015) four formulas put together: with x̂ = (x − μ)·r it is
 γr·(g − mean g − x̂·mean(g·x̂)).
+
+A leaky ReLU that follows is done in the same passes. Its gradient comes first, and takes the signs
+of y, which are found again from x.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from ..buffers import empty
 from . import cuda
 from .blocks import each_row_block, rows, sum_of_row_blocks
 from .channels import gathered, order_of, repeated, widened
+from .rectifier import bend, gate
 
 
 def column_moments(x: Array) -> tuple[Array, Array]:
@@ -41,84 +45,101 @@ def column_moments(x: Array) -> tuple[Array, Array]:
 
 
 def normalize(
-    x: Array, gamma: Array, beta: Array, mean: Array, variance: Array, eps: float
+    x: Array, gamma: Array, beta: Array, mean: Array, variance: Array, eps: float, slope: float
 ) -> Array:
-    """y."""
-    return standardize(x, mean, gamma * inverse_deviation(variance, eps), beta)
+    """y, or what a leaky ReLU of that slope makes of it: 1 for none."""
+    flat, into, result = _flat_and_result(x)
+    if cuda.has_kernels(x):
+        cuda.normalize(flat, into, gamma, beta, mean, variance, eps, slope)
+    else:
+        _standardize(flat, into, mean, gamma * inverse_deviation(variance, eps), beta, slope)
+    return result
 
 
 def standardize(x: Array, centre: Array, scale: Array, shift: Array) -> Array:
     """scale·(x − centre) + shift, all but x (C,)."""
-    xp, order = array_module(x), order_of(x)
-    result = empty(xp, x.shape, x.dtype, order)
-    flat, into = rows(x, order), rows(result, order)
+    flat, into, result = _flat_and_result(x)
     if cuda.has_kernels(x):
-        cuda.standardize(flat, centre, scale, shift, into)
-        return result
-    flat, into = widened(flat, into)
-    centre, scale, shift = (repeated(a, x.shape[-1], flat.shape[1]) for a in (centre, scale, shift))
+        cuda.standardize(flat, into, centre, scale, shift)
+    else:
+        _standardize(flat, into, centre, scale, shift, 1.0)
+    return result
+
+
+def _standardize(
+    x: Array, out: Array, centre: Array, scale: Array, shift: Array, slope: float
+) -> None:
+    xp, c = array_module(x), x.shape[1]
+    x, out = widened(x, out)
+    centre, scale, shift = (repeated(a, c, x.shape[1]) for a in (centre, scale, shift))
 
     def write(part: Array, out: Array) -> None:
         centred = xp.subtract(part, centre, out=empty(xp, part.shape, centre.dtype))
         centred *= scale
         xp.add(centred, shift, out=out, casting="same_kind")
+        if slope != 1:
+            bend(out, slope, out)
 
-    each_row_block(write, flat, into)
-    return result
+    each_row_block(write, x, out)
 
 
 def normalize_gradient(
-    g: Array, x: Array, gamma: Array, mean: Array, variance: Array, eps: float
+    g: Array,
+    x: Array,
+    gamma: Array,
+    beta: Array,
+    mean: Array,
+    variance: Array,
+    eps: float,
+    slope: float,
 ) -> tuple[Array, Array, Array]:
     """x', γ' and β'."""
-    xp, order, wide = array_module(x), order_of(x), mean.dtype
-    result = empty(xp, x.shape, x.dtype, order)
-    flat, slope, into = (rows(a, order) for a in (x, g, result))
-    n, c = flat.shape
-    on_gpu = cuda.has_kernels(x)
-    if on_gpu:
-        sum_g, sum_gx = cuda.gradient_sums(slope, flat, mean)
-    else:
-        flat, slope, into = widened(flat, slope, into)
-        centre = repeated(mean, c, flat.shape[1])
-
-        def both(part: Array, g_part: Array) -> Array:
-            centred = xp.subtract(part, centre, out=empty(xp, part.shape, wide))
-            products = xp.einsum("nc,nc->c", g_part, centred)
-            return xp.stack([g_part.sum(axis=0, dtype=wide), products])
-
-        sum_g, sum_gx = gathered(sum_of_row_blocks(both, flat, slope), c)
+    flat, into, result = _flat_and_result(x)
+    flat_g = rows(g, order_of(x))
+    if cuda.has_kernels(x):
+        norm = gamma, beta, mean, variance, eps, slope
+        return (result, *cuda.normalize_gradient(flat_g, flat, into, *norm))
+    xp, wide, (n, c) = array_module(x), mean.dtype, flat.shape
+    flat, flat_g, into = widened(flat, flat_g, into)
     r = inverse_deviation(variance, eps)
     on_g = gamma * r
+    centre, scale, shift = (repeated(a, c, flat.shape[1]) for a in (mean, on_g, beta))
+
+    def sums(part: Array, g: Array, out: Array) -> Array:
+        centred = xp.subtract(part, centre, out=empty(xp, part.shape, wide))
+        if slope != 1:  # the gradient of y, kept for the second pass
+            y = xp.multiply(centred, scale, out=empty(xp, part.shape, wide))
+            y += shift
+            gate(g, y, slope, out)
+            g = out
+        return xp.stack([g.sum(axis=0, dtype=wide), xp.einsum("nc,nc->c", g, centred)])
+
+    sum_g, sum_gx = gathered(sum_of_row_blocks(sums, flat, flat_g, into), c)
     on_x = (-on_g * r * r * (sum_gx / n)).astype(wide)
-    shift = (-on_g * (sum_g / n)).astype(wide)
-    if on_gpu:
-        cuda.combine(slope, flat, mean, on_x, on_g, shift, into)
-    else:
-        width = flat.shape[1]
-        _combine(slope, flat, into, centre, *(repeated(a, c, width) for a in (on_x, on_g, shift)))
-    return result, (r * sum_gx).astype(x.dtype), sum_g.astype(x.dtype)
+    level = (-on_g * (sum_g / n)).astype(wide)
+    on_x, level = (repeated(a, c, flat.shape[1]) for a in (on_x, level))
 
-
-def _combine(
-    g: Array, x: Array, out: Array, centre: Array, on_x: Array, on_g: Array, shift: Array
-) -> None:
-    """Write on_x·(x − centre) + on_g·g + shift."""
-    xp, wide = array_module(x), centre.dtype
-
-    def write(part: Array, g_part: Array, out: Array) -> None:
+    def write(part: Array, g: Array, out: Array) -> None:
         centred = xp.subtract(part, centre, out=empty(xp, part.shape, wide))
         centred *= on_x
-        centred += shift
-        scaled = xp.multiply(g_part, on_g, out=empty(xp, part.shape, wide))
+        centred += level
+        scaled = xp.multiply(g, scale, out=empty(xp, part.shape, wide))
         xp.add(centred, scaled, out=out, casting="same_kind")
 
-    each_row_block(write, x, g, out)
+    each_row_block(write, flat, flat_g if slope == 1 else into, into)
+    return result, (r * sum_gx).astype(x.dtype), sum_g.astype(x.dtype)
 
 
 def inverse_deviation(variance: Array, eps: float) -> Array:
     """r = 1/√(v + ε)."""
     return 1 / array_module(variance).sqrt(variance + variance.dtype.type(eps))
+
+
+def _flat_and_result(x: Array) -> tuple[Array, Array, Array]:
+    """x as (n, C), an array of the same shape to write to, and that one in x's shape."""
+    order = order_of(x)
+    result = empty(array_module(x), x.shape, x.dtype, order)
+    return rows(x, order), rows(result, order), result
 
 
 def _wide(x: Array) -> np.dtype:

@@ -67,7 +67,12 @@ class BatchNorm(_Norm):
         self.add_parameter("running_mean", channels, "zeros", trainable=False, dtype=self.dtype)
         self.add_parameter("running_var", channels, "ones", trainable=False, dtype=self.dtype)
 
-    def forward(self, x: TensorLike) -> Tensor:
+    @property
+    def folds(self) -> bool:
+        """Whether ``forward`` can take in the leaky ReLU that follows."""
+        return self._created and self.in_training and self.affine
+
+    def forward(self, x: TensorLike, slope: float = 1.0) -> Tensor:
         x = self.input(x, "(N, …, C)")
         self.check_channels(x, self.running_mean.shape[0])
         if not self.in_training:
@@ -82,7 +87,7 @@ class BatchNorm(_Norm):
             running.assign(old * self.decay + batch.reshape(-1) * (1 - self.decay))
         if not self.affine:
             return normalize(x, axes, self.eps, statistics)
-        return batch_norm(x, self.gamma, self.beta, self.eps, statistics)
+        return batch_norm(x, self.gamma, self.beta, self.eps, statistics, slope)
 
 
 class LayerNorm(_Norm):

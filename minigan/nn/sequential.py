@@ -5,12 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from .activation import LeakyReLU, ReLU
+from .context import watcher_in_force
 from .module import Module
+from .normalization import BatchNorm
 
 
 def conditioned(layer: Module, x: Any, condition: tuple[Any, ...]) -> Any:
     """The layer's result for x, and for the condition if it takes one."""
     return layer(x, *condition) if layer.takes_condition else layer(x)
+
+
+def folded_slope(layer: Module, after: Module | None) -> float | None:
+    """The slope of the leaky ReLU after batch norm, which does it in its own passes; else None.
+
+    That changes no bit of any result. Where layers are watched each one is done by itself.
+    """
+    if type(layer) is not BatchNorm or not layer.folds or watcher_in_force.get() is not None:
+        return None
+    if type(after) is ReLU:
+        return 0.0
+    return after.slope if type(after) is LeakyReLU else None
 
 
 class Sequential(Module):
@@ -45,8 +60,14 @@ class Sequential(Module):
         if len(condition) != self.takes_condition:
             wanted = "(x, labels)" if self.takes_condition else "x alone, as no layer takes labels"
             raise TypeError(f"{self.title}: got {1 + len(condition)} input(s), wanted {wanted}")
-        for layer in self.layers:
-            x = conditioned(layer, x, condition)
+        pairs = zip(self.layers, (*self.layers[1:], None), strict=False)
+        for layer, after in pairs:
+            slope = folded_slope(layer, after)
+            if slope is None:
+                x = conditioned(layer, x, condition)
+            else:
+                x = layer.forward(x, slope)
+                next(pairs)
         return x
 
     def __getitem__(self, index: int) -> Module:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..backend import Array, array_module
-from ..primitives import vjp
+from ..kernels.cuda import cross_entropy, cross_entropy_slope, has_kernels
+from ..primitives import elementwise, vjp
 from ..tensor import Tensor
-from .activation import sigmoid
+from .activation import logistic, sigmoid
 from .arithmetic import clip, where
 
 
@@ -50,22 +51,28 @@ def binary_cross_entropy(p: Array, /, target: float, eps: float = 1e-7) -> Array
     return result.mean()
 
 
-def _from_logits_gradient(g: Tensor, x: Tensor, target: float) -> Any:
-    slope: Any = 0.0  # σ(x) − t, without the difference where that would lose digits
+@elementwise(lambda g, x: g * (sigmoid(x) * sigmoid(-x)))
+def _slope(x: Array, /, target: float) -> Array:
+    """σ(x) − t, without the difference where that would lose digits. f′ = σ(x)·σ(−x)."""
+    if has_kernels(x):
+        return cross_entropy_slope(x, target)
+    real, slope = x.dtype.type, x.dtype.type(0)
     if target < 1:
-        slope = (1.0 - target) * sigmoid(x)
+        slope = real(1 - target) * logistic(x)
     if target > 0:
-        slope = slope - target * sigmoid(-x)
-    return g / max(1, x.size) * slope
+        slope = slope - real(target) * logistic(-x)
+    return slope
 
 
-@vjp(_from_logits_gradient, plain=True)
+@vjp(lambda g, x, target: g / max(1, x.size) * _slope(x, target), plain=True)
 def binary_cross_entropy_with_logits(x: Array, /, target: float) -> Array:
     """The same of p = σ(x), as E[max(x, 0) − t·x + ln(1 + e^−|x|)], which can't overflow.
 
     With n elements, ∂y/∂x = (σ(x) − t)/n = ((1 − t)·σ(x) − t·σ(−x))/n.
     """
     _check(target)
+    if has_kernels(x):
+        return cross_entropy(x, target).mean()
     xp = array_module(x)
     linear = xp.maximum(x, x.dtype.type(0)) - x.dtype.type(target) * x
     return (linear + xp.log1p(xp.exp(-abs(x)))).mean()

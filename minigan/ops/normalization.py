@@ -12,6 +12,7 @@ from ..kernels import channels
 from ..kernels import normalization as kernel
 from ..primitives import broadcast_to, elementwise, vjp
 from ..tensor import Tensor, TensorLike, as_tensor
+from .activation import check_slope, leaky_relu
 from .elementwise import sqrt
 from .reduction import Axis, axes_of, mean, var
 from .shape import together
@@ -73,23 +74,26 @@ def normalize(x: TensorLike, axis: Axis, eps: float = 1e-3, statistics: Any = No
 
 
 def _batch_norm_gradient(
-    g: Array, x: Array, gamma: Array, moments: Any, eps: float
+    g: Array, x: Array, gamma: Array, beta: Array, moments: Any, eps: float, slope: float
 ) -> tuple[Array, Array, Array]:
     """On arrays, as the composed twin is there for second derivatives."""
     mean, variance = moments
-    return kernel.normalize_gradient(g, x, gamma, mean, variance, eps)
+    return kernel.normalize_gradient(g, x, gamma, beta, mean, variance, eps, slope)
 
 
 def _batch_norm_composed(
-    x: Tensor, gamma: Tensor, beta: Tensor, moments: Any, eps: float
+    x: Tensor, gamma: Tensor, beta: Tensor, moments: Any, eps: float, slope: float
 ) -> Tensor:
-    return _normalize_composed(x, tuple(range(x.ndim - 1)), moments, eps) * gamma + beta
+    y = _normalize_composed(x, tuple(range(x.ndim - 1)), moments, eps) * gamma + beta
+    return y if slope == 1 else leaky_relu(y, slope)
 
 
 @vjp(_batch_norm_gradient, plain=True, composed=_batch_norm_composed)
-def _batch_norm(x: Array, gamma: Array, beta: Array, /, moments: Any, eps: float) -> Array:
+def _batch_norm(
+    x: Array, gamma: Array, beta: Array, /, moments: Any, eps: float, slope: float
+) -> Array:
     mean, variance = moments
-    return kernel.normalize(x, gamma, beta, mean, variance, eps)
+    return kernel.normalize(x, gamma, beta, mean, variance, eps, slope)
 
 
 def batch_norm(
@@ -98,13 +102,16 @@ def batch_norm(
     beta: TensorLike,
     eps: float = 1e-3,
     statistics: Any = None,
+    slope: float = 1.0,
 ) -> Tensor:
     """γ·x̂ + β for x (N, …, C), γ and β (C,), normalised over all axes but the last.
 
     ∂L/∂γ = Σ g·x̂ and ∂L/∂β = Σ g over those axes, by the rules of product and sum, and the
     gradient of x is that of ``normalize`` for γ·g: one pass gives the sums, another that.
-    ``statistics`` are ``moments(x, axes)``, if the caller has them already.
+    ``statistics`` are ``moments(x, axes)``, if the caller has them already. With a ``slope`` the
+    result is ``leaky_relu`` of that, in the same passes.
     """
+    check_slope(slope)
     x, gamma, beta = together("batch_norm", (x, gamma, beta))
     if x.ndim < 2:
         raise ValueError(f"batch_norm: got shape {x.shape}, wanted (N, …, C)")
@@ -112,7 +119,7 @@ def batch_norm(
     gamma, beta = (p if p.shape == channels else broadcast_to(p, channels) for p in (gamma, beta))
     if statistics is None:
         statistics = moments(x, tuple(range(x.ndim - 1)))
-    return _batch_norm(x, gamma, beta, tuple([m.reshape(-1) for m in statistics]), eps)
+    return _batch_norm(x, gamma, beta, tuple([m.reshape(-1) for m in statistics]), eps, slope)
 
 
 @elementwise(

@@ -15,7 +15,8 @@ from properties import close
 from strategies import examples
 
 from minigan import optim
-from minigan.kernels import cuda, windows
+from minigan.kernels import cuda, normalization, rectifier, windows
+from minigan.ops import binary_cross_entropy_with_logits
 from minigan.ops.geometry import window
 from minigan.random import Stream
 from minigan.tensor import Tensor
@@ -66,6 +67,32 @@ def test_scatter_adds_in_the_same_order(c, dtype):
     np.testing.assert_array_equal(found, windows.scatter(pieces, where, c.size))
 
 
+LAYOUTS = {
+    "in fours": lambda x: (x, True),
+    "some channels": lambda x: (x[..., 4:12], True),
+    "from the second": lambda x: (x[..., 1:9], False),
+    "every other": lambda x: (x[..., ::2], False),
+    "of six": lambda x: (x[..., :6], False),
+    "images last": lambda x: (x.transpose(3, 1, 2, 0), False),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_four_channels_at_a_time(monkeypatch, layout, dtype):
+    launched, launch = [], cuda._launch
+    monkeypatch.setattr(cuda, "_launch", lambda *a, **k: (launched.append(a[0]), launch(*a, **k)))
+    x, in_fours = LAYOUTS[layout](values(0, (16, 5, 6, 16)).astype(dtype))
+    where = window(x.shape[1:3], (3, 2), (2, 1), "same", (1, 2))
+    numbers = windows._numbers(where, where.positions(x.shape[1:3]))
+    found = cuda.columns(x, numbers)
+    np.testing.assert_array_equal(found, windows.columns(x, where))
+    back = cuda.scatter(found, numbers, x.shape[1:3])
+    np.testing.assert_array_equal(back, windows.scatter(found, where, x.shape[1:3]))
+    assert launched[0] == "columns" + "_of_four" * in_fours
+    assert launched[1] == "scatter" + "_of_four" * (x.shape[3] % 4 == 0)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
     "shape, index",
@@ -103,15 +130,43 @@ def test_moments_and_gradient_of_batch_norm(parts, n, c):
     mean, variance = cuda.column_moments(x)
     close(mean, x.mean(axis=0))
     close(variance, x.var(axis=0))
-    sums = cuda.gradient_sums(g, x, mean)
-    close(sums[0], g.sum(axis=0))
-    close(sums[1], (g * (x - mean)).sum(axis=0))
-    centre, scale, shift, more = values(3, (4, c))
+    centre, scale, shift = values(3, (3, c))
     found = np.empty_like(x)
-    cuda.standardize(x, centre, scale, shift, found)
+    cuda.standardize(x, found, centre, scale, shift)
     close(found, scale * (x - centre) + shift)
-    cuda.combine(g, x, centre, scale, more, shift, found)
-    close(found, scale * (x - centre) + more * g + shift)
+    for slope in (1.0, 0.3, 0.0, 1.5):
+        norm = scale, shift, mean, variance, 0.1, slope
+        cuda.normalize(x, found, *norm)
+        close(found, normalization.normalize(x, *norm))
+        of_gamma, of_beta = cuda.normalize_gradient(g, x, found, *norm)
+        for got, wanted in zip(
+            (found, of_gamma, of_beta), normalization.normalize_gradient(g, x, *norm), strict=True
+        ):
+            close(got, wanted)
+
+
+SPECIAL = np.array([0.0, -0.0, 1e-300, -1e-300, 5.0, -5.0, 800.0, -800.0, np.inf, -np.inf, np.nan])
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.3, 1.0, 2.0])
+@pytest.mark.parametrize("x", [SPECIAL, values(1, (3, 4)).T, np.array(-2.0)], ids=np.shape)
+def test_a_leaky_relu_and_its_gradient(x, slope):
+    wanted = np.empty_like(x)
+    rectifier.bend(x, slope, wanted)
+    np.testing.assert_array_equal(cuda.bend(x, slope), wanted)
+    g, signs = values(2, x.shape), np.nan_to_num(x)
+    rectifier.gate(g, signs, slope, wanted)
+    np.testing.assert_array_equal(cuda.gate(g, signs, slope), wanted)
+
+
+@pytest.mark.parametrize("target", [0.0, 0.9, 1.0])
+def test_cross_entropy_and_its_slope(target):
+    x = np.append(values(1, (9,)) * 5, SPECIAL[:8])
+    wanted = [binary_cross_entropy_with_logits(Tensor(one), target).item() for one in x]
+    np.testing.assert_allclose(cuda.cross_entropy(x, target), wanted, 1e-14)
+    t = Tensor(x, requires_grad=True)
+    (binary_cross_entropy_with_logits(t, target) * x.size).backward()
+    np.testing.assert_allclose(cuda.cross_entropy_slope(x, target), t.grad.numpy(), 1e-14)
 
 
 def test_moments_keep_their_digits_in_float32():
@@ -262,7 +317,11 @@ def test_arrays_need_not_lie_in_one_piece():
     x, g = values(1, (20, 6))[::2, ::2], values(2, (3, 10)).T
     mean, variance = cuda.column_moments(x)
     close(mean, x.mean(axis=0))
-    close(cuda.gradient_sums(g, x, mean)[1], (g * (x - mean)).sum(axis=0))
     found = np.empty(x.shape)
-    cuda.standardize(x, mean, np.broadcast_to(2.0, 3), np.float64(1.0), found)
+    cuda.standardize(x, found, mean, np.broadcast_to(2.0, 3), np.float64(1.0))
     close(found, 2 * (x - mean) + 1)
+    norm = np.broadcast_to(2.0, 3), values(3, (6,))[::2], mean, variance, 0.1, 0.3
+    of_gamma, _ = cuda.normalize_gradient(g, x, found, *norm)
+    wanted = normalization.normalize_gradient(g, x, *norm)
+    close(found, wanted[0])
+    close(of_gamma, wanted[1])

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from minigan import nn
+import minigan as mg
+from minigan import Tensor, nn
 from minigan.testing.values import values
 
 
@@ -50,3 +51,54 @@ def test_a_subclass_may_hold_more_than_its_layers():
 
     model = Headed().build((None, 3))
     assert list(model.named_state()) == ["0.weight", "0.bias", "head.weight", "head.bias"]
+
+
+FOLDED = {
+    "relu": (nn.ReLU(), 0.0),
+    "leaky": (nn.LeakyReLU(0.2), 0.2),
+    "steep": (nn.LeakyReLU(1.5), 1.5),
+    "tanh": (nn.Tanh(), None),
+}
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (6, 9, 7, 130), (40, 16, 16, 3)])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("after", FOLDED)
+def test_a_leaky_relu_in_batch_norm_changes_no_bit(after, dtype, shape, monkeypatch):
+    layer, slope = FOLDED[after]
+    model = nn.Sequential(nn.BatchNorm(dtype=dtype), layer).build(shape, seed=0)
+    norm = model[0]
+    norm.gamma.assign(values(1, shape[-1:], "off_zero"))
+    norm.beta.assign(values(2, shape[-1:]))
+    x, g = (Tensor(values(k, shape).astype(dtype), requires_grad=True) for k in (3, 4))
+    slopes = []
+    forward = nn.BatchNorm.forward
+
+    def spied(self, x, slope=None):
+        slopes.append(slope)
+        return forward(self, x) if slope is None else forward(self, x, slope)
+
+    def results(apply):
+        with nn.training(True):
+            y = apply(x)
+            return [y, *mg.grad(y, [x, norm.gamma, norm.beta], g)]
+
+    apart = results(lambda x: layer(norm(x)))
+    monkeypatch.setattr(nn.BatchNorm, "forward", spied)
+    for got, wanted in zip(results(model), apart, strict=True):
+        if dtype != "float16":  # where y is rounded before its sign is taken
+            assert got.numpy().tobytes() == wanted.numpy().tobytes()
+        np.testing.assert_allclose(got.numpy(), wanted.numpy(), 1e-2, 1e-2)
+    assert slopes == [slope]
+
+
+def test_layers_that_are_watched_are_done_one_by_one():
+    model = nn.Sequential(nn.BatchNorm(), nn.ReLU(), nn.Dense(2)).build((None, 3), seed=0)
+    x = values(0, (4, 3)).astype("f4")
+    seen = []
+    with nn.training(True):
+        alone = model(x)
+        with nn.watch(lambda module, result: seen.append(module)):
+            watched = model(x)
+    assert seen == [*model, model]
+    assert alone.numpy().tobytes() == watched.numpy().tobytes()

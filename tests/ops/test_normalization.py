@@ -137,6 +137,32 @@ def test_what_is_wrong_is_named():
             mg.moments(x, axis)
 
 
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("slope", [0.0, 0.3, 1.0, 2.0])
+@pytest.mark.parametrize("shape", [(7, 4), (3, 5, 40, 30)])
+def test_batch_norm_with_a_slope_is_a_leaky_relu_of_it(shape, slope, create_graph):
+    inputs = [
+        Tensor(a, requires_grad=True)
+        for a in (values(0, shape), values(1, shape[-1:], "off_zero"), values(2, shape[-1:]))
+    ]
+    g = values(3, shape)
+    together = mg.batch_norm(*inputs, 0.1, slope=slope)
+    apart = mg.leaky_relu(mg.batch_norm(*inputs, 0.1), slope)
+    close(together, apart.numpy())
+    for got, wanted in zip(
+        mg.grad(together, inputs, g, create_graph=create_graph),
+        mg.grad(apart, inputs, g),
+        strict=True,
+    ):
+        close(got, wanted.numpy())
+
+
+def test_a_slope_below_zero_is_refused():
+    for slope in (-0.1, float("nan")):
+        with pytest.raises(ValueError, match="slope: got .*wanted a number that is not negative"):
+            mg.batch_norm(np.ones((2, 3)), np.ones(3), np.ones(3), slope=slope)
+
+
 @pytest.mark.parametrize("shape", [(4, 3), (2, 3, 3, 2)])
 def test_standardize_has_gradients_of_any_order(shape):
     x, *channels = values(0, shape), *(values(k, shape[-1:]) for k in (1, 2, 3))

@@ -170,6 +170,7 @@ def test_odd_corners_are_drawn(drawn):
     assert {type(p) for p in settings("power", "exponent")} == {int, float, str}
     assert settings("BatchNorm", "training") == {True, False}
     assert settings("batch_norm", "statistics") == {None, "given"}
+    assert {0.0, 1.0} < settings("batch_norm", "slope")
     assert settings("pad", "mode") == {"constant", "edge", "reflect"}
     assert any(x.ndim == 0 for case in drawn["multiply"] for x in case.inputs)
     assert any(1 in x.shape for case in drawn["sum"] for x in case.inputs)
@@ -199,10 +200,11 @@ def test_layers_are_checked_in_their_parameters(drawn):
 
 def test_every_kernel_is_reached_by_an_entry():
     forced = [f"conv2d.{name}" for name in choice.ALGORITHMS]
-    names = ("conv2d", "avg_pool2d", "BatchNorm", "leaky_relu", *forced)
+    names = ("conv2d", "avg_pool2d", "batch_norm", "leaky_relu", *forced)
     biased = next(c for c in map(ENTRIES["Conv2D"].draw, range(9)) if c.settings["use_bias"])
     stacks = next(c for c in map(ENTRIES["matmul"].draw, range(99)) if c.inputs[1].ndim > 2)
-    cases = [biased, stacks, *(ENTRIES[n].draw(0) for n in names)]
+    fixed = next(c for c in map(ENTRIES["BatchNorm"].draw, range(9)) if not c.settings["training"])
+    cases = [biased, stacks, fixed, *(ENTRIES[n].draw(0) for n in names)]
     found = set().union(*map(coverage.reached, cases))
     assert found == set(registry.kernels())
     assert {"convolution.convolve", "windows.scatter", "windows.Window.reach"} <= found

@@ -198,12 +198,20 @@ def _normalize(rng: Rng) -> Case:
 def _batch_norm(rng: Rng) -> Case:
     full, axis = _several(rng, 2, lambda ndim: tuple(range(ndim - 1)))
     eps, given = _eps(rng), chance(rng, 0.3)
+    slope = pick(rng, [1.0, 0.0, number(rng, 0.1, 0.9), number(rng, 1.1, 2.0)])
 
     def function(x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
-        return ops.batch_norm(x, gamma, beta, eps, ops.moments(x, axis) if given else None)
+        statistics = ops.moments(x, axis) if given else None
+        return ops.batch_norm(x, gamma, beta, eps, statistics, slope)
 
-    settings = {"eps": eps, "statistics": "given" if given else None}
-    return Case(function, _normalized(rng, full, axis), settings)
+    def off_the_kink(inputs: list[np.ndarray]) -> bool:
+        x, gamma, beta = inputs
+        y = (x - x.mean(axis)) / np.sqrt(x.var(axis) + eps) * gamma + beta
+        return slope == 1 or bool(abs(y).min() > 0.02)
+
+    inputs = until(lambda: _normalized(rng, full, axis), off_the_kink)
+    settings = {"eps": eps, "slope": slope, "statistics": "given" if given else None}
+    return Case(function, inputs, settings)
 
 
 @register("instance_norm")

@@ -53,6 +53,12 @@ class Stream:
         twin._later = step
         return twin
 
+    def apart(self, name: str) -> Stream:
+        """The numbers of another purpose at the same step."""
+        twin = Stream(self.seed, name, self.step, self.device)
+        twin._later = self._later
+        return twin
+
     def words(self, count: int, device: str | None = None) -> Array:
         """The next draw: ``count`` uniformly distributed 64-bit words."""
         device = device or self.device

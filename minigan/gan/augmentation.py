@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backend import Array, device_of, to_device
-from ..nn.module import as_array
 from ..ops import mean, reshape
 from ..random import Stream
 from ..tensor import Tensor, as_tensor
@@ -261,6 +260,6 @@ class Consistency(Cure):
         return total
 
     def _gap(self, turn: Turn, logits: Tensor, images: Any, generated: bool) -> Tensor:
-        changed = self.changes(as_array(images), turn.streams.augmentation)
+        changed = self.changes(turn.fixed(images), turn.streams.augmentation)
         gap = logits - turn.judge(changed, generated).logits
         return (gap * gap).mean()

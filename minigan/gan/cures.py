@@ -20,8 +20,9 @@ import numpy as np
 
 from ..backend import Array, array_module, capturing
 from ..errors import NotCapturable
+from ..nn.module import as_array
 from ..random import Stream
-from ..tensor import Tensor
+from ..tensor import Tensor, as_tensor
 from .records import Batch, Draw, Move, Output, Sums
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class Turn:
     shown: tuple[Any, Any] = (None, None)
     real: Output = None  # type: ignore[assignment]
     fake: Output = None  # type: ignore[assignment]
+    ahead: bool = False
+    """Whether this is a move that the generator looks ahead to, and learns through."""
 
     @property
     def streams(self) -> Streams:
@@ -104,6 +107,23 @@ class Turn:
         """The discriminator's output on other images, of the real ones' or the fakes' condition."""
         return self.game.judge(images, (self.draw if generated else self.batch).condition)
 
+    def fixed(self, images: Any) -> Tensor:
+        """The images for a term of the discriminator's, which is no function of the generator;
+        but in a look-ahead it is.
+        """
+        return as_tensor(images) if self.ahead else Tensor(as_array(images))
+
+    def alike(self, *images: Any) -> list[Any]:
+        """Sets of images as the discriminator would be shown them, each by the same draws."""
+        found = []
+        for one in images:
+            streams = self.streams._replace(augmentation=self.streams.augmentation.apart("alike"))
+            turn = replace(self, moment=self.moment._replace(streams=streams))
+            for cure in self.game.cures:
+                one = cure.show(one, turn)
+            found.append(one)
+        return found
+
 
 class Cure:
     """The points at which a cure can step in; each does nothing unless overridden."""
@@ -112,6 +132,8 @@ class Cure:
     """Whether the generator's move must judge real images too."""
     needs_own_fakes = False
     """Whether the discriminator's move needs fakes apart from the generator's: alternating only."""
+    asks_for_noise = False
+    """Whether it asks what noise the fakes were made of that the discriminator has judged."""
 
     def start(self, game: Game) -> dict[str, Array]:
         """What it remembers, as first values. Raises ``ValueError`` if the game can't have it."""

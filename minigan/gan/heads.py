@@ -91,6 +91,12 @@ def images_together(discriminator: Module) -> int:
     return next((module.count for module in modules if isinstance(module, Packed)), 1)
 
 
+def judges_side_by_side(discriminator: Module) -> int:
+    """How many columns of logits it gives, those of as many judges: see ``Several``."""
+    modules = (module for _, module in discriminator.named_modules())
+    return next((len(m.discriminators) for m in modules if isinstance(m, Several)), 1)
+
+
 class Several(Module):
     """K discriminators on the same images: one column of logits each, and a list of features.
 

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..autograd import grad
-from ..backend import Array, array_module, device_of, numbers
-from ..nn import BatchNorm, Module
+from ..backend import Array, array_module, device_of, numbers, to_device
+from ..nn import BatchNorm, Embedding, Module
 from ..nn.dense import Weighted
 from ..nn.module import as_array
 from ..ops import einsum, norm, relu, reshape
-from ..tensor import Tensor
+from ..tensor import Tensor, as_tensor
 from .cures import DISCRIMINATOR, GENERATOR, Cure, Turn, added
+from .heads import judges_side_by_side
 from .records import Draw, Output
 
 if TYPE_CHECKING:
@@ -32,9 +33,11 @@ Judge = Callable[[Any], Output]
 def slopes(judge: Judge, images: Any) -> list[Tensor]:
     """∇s of each image, flattened (N, pixels), for each column of the logits; tracked.
 
-    Where one score is of several images (``Packed``), they are one row together.
+    Where one score is of several images (``Packed``), they are one row together. Images that are
+    tracked themselves stay so.
     """
-    x = Tensor(as_array(images), requires_grad=True)
+    x = as_tensor(images)
+    x = x if x.requires_grad else Tensor(x._array, requires_grad=True)
     logits = judge(x).logits
     scores = reshape(logits, (len(logits), -1))
     found = []
@@ -78,7 +81,7 @@ def _mixing(network: Module) -> str:
 
 @dataclass(frozen=True)
 class GradientPenalty(_SlopePenalty):
-    """weight·E(‖∇s(x̂)‖ − target)², x̂ = εx + (1 − ε)G(z), ε uniform on [0, 1), one for each pair.
+    """weight·E(‖∇s(x̂)‖ − target)², x̂ = εx + (1 − ε)G(z), ε uniform on [0, 1), one for each score.
 
     (Gulrajani et al., 2017, eq. 3: weight 10, target 1.) ``one_sided`` leaves slopes below the
     target alone: max(0, ‖∇s‖ − target)² (section 4 there; Petzka et al., 2018).
@@ -89,10 +92,12 @@ class GradientPenalty(_SlopePenalty):
     one_sided: bool = False
 
     def discriminator(self, turn: Turn) -> Tensor:
-        real, fake = (as_array(images) for images in turn.shown)
+        real, fake = map(turn.fixed, turn.shown)
         if real.shape != fake.shape:
             raise ValueError(f"{type(self).__name__}: got real {real.shape}, fake {fake.shape}")
-        between = _draw(turn, "uniform", (len(real), *[1] * (real.ndim - 1)), real)
+        scores = len(turn.real.logits)  # one for each image, or each pack of them
+        drawn = _draw(turn, "uniform", (scores, *[1] * (real.ndim - 1)), real._array)
+        between = drawn.repeat(len(real) // scores, axis=0)
         return self.at(turn.judge, fake + between * (real - fake))
 
     def at(self, judge: Judge, points: Any) -> Tensor:
@@ -126,7 +131,7 @@ class R1(_SlopePenalty):
     gamma: float = 10.0
 
     def discriminator(self, turn: Turn) -> Tensor:
-        return 0.5 * self.gamma * _mean_square(slopes(turn.judge, turn.shown[0]))
+        return 0.5 * self.gamma * _mean_square(slopes(turn.judge, turn.fixed(turn.shown[0])))
 
 
 @dataclass(frozen=True)
@@ -137,7 +142,7 @@ class R2(_SlopePenalty):
 
     def discriminator(self, turn: Turn) -> Tensor:
         judge = lambda images: turn.judge(images, generated=True)  # noqa: E731
-        return 0.5 * self.gamma * _mean_square(slopes(judge, turn.shown[1]))
+        return 0.5 * self.gamma * _mean_square(slopes(judge, turn.fixed(turn.shown[1])))
 
 
 @dataclass(frozen=True)
@@ -146,7 +151,8 @@ class LatentConsistency(Cure):
 
     D adds weight·E(s(G(z)) − s(G(z + δ)))², G subtracts generator_weight·E(mean over pixels of
     (G(z) − G(z + δ))²), δ normal with deviation ``spread`` (Zhao et al., 2021, "Improved
-    consistency regularization for GANs", algorithm 2).
+    consistency regularization for GANs", algorithm 2). Where other cures change what D is shown,
+    both images are changed by the same draws.
     """
 
     weight: float = 5.0
@@ -154,7 +160,10 @@ class LatentConsistency(Cure):
     spread: float = 0.07
 
     def discriminator(self, turn: Turn) -> Tensor:
-        gap = turn.fake.logits - turn.judge(self._nearby(turn).detach(), generated=True).logits
+        here, there = turn.alike(turn.fixed(turn.images), turn.fixed(self._nearby(turn)))
+        judged = turn.shown[1] is turn.images
+        score = turn.fake.logits if judged else turn.judge(here, generated=True).logits
+        gap = score - turn.judge(there, generated=True).logits
         return self.weight * (gap * gap).mean()
 
     def generator(self, turn: Turn) -> Tensor:
@@ -172,7 +181,7 @@ class LeCam(Cure):
     """weight·(E(s(x) − α_F)² + E(s(G(z)) − α_R)²), α_R and α_F moving averages of the scores.
 
     (Tseng et al., 2021, eq. 4: weight 0.3 at most, the averages keep ``decay`` of the old.) For
-    training with few images.
+    training with few images. Each of ``Several`` discriminators has averages of its own.
     """
 
     weight: float = 0.1
@@ -183,30 +192,34 @@ class LeCam(Cure):
             raise ValueError(f"decay: got {self.decay}, wanted a number in [0, 1)")
 
     def start(self, game: Game) -> dict[str, Array]:
-        return {name: np.zeros(()) for name in ("real", "fake", "weights")}
+        judges = range(judges_side_by_side(game.discriminator))
+        names = [f"{kind}.{k}" for kind in ("real", "fake") for k in judges]
+        return {name: np.zeros(()) for name in (*names, "weights")}
 
     def discriminator(self, turn: Turn) -> Tensor:
+        real, fake = turn.real.logits, turn.fake.logits
         known = self._averages(turn)
-        on_real, on_fake = turn.real.logits - known["fake"], turn.fake.logits - known["real"]
+        like, half = real._array, len(known) // 2
+        means = to_device(np.array(known, like.dtype), device_of(like))
+        on_real, on_fake = real - means[half:], fake - means[:half]
         return self.weight * ((on_real * on_real).mean() + (on_fake * on_fake).mean())
 
     def moved(self, turn: Turn) -> None:
         if turn.player == DISCRIMINATOR:
-            for name, now in {**_means(turn), "weights": 1.0}.items():
-                memory = turn.memory(self)[name]
+            memories = turn.memory(self).values()
+            for memory, now in zip(memories, (*self._means(turn), 1.0), strict=True):
                 memory[...] = self.decay * memory + (1 - self.decay) * now
 
-    def _averages(self, turn: Turn) -> dict[str, float]:
-        """α_R and α_F; before the first move, when there are none, the batch's own means."""
-        memory = {name: float(array) for name, array in turn.memory(self).items()}
-        if not memory["weights"]:
-            return _means(turn)
-        return {name: memory[name] / memory["weights"] for name in ("real", "fake")}
+    def _averages(self, turn: Turn) -> list[float]:
+        """α_R of each judge, then α_F; before the first move, when there are none, the means."""
+        *sums, weights = (float(array) for array in turn.memory(self).values())
+        return [total / weights for total in sums] if weights else self._means(turn)
 
-
-def _means(turn: Turn) -> dict[str, float]:
-    means = numbers(output.logits._array.mean() for output in (turn.real, turn.fake))
-    return dict(zip(("real", "fake"), means, strict=True))
+    def _means(self, turn: Turn) -> list[float]:
+        """Those of the batch's scores: of real images by each judge, then of fakes."""
+        judges = (len(turn.memory(self)) - 1) // 2
+        columns = [o.logits._array.reshape(-1, judges) for o in (turn.real, turn.fake)]
+        return numbers(column[:, k].mean() for column in columns for k in range(judges))
 
 
 @dataclass(frozen=True)
@@ -214,7 +227,8 @@ class Orthogonal(Cure):
     """weight·Σ‖(WᵀW) ⊙ (1 − I)‖² over a player's weights, each as a matrix (…, outputs).
 
     The columns are pushed to be at right angles, their lengths are left alone (Brock, Donahue and
-    Simonyan, 2019, eq. 3: weight 1e-4, for the generator).
+    Simonyan, 2019, eq. 3: weight 1e-4, for the generator). Tables with a row for each label are not
+    among the weights, nor is what is not trained.
     """
 
     weight: float = 1e-4
@@ -237,11 +251,14 @@ class Orthogonal(Cure):
 
 
 def _matrices(network: Module) -> Iterator[Tensor]:
-    """Every parameter of two axes or more as (rest, outputs)."""
+    """Every trained parameter of two axes or more, but of an embedding, as (rest, outputs)."""
     layers = {id(m.weight): m for _, m in network.named_modules() if isinstance(m, Weighted)}
-    for parameter in network.named_state().values():
-        if id(parameter) in layers:
-            yield layers[id(parameter)].matrix()
+    for parameter in network.parameters():
+        layer = layers.get(id(parameter))
+        if isinstance(layer, Embedding):
+            continue
+        if layer is not None:
+            yield layer.matrix()
         elif parameter.ndim > 1:
             yield reshape(parameter, (-1, parameter.shape[-1]))
 

@@ -104,6 +104,7 @@ class Information(Cure):
 
     weight: float = 1.0
     continuous: float = 0.1
+    asks_for_noise = True
 
     def start(self, game: Game) -> dict[str, Array]:
         if not isinstance(game.latent, Codes):

@@ -37,6 +37,12 @@ class HistoryPool(Cure):
                 "HistoryPool: an older image was made for another label, so it does not go with "
                 "conditioning"
             )
+        for cure in game.cures:
+            if cure.asks_for_noise:
+                raise ValueError(
+                    "HistoryPool: an older image was made of other noise, so it does not go with "
+                    f"{type(cure).__name__}"
+                )
         images = np.zeros((self.size, *game.image_shape()), game.dtype)
         return {"images": images, "count": np.zeros((), np.int64)}
 

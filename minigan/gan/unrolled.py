@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from ..autograd import grad
+from ..buffers import duplicate
+from ..nn import Module
 from ..tensor import substituted
 from .cures import DISCRIMINATOR, GENERATOR, Cure, Turn, objective
 
@@ -34,13 +36,28 @@ class Unrolled(Cure):
             return
         game = turn.game
         parameters = game.discriminator.parameters()
-        now = list(parameters)
-        for _ in range(self.steps):
+        with _kept(game.discriminator):
+            now = list(parameters)
+            for _ in range(self.steps):
+                with substituted(parameters, now):
+                    real, fake = turn.judge(turn.shown[0]), turn.judge(turn.shown[1], True)
+                    ahead = replace(turn, player=DISCRIMINATOR, real=real, fake=fake, ahead=True)
+                    slopes = grad(objective(ahead), now, create_graph=True, allow_unused=True)
+                now = [
+                    p if g is None else p - self.rate * g for p, g in zip(now, slopes, strict=True)
+                ]
             with substituted(parameters, now):
-                outputs = (turn.judge(turn.shown[0]), turn.judge(turn.shown[1], generated=True))
-                ahead = replace(turn, player=DISCRIMINATOR, real=outputs[0], fake=outputs[1])
-                loss = objective(ahead)
-                slopes = grad(loss, now, create_graph=True, allow_unused=True)
-            now = [p if g is None else p - self.rate * g for p, g in zip(now, slopes, strict=True)]
-        with substituted(parameters, now):
-            yield
+                yield
+
+
+@contextmanager
+def _kept(network: Module) -> Iterator[None]:
+    """After the block a network's statistics are as before: none are those of weights to come."""
+    trained = {id(parameter) for parameter in network.parameters()}
+    others = [p for p in network.named_state().values() if id(p) not in trained]
+    before = [duplicate(p._array) for p in others]
+    try:
+        yield
+    finally:
+        for parameter, array in zip(others, before, strict=True):
+            parameter.assign(array)

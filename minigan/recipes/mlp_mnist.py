@@ -1,4 +1,8 @@
-"""mlp-mnist: two layers against two layers on MNIST, cross-entropy on probabilities."""
+"""mlp-mnist: two layers against two layers on MNIST, cross-entropy on probabilities.
+
+With ``pieces`` each of the discriminator's hidden units is a maxout of so many, as in the first GAN
+(Goodfellow et al., 2014, section 5).
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,11 @@ from typing import Any
 
 from ..data import Images
 from ..gan import BinaryCrossEntropy, Game, Normal, Trainer
-from ..nn import Dense, Flatten, ReLU, Reshape, Sequential, Sigmoid
+from ..nn import Dense, Flatten, Maxout, ReLU, Reshape, Sequential, Sigmoid
 from ..optim import Adam
 from .dcgan_mnist import load_data as load_mnist
 
-SETTINGS: dict[str, Any] = {"steps": 6000, "batch": 100, "hidden": 128, "lr": 2e-4}
+SETTINGS: dict[str, Any] = {"steps": 6000, "batch": 100, "hidden": 128, "pieces": 0, "lr": 2e-4}
 
 
 def load_data(settings: dict[str, Any], path: str | None) -> Images:
@@ -23,8 +27,9 @@ def make_trainer(
 ) -> Trainer:
     """100 → hidden → pixels → hidden → 1; Adam for both, alternating updates."""
     pixels = shape[0] * shape[1] * shape[2]
-    hidden = settings["hidden"]
+    hidden, pieces = settings["hidden"], settings["pieces"]
+    judging = [Maxout(hidden, pieces)] if pieces else [Dense(hidden), ReLU()]
     generator = Sequential(Dense(hidden), ReLU(), Dense(pixels), Reshape(*shape), Sigmoid())
-    discriminator = Sequential(Flatten(), Dense(hidden), ReLU(), Dense(1), Sigmoid())
+    discriminator = Sequential(Flatten(), *judging, Dense(1), Sigmoid())
     game = Game(generator, discriminator, BinaryCrossEntropy(), Normal(100))
     return Trainer(game, seed=seed, optimizers=Adam(settings["lr"]), device=device)

@@ -1,6 +1,9 @@
 """sn-gan: residual networks, the discriminator's under spectral normalisation, hinge loss.
 
-(Miyato, Kataoka, Koyama and Yoshida, 2018, tables 4 and 5, for 28×28 images.)
+(Miyato, Kataoka, Koyama and Yoshida, 2018, table 4, for 28×28 images: 7×7 doubled twice in G and
+halved twice in D, where the paper's 32×32 has 4×4 and 8×8. D has three blocks in place of four, and
+takes the mean over positions where the paper has the sum.) With ``attention`` both have
+self-attention between their blocks, as SAGAN has (Zhang, Goodfellow, Metaxas and Odena, 2019).
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from ..nn import (
     ReLU,
     Reshape,
     Residual,
+    SelfAttention,
     Sequential,
     Tanh,
     UpSampling2D,
@@ -30,6 +34,7 @@ SETTINGS: dict[str, Any] = {
     "steps": 3000,
     "batch": 64,
     "width": 0.25,  # 1 is the published one, 256 channels in G and 128 in D
+    "attention": False,
     "lr": 2e-4,
     "discriminator_lr": 4e-4,
     "average": 0.999,
@@ -56,16 +61,20 @@ def down(channels: int, first: bool = False, pool: bool = True) -> Module:
     return Residual(Sequential(*branch), Sequential(spectral(Conv2D(channels, 1)), *halve))
 
 
-def networks(shape: tuple[int, int, int], width: float) -> tuple[Sequential, Sequential]:
+def networks(
+    shape: tuple[int, int, int], width: float, attention: bool
+) -> tuple[Sequential, Sequential]:
     """Generator and discriminator for images whose side is a multiple of 4."""
     side = shape[0] // 4
     (wide,), (narrow,) = scaled(width, 256), scaled(width, 128)
     generator = Sequential(
-        Dense(side * side * wide), Reshape(side, side, wide), up(wide), up(wide),
+        Dense(side * side * wide), Reshape(side, side, wide),
+        up(wide), *([SelfAttention()] if attention else []), up(wide),
         BatchNorm(), ReLU(), Conv2D(shape[2], 3, 1, "same"), Tanh(),
     )  # fmt: skip
     discriminator = Sequential(
-        down(narrow, first=True), down(narrow), down(narrow, pool=False), ReLU(),
+        down(narrow, first=True), *([SelfAttention(spectral=True)] if attention else []),
+        down(narrow), down(narrow, pool=False), ReLU(),
         GlobalAveragePooling2D(), spectral(Dense(1)),
     )  # fmt: skip
     return generator, discriminator
@@ -75,7 +84,8 @@ def make_trainer(
     settings: dict[str, Any], shape: tuple[int, int, int], seed: int, device: str
 ) -> Trainer:
     """One step each at two rates (Heusel et al., 2017), which fall to nothing in the end."""
-    game = Game(*networks(shape, settings["width"]), "hinge", Normal(128))
+    both = networks(shape, settings["width"], settings["attention"])
+    game = Game(*both, "hinge", Normal(128))
     optimizers = [
         Adam(Linear(settings[name], 0.0, settings["steps"]), beta1=0.0, beta2=0.9)
         for name in ("lr", "discriminator_lr")

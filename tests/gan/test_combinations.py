@@ -50,7 +50,7 @@ def drawn(number: int):
         gan.LabelFlip(0.1), gan.TopK(0.5, 0.9),
     ]  # fmt: skip
     simultaneous = rng.random() < 0.3
-    if not simultaneous and kind != "told" and kind != "classes":
+    if not simultaneous and kind not in ("told", "classes", "codes"):
         views.append(gan.HistoryPool(16))
     if not simultaneous:
         views.append(gan.Unrolled(2))

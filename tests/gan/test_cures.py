@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 
 import numpy as np
@@ -13,10 +14,13 @@ from turns import N, Quadratic, symmetric, turn_of
 import minigan as mg
 from minigan import Tensor, gan, nn
 from minigan.errors import NonFiniteError
-from minigan.gan import CURES, Augmentation, Cure, Game, Normal, Trainer
+from minigan.gan import CURES, Augmentation, Cure, Game, Normal, Trainer, update
 from minigan.gan.augmentation import warped
-from minigan.gan.cures import Streams
+from minigan.gan.cures import Moment, Streams, objective
+from minigan.gan.records import Batch
 from minigan.random import Stream
+from minigan.tensor import substituted
+from minigan.testing import check_gradients
 
 RNG = np.random.default_rng(0)
 
@@ -280,6 +284,71 @@ def test_unrolling_differentiates_through_the_discriminators_steps():
     slope = -(-0.4 - 2 * 3 * 0.1 * 0.7)
     close(played.generator.theta.item(), 0.7 - 0.01 * slope)
     close(played.discriminator.psi.item(), -0.4 - 0.01 * played.generator.theta.item())
+
+
+AHEAD = {
+    "alone": [],
+    "r1": [gan.R1(2.0)],
+    "r2": [gan.R2(2.0)],
+    "gradient penalty": [gan.GradientPenalty(2.0)],
+    "consistency": [gan.Consistency(2.0, 2.0, Augmentation(brightness=0.5))],
+    "latent consistency": [gan.LatentConsistency(2.0, 0.5, 0.3)],
+    "augmented": [gan.LatentConsistency(2.0, 0.5, 0.3), gan.DiffAugment()],
+    "lecam": [gan.LeCam()],
+}
+
+
+@pytest.mark.parametrize("cures", AHEAD.values(), ids=AHEAD)
+def test_the_generator_learns_through_all_terms_that_it_looks_ahead_to(cures):
+    dense = lambda n: nn.Dense(n, dtype="float64")  # noqa: E731
+    generator = nn.Sequential(dense(4), nn.Tanh(), dense(4), nn.Tanh(), nn.Reshape(2, 2, 1))
+    judge = nn.Sequential(nn.Flatten(), dense(5), nn.Softplus(), dense(1))
+    cures = [gan.Unrolled(2, 0.3), *cures]
+    played = Game(generator, judge, "non_saturating", Normal(3), (-1, 1), cures)
+    played.build(0)
+    rng = np.random.default_rng(1)
+    for p in (*generator.parameters(), *judge.parameters()):
+        p.assign(rng.normal(size=p.shape))
+    memories = {id(cure): cure.start(played) for cure in cures}
+    for array in (a for memory in memories.values() for a in memory.values()):
+        array += 0.5  # as before the first move averages are those of this batch
+    batch = Batch(rng.uniform(-1, 1, (4, 2, 2, 1)))
+    weight = generator[0].weight
+    before = weight.numpy()
+
+    def loss(w):
+        with substituted([weight], [w]):
+            turn = update._begun("generator", played, batch, Moment(5, Streams.of(3, 5), memories))
+            with ExitStack() as stack:
+                for cure in cures:
+                    stack.enter_context(cure.judging(turn))
+                return objective(replace(turn, fake=update._judged(turn, 1)))
+
+    check_gradients(loss, [before])
+
+
+def test_a_look_ahead_leaves_the_discriminators_statistics_alone():
+    judge = nn.Sequential(
+        nn.Flatten(), nn.SpectralNorm(nn.Dense(5)), nn.BatchNorm(), nn.ReLU(), nn.Dense(1)
+    )
+    run = Trainer(game(gan.Unrolled(3, 5.0), discriminator=judge), first="generator")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(update, "_discriminator_moves", lambda game, *_: 1 / 0)
+        before = judge.state_dict()
+        with pytest.raises(ZeroDivisionError):
+            run.step(pictures(8))
+    after = judge.state_dict()
+    assert bits(after) == bits(before)
+
+
+def test_an_older_image_does_not_go_with_codes_of_its_noise():
+    networks_ = (
+        networks()[0],
+        gan.Heads(nn.Sequential(nn.Flatten()), nn.Dense(1), codes=nn.Dense(3)),
+    )
+    for cures in ([gan.HistoryPool(), gan.Information()], [gan.Information(), gan.HistoryPool()]):
+        with pytest.raises(ValueError, match="HistoryPool: .*does not go with Information"):
+            Trainer(Game(*networks_, latent=gan.Codes(0, (3,)), cures=cures))
 
 
 # All together

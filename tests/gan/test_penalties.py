@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import replace
 
+import games
 import numpy as np
 import pytest
 from properties import close
@@ -104,6 +105,28 @@ def test_latent_consistency_moves_the_noise_and_keeps_the_condition():
     close(cure.generator(turn), -3 * (gap**2).mean())
 
 
+VIEWS = {
+    "pool": [gan.HistoryPool(4)],
+    "augmented": [gan.DiffAugment()],
+    "noise": [gan.InstanceNoise(0.5)],
+    "all": [gan.DiffAugment(), gan.HistoryPool(4), gan.InstanceNoise(0.5)],
+}
+
+
+@pytest.mark.parametrize("views", VIEWS.values(), ids=VIEWS)
+def test_latent_consistency_judges_both_images_alike(views):
+    cure, terms = gan.LatentConsistency(5.0, 0.0, spread=0.0), []
+
+    class Seen(gan.Cure):
+        def discriminator(self, turn):
+            terms.append(cure.discriminator(turn).item())
+
+    networks = games.networks(dtype="float64")
+    game = Game(*networks, latent=Normal(games.LATENT), cures=[*views, Seen()])
+    Trainer(game).fit(games.pictures(), 4, 8)
+    assert terms == [0.0] * 4
+
+
 def test_lecam_pulls_scores_towards_the_others_average():
     cure = gan.LeCam(0.5, 0.9)
     turn = turn_of("discriminator", cure)
@@ -113,13 +136,45 @@ def test_lecam_pulls_scores_towards_the_others_average():
     cure.moved(turn)
     close(cure.discriminator(turn), first)  # the average of one batch is that batch's mean
     memory = turn.memory(cure)
-    memory["real"][...], memory["fake"][...], memory["weights"][...] = 0.3, -0.2, 0.5
+    memory["real.0"][...], memory["fake.0"][...], memory["weights"][...] = 0.3, -0.2, 0.5
     wanted = 0.5 * (((real + 0.4) ** 2).mean() + ((fake - 0.6) ** 2).mean())
     close(cure.discriminator(turn), wanted)
     cure.moved(turn)
-    close(memory["real"], 0.9 * 0.3 + 0.1 * real.mean())
+    close(memory["real.0"], 0.9 * 0.3 + 0.1 * real.mean())
     cure.moved(replace(turn, player="generator"))
     close(memory["weights"], 0.9 * 0.5 + 0.1)
+
+
+def test_lecam_has_averages_for_each_of_several_discriminators():
+    judges = [Quadratic(np.zeros((6, 6)), np.full(6, k)) for k in (1.0, 50.0)]
+    cure = gan.LeCam(0.5)
+    turn = turn_of("discriminator", cure, discriminator=gan.Several(*judges))
+    alone = [gan.LeCam(0.5) for _ in judges]
+    turns = [
+        turn_of("discriminator", c, discriminator=d) for c, d in zip(alone, judges, strict=True)
+    ]
+    turns = [  # on the same images
+        replace(t, real=gan.Output(d(turn.shown[0])), fake=gan.Output(d(turn.shown[1])))
+        for t, d in zip(turns, judges, strict=True)
+    ]
+    for _ in range(2):
+        wanted = [c.discriminator(t).item() for c, t in zip(alone, turns, strict=True)]
+        close(cure.discriminator(turn), np.mean(wanted))
+        for c, t in ((cure, turn), *zip(alone, turns, strict=True)):
+            c.moved(t)
+        turn, *turns = (replace(t, real=t.fake, fake=t.real) for t in (turn, *turns))
+
+
+def test_orthogonal_leaves_labels_and_what_is_not_trained_alone():
+    layers = nn.Dense(6), nn.ConditionalBatchNorm(10), nn.Dense(4)
+    network = nn.Sequential(*layers).build((None, 5), (None,), seed=0)
+    reference = nn.Parameter(RNG.normal(size=(7, 7)), trainable=False)
+    network.reference = reference
+    turn = replace(turn_of("generator"), game=Game(network, network, image_range=(-1, 1)))
+    weights = [layers[k].weight.numpy().astype(float) for k in (0, 2)]
+    grams = [w.T @ w for w in weights]
+    total = sum((g**2).sum() - (np.diag(g) ** 2).sum() for g in grams)
+    np.testing.assert_allclose(gan.Orthogonal(0.5).generator(turn).item(), 0.5 * total, rtol=1e-5)
 
 
 def test_orthogonal_sums_the_squares_off_the_diagonal_of_every_gram_matrix():
@@ -147,6 +202,21 @@ def test_packed_images_have_one_slope_together():
     x = RNG.normal(size=(4, *SHAPE))
     (found,) = gan.penalties.slopes(lambda y: gan.Output(d(y)), x)
     close(np.sort(found.numpy()), np.sort(x.reshape(2, -1)))
+
+
+def test_a_gradient_penalty_has_one_point_between_two_packs():
+    d = gan.Packed(Quadratic(np.eye(12), np.zeros(12)), 2)
+    d.build((None, *SHAPE))
+    cure = gan.GradientPenalty(2.0)
+    turn = turn_of("discriminator", cure, discriminator=Quadratic(np.eye(6), np.zeros(6)))
+    real, fake = RNG.normal(size=(2, 4, *SHAPE))
+    game = Game(turn.game.generator, d, "hinge", Normal(4), (-1, 1), [cure])
+    turn = replace(turn, game=game, shown=(real, fake), real=gan.Output(d(real)))
+    share = Streams.of(7, 3).penalty.uniform((2, 1, 1, 1), dtype="float64")
+    packs = [x.reshape(2, 2, *SHAPE) for x in (real, fake)]
+    points = share[:, None] * packs[0] + (1 - share[:, None]) * packs[1]
+    slopes = points.reshape(2, -1)  # as A = I
+    close(cure.discriminator(turn), 2 * ((np.sqrt((slopes**2).sum(axis=1)) - 1) ** 2).mean())
 
 
 def test_several_discriminators_are_penalised_each():

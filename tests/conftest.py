@@ -45,15 +45,16 @@ def cupy(request, monkeypatch):
     return devices.library(request.config.getoption("--device"), monkeypatch)
 
 
-@pytest.fixture(autouse=True)
-def on_device(request, monkeypatch):
+@pytest.fixture(autouse=True, scope="module")
+def on_device(request):
     """With --device, the default one of tensors and trainers; tests/gpu names its devices."""
     if request.config.getoption("--device") == "cpu" or request.path.parent.name == "gpu":
         yield
         return
-    request.getfixturevalue("cupy")
-    devices.make_default(monkeypatch)
-    with mg.config(precision="ieee"):  # tests know what rounding float32 has, not TF32
+    # Tests know the rounding of float32, not that of TF32.
+    with pytest.MonkeyPatch.context() as patch, mg.config(precision="ieee"):
+        devices.library(request.config.getoption("--device"), patch)
+        devices.make_default(patch)
         yield
 
 

@@ -28,7 +28,7 @@ CPU_ONLY = {
     "benchmarks": "measures the CPU, or names its devices",
     "cli": "a command computes on the CPU unless --device is among its own words",
     "data": "what is read is on the CPU",
-    "kernels": "a kernel for the CPU",
+    "kernels": "hands arrays of NumPy's to kernels",
     "lanes": "asks about NumPy, threads and memory of the CPU",
     "test_backend.py": "names its devices",
     "test_buffers.py": "is about memory of the CPU",

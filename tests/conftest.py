@@ -15,8 +15,6 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-import minigan as mg
-
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
@@ -51,8 +49,7 @@ def on_device(request):
     if request.config.getoption("--device") == "cpu" or request.path.parent.name == "gpu":
         yield
         return
-    # Tests know the rounding of float32, not that of TF32.
-    with pytest.MonkeyPatch.context() as patch, mg.config(precision="ieee"):
+    with pytest.MonkeyPatch.context() as patch:
         devices.library(request.config.getoption("--device"), patch)
         devices.make_default(patch)
         yield

@@ -102,6 +102,9 @@ def make_default(monkeypatch: pytest.MonkeyPatch) -> None:
     constant, gradient = primitives._constant, optimizers._array
     monkeypatch.setattr(primitives, "_constant", operand)
     monkeypatch.setattr(optimizers, "_array", lambda name, p, g: gradient(name, p, there(g)))
+    # Convolutions are as other products, in threads too: tests know float32's rounding, not TF32's.
+    how = gemm._how
+    monkeypatch.setattr(gemm, "_how", lambda dtype, convolution=False: how(dtype))
     monkeypatch.setitem(Trainer.__init__.__kwdefaults__, "device", "cuda")
 
 

@@ -260,7 +260,8 @@ def _point(inputs: Sequence[Any]) -> tuple[list[np.ndarray], list[str]]:
 
 def _there(array: np.ndarray, device: str) -> Any:
     """``array`` on a device, in its own order, which a copy to a GPU would not keep."""
-    return to_device(array.T, device).T if array.flags.fnc else to_device(array, device)
+    turned = device != "cpu" and array.flags.fnc
+    return to_device(array.T, device).T if turned else to_device(array, device)
 
 
 def _what(value: Any, plain: np.ndarray) -> str:

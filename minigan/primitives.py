@@ -217,8 +217,9 @@ def _converted(value: Any, dtype: Any, xp: Any, keep_mask: bool) -> Tensor:
         value = xp.full((), value.item(), dtype)
     elif not mask:
         value = xp.asarray(value, dtype=dtype)
-    # A read-only array may be a view of a parameter (``Tensor.data``), which an optimiser writes.
-    shown = xp is np and value.ndim and not value.flags.writeable
+    # It may be a view of a parameter (``Tensor.data``), which an optimiser writes: on the CPU it is
+    # read-only then.
+    shown = value.ndim and (not value.flags.writeable if xp is np else value.base is not None)
     return wrap(value.copy() if shown else value)
 
 

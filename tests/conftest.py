@@ -1,10 +1,16 @@
-"""What all tests share: the folder of real data, a small registry, and hypothesis's settings."""
+"""What all tests share: their device, the folder of real data, a small registry, and hypothesis's
+settings.
+
+``pytest --device cuda`` computes on a GPU whatever is not for the CPU alone, gradient checks in
+float64 included, and ``--device standin`` on the stand-in for CuPy; ``devices`` says how.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+import devices
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -19,9 +25,39 @@ def pytest_addoption(parser):
         "--device",
         choices=("cpu", "standin", "cuda"),
         default="cpu",
-        help="what tests/gpu runs on: the stand-in for CuPy, briefly (cpu) or at length (standin), "
-        "or a GPU at length (cuda)",
+        help="where tensors are by default in tests that are not for the CPU alone: the CPU, the "
+        "stand-in for CuPy or a GPU; tests/gpu goes on the stand-in, briefly (cpu) or at length, "
+        "or on a GPU at length",
     )
+
+
+def pytest_runtest_setup(item):
+    """Skip what concerns the processor alone where a device was asked for."""
+    if item.config.getoption("--device") != "cpu" and (why := devices.why_cpu_only(item)):
+        pytest.skip(f"for the CPU alone: {why}")
+
+
+@pytest.fixture
+def cupy(request, monkeypatch):
+    """CuPy, or its stand-in in its place."""
+    return devices.library(request.config.getoption("--device"), monkeypatch)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def on_device(request):
+    """With --device, the default one of tensors and trainers; tests/gpu names its devices."""
+    if request.config.getoption("--device") == "cpu" or request.path.parent.name == "gpu":
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        devices.library(request.config.getoption("--device"), patch)
+        devices.make_default(patch)
+        yield
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if config.getoption("--device") == "cuda" and devices.trouble():
+        terminalreporter.write_line(f"--device cuda: skipped, as {devices.trouble()}")
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,12 @@
 // columns, widths that must be large enough, a stream that makes the workspace forgotten. What is
 // wrong is answered with a status that is not 0.
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 struct Handle {
     void *stream = nullptr;
@@ -30,26 +32,29 @@ static float rounded(float x, int bits)
     return x;
 }
 
+// Every sum goes over l in order; the loop over i is inside, as its numbers lie side by side.
 template <class T>
 static void multiply(
     int m, int n, int k, T alpha, const T *a, int a_row, int a_column, const T *b, int b_row,
     int b_column, T beta, T *c, int width, int bits)
 {
+    const auto factor = [bits](T x) { return bits ? (T)rounded((float)x, bits) : x; };
+    std::vector<T> left((size_t)m * k), sums(m);
     for (int i = 0; i < m; ++i)
-        for (int j = 0; j < n; ++j) {
-            T sum = 0;
-            for (int l = 0; l < k; ++l) {
-                T left = a[(size_t)i * a_row + (size_t)l * a_column];
-                T right = b[(size_t)l * b_row + (size_t)j * b_column];
-                if (bits) {
-                    left = rounded((float)left, bits);
-                    right = rounded((float)right, bits);
-                }
-                sum += left * right;
-            }
-            T *into = c + i + (size_t)j * width;
-            *into = alpha * sum + (beta ? beta * *into : 0);
+        for (int l = 0; l < k; ++l)
+            left[(size_t)l * m + i] = factor(a[(size_t)i * a_row + (size_t)l * a_column]);
+    for (int j = 0; j < n; ++j) {
+        std::fill(sums.begin(), sums.end(), (T)0);
+        for (int l = 0; l < k; ++l) {
+            const T right = factor(b[(size_t)l * b_row + (size_t)j * b_column]);
+            const T *column = left.data() + (size_t)l * m;
+            for (int i = 0; i < m; ++i)
+                sums[i] += column[i] * right;
         }
+        T *into = c + (size_t)j * width;
+        for (int i = 0; i < m; ++i)
+            into[i] = alpha * sums[i] + (beta ? beta * into[i] : 0);
+    }
 }
 
 extern "C" {

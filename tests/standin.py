@@ -6,8 +6,8 @@ operands of both libraries don't mix, results of no axes are arrays, reductions 
 memory that was not written is not zero, an index out of range wraps around, and what waits for the
 GPU is counted. While a stream is captured nothing is computed: what was asked for is done when the
 graph is launched, each time in the same memory with the same numbers, and what CuPy refuses then is
-refused. There are the names and parameters that the engine needs, written down below as
-CuPy 14.2 has them (``tests/gpu/test_names.py`` compares them with an installed CuPy).
+refused. There are the names and parameters that the engine and its tests need, written down below
+as CuPy 14.2 has them (``tests/gpu/test_names.py`` compares them with an installed CuPy).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ FUNCTIONS = """
 arange(start, stop=None, step=1, dtype=None)
 argmax(a, axis=None, dtype=None, out=None, keepdims=False)
 argsort(a, axis=-1, kind=None)
+array_equal(a1, a2, equal_nan=False)
 ascontiguousarray(a, dtype=None)
 broadcast_to(array, shape)
 clip(a, a_min, a_max, out=None)
@@ -46,6 +47,7 @@ ones_like(a, dtype=None, order='K', subok=None, shape=None)
 resize(a, new_shape)
 roll(a, shift, axis=None)
 shape(a)
+shares_memory(a, b, max_work=None)
 stack(tup, axis=0, out=None, *, dtype=None, casting='same_kind')
 take_along_axis(a, indices, axis)
 transpose(a, axes=None)
@@ -461,6 +463,10 @@ class ndarray:  # noqa: N801 - CuPy's name
         _wait("tolist()")
         return self._values.tolist()
 
+    def tobytes(self, order: str = "C") -> bytes:
+        _wait("tobytes()")
+        return self._values.tobytes(order)
+
     def __float__(self) -> float:
         _wait("float()")
         return float(self._values)
@@ -569,7 +575,11 @@ def _on_gpu(index: Any) -> tuple[Any, ...]:
     """The parts of an index, lists and NumPy's arrays copied here."""
     plain = (type(None), type(Ellipsis), slice, int, np.integer)
     parts = index if isinstance(index, tuple) else (index,)
-    return tuple(part if isinstance(part, plain) else asarray(part) for part in parts)
+    arrays = [part if isinstance(part, plain) else asarray(part) for part in parts]
+    return tuple(  # an empty list is one of no indices
+        array.astype(np.int32) if isinstance(part, list) and not array.size else array
+        for part, array in zip(parts, arrays, strict=True)
+    )
 
 
 def _is_mask(part: Any) -> bool:

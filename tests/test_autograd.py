@@ -7,9 +7,11 @@ import weakref
 
 import numpy as np
 import pytest
+from properties import share_memory
 
 import minigan as mg
 from minigan import Tensor, primitive
+from minigan.backend import device_of, to_device
 from minigan.buffers import SMALLEST
 from minigan.errors import (
     GradientError,
@@ -120,7 +122,7 @@ def test_the_same_input_or_output_twice():
     y = (a * a).sum()
     one, two = mg.grad([y, y], [a, a])
     assert np.array_equal(one.numpy(), 4 * A) and np.array_equal(two.numpy(), 4 * A)
-    assert not np.shares_memory(one.data, two.data)
+    assert not share_memory(one.data, two.data)
 
 
 def test_an_unused_input_is_an_error_or_none():
@@ -438,7 +440,7 @@ def test_gradients_share_memory_with_nothing(create_graph):
         arrays = [*every_array(found), *every_array([a, b, y]), seed]
         for i, one in enumerate(arrays[:3]):
             for other in arrays[i + 1 :]:
-                assert not np.shares_memory(one, other)
+                assert not share_memory(one, other)
         assert np.array_equal(seed, kept)
         assert (a.numpy() == 1).all() and (b.numpy() == 2).all()
 
@@ -449,7 +451,7 @@ def test_a_seed_that_is_a_view_is_not_returned():
     for view in (seed[::2], seed[:3], np.broadcast_to(seed[:1], (3,))):
         for wrapped in (view, Tensor(view).detach(), mg.as_tensor(view)):
             (g,) = mg.grad(a + 0, a, wrapped)
-            assert not np.shares_memory(g.data, seed)
+            assert not share_memory(g.data, seed)
             assert np.array_equal(g.numpy(), view)
 
 
@@ -457,8 +459,8 @@ def test_grads_of_leaves_share_no_memory():
     a, b = tracked(A), tracked(B)
     seed = np.ones(3)
     (a + b).backward(seed)
-    assert not np.shares_memory(a.grad.data, b.grad.data)
-    assert not np.shares_memory(a.grad.data, seed)
+    assert not share_memory(a.grad.data, b.grad.data)
+    assert not share_memory(a.grad.data, seed)
 
 
 def test_a_gradient_does_not_change_with_its_leaf():
@@ -1093,7 +1095,7 @@ def test_a_gradient_of_another_dtype_is_cast():
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_a_forward_that_widens_is_narrowed(dtype):
-    wide = primitive(lambda x: x * np.array([2.0, 2.0, 2.0]), lambda g: 2 * g)
+    wide = primitive(lambda x: 2 * x.astype(np.float64), lambda g: 2 * g)
     assert wide(tracked(A, dtype)).dtype == dtype
     counted = primitive(lambda x: (x > 0).sum(), lambda g, x_shape: broadcast_to(g * 0, x_shape))
     assert counted(tracked(A, dtype)).dtype == dtype
@@ -1142,7 +1144,7 @@ OFF_THE_TAPE = {
     "g's data": lambda g, x: 2 * x * g.data,
     "asarray": lambda g, x: g * np.asarray(x) * 2,
     "Tensor": lambda g, x: g * Tensor(x) * 2,
-    "item": lambda g, x: g * mg.stack([2 * x[i].item() for i in range(3)]),
+    "item": lambda g, x: g * Tensor([2 * x[i].item() for i in range(3)]),
     "float": lambda g, x: g * [2 * float(e) for e in x],
 }
 
@@ -1170,14 +1172,14 @@ def test_leaving_the_tape_counts_through_intermediate_tensors_too():
 
 def test_plain_values_that_do_not_depend_on_the_operands_are_allowed():
     # Linear functions: their backward uses constants, shapes and settings only.
-    weights = primitive(lambda x: x * B, lambda g: g * B)
+    weights = primitive(lambda x: x * to_device(B, device_of(x)), lambda g: g * B)
     np.testing.assert_allclose(second_order(weights)[0].numpy(), 6 * A)
     masked = primitive(lambda x: np.where(x > 0, x, 0), lambda g, x: g * (x > 0))
     np.testing.assert_allclose(second_order(masked)[0].numpy(), 6 * A)
 
 
 def test_a_zero_gradient_may_be_plain():
-    stop = primitive(lambda x: np.floor(x), lambda g, x_shape: np.zeros(x_shape))
+    stop = primitive(lambda x: np.sign(x), lambda g, x_shape: np.zeros(x_shape))
     np.testing.assert_allclose(second_order(stop)[0].numpy(), 6 * A)
 
 
@@ -1319,17 +1321,18 @@ def test_a_forward_that_returns_no_array_is_named(result):
 def test_a_plain_backward_gets_arrays_where_nothing_is_recorded(plain):
     seen = []
     square = mg.primitive(
-        lambda x: x * x, lambda g, x: seen.append(type(g)) or 2.0 * x * g, plain=plain
+        lambda x: x * x, lambda g, x: seen.append(isinstance(g, Tensor)) or 2.0 * x * g, plain=plain
     )
     a = tracked(A)
     (g,) = mg.grad(square(a), a, B)
     (h,) = mg.grad(square(a), a, B, create_graph=True)
     assert np.array_equal(g.numpy(), 2 * A * B) and np.array_equal(h.numpy(), 2 * A * B)
-    assert seen == [np.ndarray if plain else Tensor, Tensor]
+    assert seen == [not plain, True]
     (second,) = mg.grad(h.sum(), a)
     assert np.array_equal(second.numpy(), 2 * B)
 
 
+@pytest.mark.cpu_only("memory of the CPU goes round")
 def test_a_plain_backward_of_a_large_gradient_gets_tensors_whose_memory_goes_round():
     seen = []
     square = mg.primitive(
@@ -1379,7 +1382,7 @@ def test_gradients_at_once_are_for_all_operands_and_no_record():
     calls = []
 
     def at_once(g, a, b):
-        calls.append(type(g))
+        calls.append(isinstance(g, Tensor))
         return g * b, g * a
 
     times, a, b = product_with(at_once), tracked(A), tracked(B)
@@ -1393,14 +1396,14 @@ def test_gradients_at_once_are_for_all_operands_and_no_record():
         found = mg.grad(times(*given).sum(), asked)
         expected = mg.grad((given[0] * given[1]).sum(), asked)
         assert values(*found) == values(*expected)
-        assert calls == [np.ndarray] * count
+        assert calls == [False] * count
         calls.clear()
     found = mg.grad(times(a, b).sum(), [a, b], create_graph=True)
     assert values(*found) == [B.tolist(), A.tolist()] and not calls
     with mg.Buffers().in_use():  # large gradients too, as no operator is in it
         big = tracked(np.ones(1 << 13)), tracked(np.ones(1 << 13))
         mg.grad(times(*big).sum(), big)
-    assert calls == [np.ndarray]
+    assert calls == [False]
 
 
 def test_gradients_at_once_must_be_one_for_each_operand():

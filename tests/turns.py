@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import devices
 import numpy as np
 
 import minigan as mg
 from minigan import nn
+from minigan.backend import to_device
 from minigan.gan import Game, Normal
 from minigan.gan.cures import Moment, Streams, Turn
 from minigan.gan.records import Batch, Draw
@@ -46,8 +48,9 @@ def symmetric():
 def turn_of(player, *cures, discriminator=None, step=3, memories=None):
     discriminator = discriminator or Quadratic(symmetric(), RNG.normal(size=6))
     game = Game(Images(), discriminator, "hinge", Normal(4), image_range=(-1, 1), cures=cures)
-    batch = Batch(RNG.normal(size=(N, *SHAPE)))
-    draw = Draw(RNG.normal(size=(N, 4)))
+    images, noise = (RNG.normal(size=size) for size in ((N, *SHAPE), (N, 4)))
+    batch = Batch(to_device(images, devices.default()))
+    draw = Draw(to_device(noise, devices.default()))
     memories = {id(cure): memories or cure.start(game) for cure in cures}
     turn = Turn(player, game, batch, draw, Moment(step, Streams.of(7, step), memories), None)
     turn = replace(turn, images=game.generate(draw))

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..backend import Array, array_module
 from ..buffers import result_of
-from ..primitives import add, elementwise
+from ..primitives import add, as_operands, elementwise
 from ..tensor import Tensor, TensorLike, as_tensor
 from .elementwise import log
 
@@ -143,6 +145,9 @@ def _plain(name: str) -> Any:
 
     def compare(a: TensorLike, b: TensorLike) -> Array:
         a, b = (t._array if isinstance(t, Tensor) else t for t in (a, b))
+        # A number goes with any array, and NumPy's and CuPy's functions know its dtype.
+        if array_module(a) is not array_module(b) and not (np.isscalar(a) or np.isscalar(b)):
+            a, b = (t._array for t in as_operands(name, (a, b)))
         xp = array_module(a) if hasattr(a, "shape") else array_module(b)
         return getattr(xp, name)(a, b)
 

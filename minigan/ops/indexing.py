@@ -59,9 +59,13 @@ def take(x: TensorLike, indices: Any, axis: int | None = None) -> Tensor:
     if indices.dtype.kind not in "iu":
         raise TypeError(f"indices: got dtype {indices.dtype}, wanted integers")
     if axis is None:
-        return getitem(reshape(x, (x.size,)), indices)
+        x, axis = reshape(x, (x.size,)), 0
     if not -x.ndim <= axis < x.ndim:
         raise ValueError(f"axis: got {axis} for {x.ndim} axes")
+    if x.device != "cpu" and array_module(indices) is np:  # CuPy would take it modulo the size
+        size = x.shape[axis]
+        for index in indices[(indices < -size) | (indices >= size)].flat:
+            raise IndexError(f"index {index} is out of bounds for axis {axis} with size {size}")
     return getitem(x, (*(slice(None),) * (axis % x.ndim), indices))
 
 

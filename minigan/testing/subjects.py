@@ -67,7 +67,7 @@ class TensorFunction:
     ) -> Sequence[Tensor | None]:
         """The tape's gradients of Σ⟨outputs, vs⟩, None for an input that is not used."""
         placed = [
-            v if isinstance(v, Tensor) else to_device(np.asarray(v, y.dtype), y.device)
+            v if isinstance(v, Tensor) else _there(np.asarray(v, y.dtype), y.device)
             for v, y in zip(vs, outputs, strict=True)
         ]
         return grad(outputs, xs, placed, allow_unused=True, **how)
@@ -256,6 +256,12 @@ def _point(inputs: Sequence[Any]) -> tuple[list[np.ndarray], list[str]]:
         if not np.isfinite(found[i]).all():
             raise ValueError(f"inputs[{i}]: has values that are not finite")
     return found, devices
+
+
+def _there(array: np.ndarray, device: str) -> Any:
+    """``array`` on a device, in its own order, which a copy to a GPU would not keep."""
+    turned = device != "cpu" and array.flags.fnc
+    return to_device(array.T, device).T if turned else to_device(array, device)
 
 
 def _what(value: Any, plain: np.ndarray) -> str:

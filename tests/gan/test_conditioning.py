@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from games import LATENT, SHAPE, bits, pictures
-from properties import close
+from properties import close, plain
 
 import minigan as mg
 from minigan import Tensor, gan, nn
@@ -27,7 +27,7 @@ class Told(nn.Module):
 
     def forward(self, x, labels):
         x = mg.flatten(mg.as_tensor(x))
-        told = np.eye(CLASSES, dtype=x.dtype)[np.asarray(labels)]
+        told = np.eye(CLASSES, dtype=x.dtype)[plain(labels)]
         return self.network(mg.concatenate([x, told], axis=1))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+import devices
 import numpy as np
 import pytest
 from games import LATENT, bits, networks, pictures, trainer
@@ -43,7 +44,7 @@ def test_a_planted_fault_is_named_with_a_step_and_advice(fault, seed):
 
 def test_healthy_digits_have_nothing_wrong_with_them():
     recipe = recipes.RECIPES["digits"]
-    run = recipe.make_trainer({**recipe.SETTINGS, "width": 8}, (8, 8, 1), 0, "cpu")
+    run = recipe.make_trainer({**recipe.SETTINGS, "width": 8}, (8, 8, 1), 0, devices.default())
     run.fit(KNOWN, 100, 32, held_out=UNKNOWN)  # warnings are errors here
     assert run.findings == ()
 

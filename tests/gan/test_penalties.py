@@ -8,7 +8,7 @@ from dataclasses import replace
 import games
 import numpy as np
 import pytest
-from properties import close
+from properties import close, plain
 from turns import RNG, SHAPE, N, Quadratic, symmetric, turn_of
 
 import minigan as mg
@@ -20,7 +20,7 @@ from minigan.gan.records import Draw
 
 def slopes(turn, x):
     d = turn.game.discriminator
-    return np.asarray(x).reshape(len(x), -1) @ d.a.numpy() + d.b.numpy()
+    return plain(x).reshape(len(x), -1) @ d.a.numpy() + d.b.numpy()
 
 
 def norms(turn, x):
@@ -40,7 +40,7 @@ def test_gradient_penalty_is_per_sample_between_pairs(one_sided):
     turn = turn_of("discriminator", cure)
     share = Streams.of(7, 3).penalty.uniform((N, 1, 1, 1), dtype="float64")
     assert len(set(share.ravel().tolist())) == N  # one for each pair, not one for the batch
-    points = share * turn.batch.images + (1 - share) * turn.images.numpy()
+    points = share * plain(turn.batch.images) + (1 - share) * turn.images.numpy()
     gaps = norms(turn, points) - 3
     gaps = np.maximum(gaps, 0) if one_sided else gaps
     close(cure.discriminator(turn), 2 * (gaps**2).mean())
@@ -49,7 +49,7 @@ def test_gradient_penalty_is_per_sample_between_pairs(one_sided):
 def test_dragan_is_a_gradient_penalty_near_real_images():
     cure = gan.Dragan(2.0, 0.3)
     turn = turn_of("discriminator", cure)
-    real = turn.batch.images
+    real = plain(turn.batch.images)
     noise = Streams.of(7, 3).penalty.uniform(real.shape, dtype="float64")
     gaps = norms(turn, real + 0.3 * real.std() * noise) - 1
     close(cure.discriminator(turn), 2 * (gaps**2).mean())
@@ -94,7 +94,7 @@ def test_a_penalty_with_batch_norm_in_the_discriminator_warns_by_name():
 def test_latent_consistency_moves_the_noise_and_keeps_the_condition():
     cure = gan.LatentConsistency(2.0, 3.0, 0.5)
     turn = turn_of("discriminator", cure)
-    z = turn.draw.noise
+    z = plain(turn.draw.noise)
     near = turn.game.generate(
         Draw(z + 0.5 * Streams.of(7, 3).penalty.normal(z.shape, dtype="float64"))
     )

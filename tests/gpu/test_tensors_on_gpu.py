@@ -10,7 +10,7 @@ import pytest
 
 import minigan as mg
 from minigan import nn, ops
-from minigan.errors import StaleTensorError
+from minigan.errors import DeviceError, StaleTensorError
 from minigan.gan import inside
 
 VALUES = np.array([[1.5, -2.0, 0.25], [3.0, 0.5, -1.0]])
@@ -46,6 +46,22 @@ def test_comparisons_give_masks_there(x):
     assert ops.where(mask, x, 0.0).numpy().tolist() == np.where(VALUES > 0, VALUES, 0).tolist()
 
 
+def test_what_is_compared_is_on_one_device(x):
+    wanted = (VALUES > 1).tolist()
+    for one in (1, np.float64(1), np.array(1.0)):
+        assert (x > one).tolist() == ops.less(one, x).tolist() == wanted
+    for left, right in ((x, VALUES), (VALUES, x), (x, [1.0, 2.0, 3.0])):
+        with pytest.raises(DeviceError, match="got arrays on cpu and on cuda:0"):
+            ops.greater(left, right)
+
+
+def test_a_view_of_a_parameter_is_copied_as_a_constant(x):
+    parameter = mg.Tensor(VALUES, device="cuda")
+    y = (x * parameter.data).sum()
+    parameter.assign(2 * VALUES)
+    assert mg.grad(y, x)[0].numpy().tolist() == VALUES.tolist()
+
+
 def test_indices_may_be_numpys(x):
     rows = np.array([1, 0, 1])
     (g,) = mg.grad(x[rows].sum(), x)
@@ -54,6 +70,8 @@ def test_indices_may_be_numpys(x):
     assert ops.embedding(x, [1, 1]).numpy().tolist() == VALUES[[1, 1]].tolist()
     with pytest.raises(IndexError, match="got values from 0 to 2, wanted 0 to 1"):
         ops.embedding(x, [0, 2])
+    with pytest.raises(IndexError, match="index -3 is out of bounds for axis 0 with size 2"):
+        ops.take(x, [0, -3], 0)
 
 
 @pytest.mark.parametrize("value", [VALUES + 1, (VALUES + 1).tolist(), mg.Tensor(VALUES + 1)])

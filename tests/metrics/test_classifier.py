@@ -34,7 +34,7 @@ def test_features_are_what_the_last_layer_sees(sets, classifier):
     features = classifier.features(images)
     assert features.shape == (40, 96) and features.min() == 0 < features.max()
     last = classifier.network.layers[-1]
-    logits = features @ last.weight.data + last.bias.data
+    logits = features @ last.weight.numpy() + last.bias.numpy()
     p = np.exp(logits - logits.max(1, keepdims=True))
     p /= p.sum(1, keepdims=True)
     np.testing.assert_allclose(p, classifier.probabilities(images), rtol=1e-4, atol=1e-6)

@@ -10,6 +10,7 @@ from strategies import examples
 
 import minigan as mg
 from minigan import Tensor
+from minigan.backend import to_device
 from minigan.ops.geometry import window
 from minigan.ops.pooling import _pick, _spread, _unpick, _window_sum
 from minigan.testing.strategies import seeds, values
@@ -66,6 +67,7 @@ def test_pooling_maps_and_their_adjoints(drawn):
     )
     # Any choice of taps will do, that of a maximum or not: the pair is linear in x.
     choice = np.random.default_rng(7).integers(0, size[0] * size[1], y.shape)
+    choice = to_device(choice, Tensor(x).device)
     adjoint(
         lambda a: _pick(Tensor(a), choice, where),
         lambda b: _unpick(Tensor(b), choice, where, x.shape[1:3]),

@@ -4,9 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from properties import plain
 
 import minigan as mg
 from minigan import nn, optim
+from minigan.backend import is_array
 from minigan.errors import StaleTensorError
 from minigan.kernels import blocks
 from minigan.nn import Parameter
@@ -216,7 +218,7 @@ def test_the_parameters_array_is_written_in_place_and_no_gradient_is(make, setti
     for _ in range(2):
         optimizer.step([gradient])
     assert w._array is array
-    assert not np.array_equal(array, before)
+    assert not np.array_equal(plain(array), before)
 
 
 def test_a_graph_from_before_the_step_is_stale():
@@ -323,7 +325,7 @@ def test_lr_is_that_of_the_last_step_and_can_be_written():
 @every_setting
 def test_state_is_a_flat_dict_of_arrays(make, settings):
     optimizer = make(0.1, **settings).bind({"a.b": Parameter([1.0])})
-    assert all(isinstance(a, np.ndarray) for a in optimizer.state.values())
+    assert all(is_array(a) for a in optimizer.state.values())
     assert optimizer.state["lr"].shape == optimizer.state["steps"].shape == ()
     assert set(optimizer.state) == {"lr", "steps", *(f"{slot}.a.b" for slot in optimizer.slots)}
 
@@ -496,6 +498,7 @@ def test_descent_on_a_real_network_lowers_the_loss():
     assert losses[-1] < losses[0] / 10
 
 
+@pytest.mark.cpu_only("goes by blocks that a processor's cache holds")
 @pytest.mark.parametrize("make", [SGD, RMSprop, Adam])
 def test_a_large_parameter_is_updated_in_blocks_to_the_same_bits(make, monkeypatch):
     rng = np.random.default_rng(0)
@@ -522,7 +525,7 @@ def test_an_optimizer_that_does_not_say_so_sees_whole_parameters(monkeypatch):
     class Norm(Optimizer):
         def update(self, weight, gradient):
             seen.append(weight.shape)
-            weight -= gradient / np.linalg.norm(gradient)
+            weight -= gradient / np.sqrt((gradient**2).sum())
 
     Norm(0.1).bind([Tensor(np.ones((7, 5)), requires_grad=True)]).step([np.ones((7, 5))])
     assert seen == [(7, 5)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import devices
 import numpy as np
 import pytest
 
@@ -31,7 +32,9 @@ SHAPES = {
 
 def make(name, shape=None, seed=0, **changes):
     recipe = RECIPES[name]
-    return recipe.make_trainer({**recipe.SETTINGS, **changes}, shape or SHAPES[name], seed, "cpu")
+    return recipe.make_trainer(
+        {**recipe.SETTINGS, **changes}, shape or SHAPES[name], seed, devices.default()
+    )
 
 
 def layers(network):
@@ -324,7 +327,7 @@ def test_every_setting_is_read(name, tmp_path):
     recipe = RECIPES[name]
     settings = Noting(recipe.SETTINGS)
     images = recipe.load_data(settings, saved(fake_pictures(SHAPES[name]), tmp_path))
-    recipe.make_trainer(settings, images.shape, 0, "cpu")
+    recipe.make_trainer(settings, images.shape, 0, devices.default())
     assert settings.asked == recipe.SETTINGS.keys()
 
 

@@ -16,6 +16,7 @@ from minigan.testing.plugin import Gradcheck, current_seed
 pytest_plugins = ["pytester", "minigan.testing.plugin"]
 
 CONFTEST = 'pytest_plugins = ["minigan.testing.plugin"]'
+pytestmark = pytest.mark.cpu_only("starts sessions of its own")
 STRICT = ("-W", "error", "-p", "no:cacheprovider")
 
 PROPERTY = """

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import types
 
+import devices
 import numpy as np
 import pytest
 
@@ -70,7 +71,7 @@ def test_the_checker_does_not_import_the_registry():
 # The checks themselves
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", devices.entries())
 def test_every_entry_passes_to_second_order(name):
     result = registry.check(name, seed=0, order=2)
     assert result.status == "passed", result.message
@@ -197,7 +198,10 @@ def test_layers_are_checked_in_their_parameters(drawn):
 
 # Kernels
 
+of_the_cpu = pytest.mark.cpu_only("kernels are what arrays of NumPy reach")
 
+
+@of_the_cpu
 def test_every_kernel_is_reached_by_an_entry():
     forced = [f"conv2d.{name}" for name in choice.ALGORITHMS]
     names = ("conv2d", "avg_pool2d", "batch_norm", "leaky_relu", *forced)
@@ -211,6 +215,7 @@ def test_every_kernel_is_reached_by_an_entry():
     assert coverage.reached(ENTRIES["tanh"].draw(0)) == set()
 
 
+@of_the_cpu
 @pytest.mark.parametrize("name", choice.ALGORITHMS)
 def test_every_algorithm_is_forced_in_all_its_maps(drawn, name):
     module = choice.ALGORITHMS[name].__name__.rpartition(".")[2]
@@ -249,6 +254,7 @@ def test_looking_for_kernels_puts_a_profiler_back():
         sys.setprofile(None)
 
 
+@of_the_cpu
 def test_convolutions_are_done_in_several_chunks(drawn, monkeypatch):
     counts = []
     chunks = convolution._chunks
@@ -314,6 +320,7 @@ def test_dropout_draws_the_same_in_every_call():
 # A run, and what fails it
 
 
+@of_the_cpu
 def test_a_run_over_all_that_passes(small):
     seen = []
     report = registry.run(
@@ -377,6 +384,7 @@ def test_a_missing_entry_fails_the_run(small, monkeypatch):
     assert not report.failures and report.missing == ["sinh"] and not report.passed
 
 
+@of_the_cpu
 def test_an_unreached_kernel_fails_the_run(small, monkeypatch):
     namespace = {"__name__": windows.__name__}
     exec("def unused(x):\n    return x", namespace)

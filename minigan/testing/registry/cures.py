@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import gan, nn
-from ...backend import to_device
+from ...backend import device_of, to_device
 from ...gan.cures import DISCRIMINATOR, GENERATOR, Moment, Streams, Turn, objective
 from ...gan.records import Batch, Draw
 from ...nn.module import as_array
@@ -100,7 +100,8 @@ class _Labelled(nn.Module):
         self.network = network
 
     def forward(self, z: Any, labels: Any) -> Any:
-        return self.network(z + 0.1 * as_array(labels)[:, None])
+        labels = to_device(as_array(labels), device_of(as_array(z)))
+        return self.network(z + 0.1 * labels[:, None])
 
 
 def _term(

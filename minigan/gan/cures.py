@@ -9,10 +9,11 @@ are plain settings, which several games can share.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -134,6 +135,14 @@ class Cure:
     """Whether the discriminator's move needs fakes apart from the generator's: alternating only."""
     asks_for_noise = False
     """Whether it asks what noise the fakes were made of that the discriminator has judged."""
+
+    def __post_init__(self) -> None:
+        """Settings that are numbers are weights, rates and the like, none below zero."""
+        settings: Any = self  # a dataclass, as this is called
+        for name in (setting.name for setting in fields(settings) if setting.type == "float"):
+            value = getattr(self, name)
+            if not isinstance(value, (int, float, np.number)) or not 0 <= value < math.inf:
+                raise ValueError(f"{name}: got {value!r}, wanted a number, 0 or more")
 
     def start(self, game: Game) -> dict[str, Array]:
         """What it remembers, as first values. Raises ``ValueError`` if the game can't have it."""

@@ -188,6 +188,7 @@ class LeCam(Cure):
     decay: float = 0.99
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 <= self.decay < 1:
             raise ValueError(f"decay: got {self.decay}, wanted a number in [0, 1)")
 
@@ -235,6 +236,7 @@ class Orthogonal(Cure):
     of: str = GENERATOR
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.of not in (GENERATOR, DISCRIMINATOR):
             raise ValueError(f'of: got {self.of!r}, wanted "generator" or "discriminator"')
 

@@ -28,6 +28,7 @@ class HistoryPool(Cure):
     needs_own_fakes = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.size < 1:
             raise ValueError(f"size: got {self.size}, wanted at least 1")
 
@@ -72,6 +73,7 @@ class LabelFlip(Cure):
     probability: float = 0.05
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 <= self.probability <= 1:
             raise ValueError(f"probability: got {self.probability}, wanted a number in [0, 1]")
 
@@ -102,6 +104,7 @@ class TopK(Cure):
     fall: float = 0.9995
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.least <= 1 or not 0 <= self.fall <= 1:
             raise ValueError(f"got least {self.least} and fall {self.fall}, wanted them in (0, 1]")
 

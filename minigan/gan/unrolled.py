@@ -26,6 +26,7 @@ class Unrolled(Cure):
     needs_own_fakes = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.steps < 1 or not self.rate > 0:
             raise ValueError(f"got steps {self.steps} and rate {self.rate}, wanted both positive")
 

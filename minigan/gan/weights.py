@@ -26,6 +26,7 @@ class WeightClipping(Cure):
     limit: float = 0.01
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.limit > 0:
             raise ValueError(f"limit: got {self.limit}, wanted a positive number")
 

@@ -437,3 +437,27 @@ def test_quadratic_helper_is_what_it_says():
     x = RNG.normal(size=(2, 2, 3, 1))
     flat = x.reshape(2, 6)
     close(Quadratic(a, b)(x).numpy()[:, 0], [0.5 * v @ a @ v + b @ v for v in flat])
+
+
+BELOW = {
+    gan.R1: "gamma",
+    gan.R2: "gamma",
+    gan.GradientPenalty: "weight",
+    gan.Dragan: "spread",
+    gan.LatentConsistency: "generator_weight",
+    gan.LeCam: "weight",
+    gan.Orthogonal: "weight",
+    gan.HistoricalAveraging: "weight",
+    gan.WeightClipping: "limit",
+    gan.Classification: "fake",
+    gan.Information: "continuous",
+    gan.Unrolled: "rate",
+}
+
+
+@pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf"), "10"])
+@pytest.mark.parametrize("cure, name", BELOW.items(), ids=lambda x: getattr(x, "__name__", x))
+def test_a_weight_is_a_number_that_is_not_below_zero(cure, name, value):
+    with pytest.raises(ValueError, match=f"{name}.*got.*{value}"):
+        cure(**{name: value})
+    cure(**{name: np.float32(0.5)})

@@ -49,15 +49,19 @@ class Classification(Cure):
             raise ValueError("Classification: the batch has no labels: give (images, labels)")
         batch, conditional = turn.batch, turn.game.conditioning is not None
         labels = batch.condition if conditional else batch.labels  # that is on the device already
-        terms = [self.real * cross_entropy(_classes(turn.real), labels)]
+        terms = [self.real * cross_entropy(_classes(turn.real, turn.game), labels)]
         if self.fake:
-            terms.append(self.fake * cross_entropy(_classes(turn.fake), turn.draw.condition))
+            terms.append(
+                self.fake * cross_entropy(_classes(turn.fake, turn.game), turn.draw.condition)
+            )
         return added(terms)
 
     def generator(self, turn: Turn) -> Tensor | None:
         if not self.generator_weight:
             return None
-        return self.generator_weight * cross_entropy(_classes(turn.fake), turn.draw.condition)
+        return self.generator_weight * cross_entropy(
+            _classes(turn.fake, turn.game), turn.draw.condition
+        )
 
 
 def cross_entropy(logits: Tensor, labels: Any) -> Tensor:
@@ -83,11 +87,17 @@ def cross_entropy(logits: Tensor, labels: Any) -> Tensor:
     return -found.sum() / max(1, known.size)
 
 
-def _classes(output: Output) -> Tensor:
+def _classes(output: Output, game: Game) -> Tensor:
     if output.class_logits is None:
         raise TypeError(
             "Classification: the discriminator gives no class logits: put a head on it, such as "
             "Heads(body, nn.Dense(1), class_logits=nn.Dense(10))"
+        )
+    found, labels = output.class_logits.shape[-1], game.conditioning
+    if labels is not None and found != labels.classes:
+        raise TypeError(
+            f"Classification: the discriminator's class logits are {found}, but the game has "
+            f"{labels.classes} classes: class_logits=nn.Dense({labels.classes})"
         )
     return output.class_logits
 

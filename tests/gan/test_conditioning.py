@@ -250,6 +250,16 @@ def test_a_discriminator_without_class_logits_says_which_head_is_missing():
         Trainer(played).step(labelled(8))
 
 
+def test_a_head_of_another_number_of_classes_is_named():
+    played = Game(
+        Told(generator()), heads(logits=1, class_logits=CLASSES + 2), latent=Normal(LATENT),
+        cures=[gan.Classification()], conditioning=gan.Labels(CLASSES, discriminator=False),
+    )  # fmt: skip
+    wanted = f"class logits are {CLASSES + 2}, but the game has {CLASSES} classes"
+    with pytest.raises(TypeError, match=wanted):
+        Trainer(played).step(labelled(8))
+
+
 def test_semi_supervised_learning_with_k_plus_one_classes():
     played = Game(
         generator(), heads(class_logits=CLASSES), latent=Normal(LATENT),

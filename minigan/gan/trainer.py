@@ -44,12 +44,14 @@ _OTHER_RATE = (
 class Trainer:
     """Trains a game's two networks.
 
-    ``optimizers`` is one for both or a pair (generator's, discriminator's), not bound; by default
-    Adam(2e-4, beta1=0.5) (Radford, Metz and Chintala, 2016). ``update`` is "alternating", the
-    player named by ``first`` moving first, or "simultaneous". The discriminator makes
-    ``discriminator_steps`` moves for each of the generator's. With ``average``, samples come from
-    a moving average of the generator's weights with that decay. Networks and all that goes with
-    them are on ``device``. A ``doctor`` watches and warns of what is wrong with the run
+    ``optimizers`` is one for both or a pair (generator's, discriminator's), not bound, such as two
+    of different rates (Heusel et al., 2017, section 2); by default Adam(2e-4, beta1=0.5) (Radford,
+    Metz and Chintala, 2016). ``update`` is "alternating", the player named by ``first`` moving
+    first, or "simultaneous". The discriminator makes ``discriminator_steps`` moves for each of the
+    generator's (k in Goodfellow et al., 2014, algorithm 1). With ``average``, samples come from a
+    moving average of the generator's weights with that decay (Yazıcı et al., 2019).
+    Networks and all that goes with them are on ``device``. A parameter that both networks hold is
+    moved by both players. A ``doctor`` watches and warns of what is wrong with the run
     (``HealthWarning``); ``findings`` has what it found. With ``captured`` steps on a GPU are CUDA
     graphs, where they can be: see ``gan.captured``.
 

@@ -1,4 +1,4 @@
-"""Multi-scale structural similarity (Wang et al., 2003), and the variety of images by it.
+"""Multi-scale structural similarity (Wang, Simoncelli and Bovik, 2003, eq. 7), and variety by it.
 
 With local means μ, variances σ² and covariance σₓᵧ under a Gaussian window, and with c₁ = (0.01·L)²
 and c₂ = (0.03·L)² for values of range L, luminance and contrast-structure are

@@ -505,6 +505,7 @@ SHAPED = {  # and those that need axes
     "flatten": mg.flatten,
     "global_avg_pool2d": mg.global_avg_pool2d,
     "global_max_pool2d": mg.global_max_pool2d,
+    "global_sum_pool2d": mg.global_sum_pool2d,
     "instance_norm": lambda x: mg.instance_norm(x, like(x, ONES), like(x, ONES)),
     "layer_norm": lambda x: mg.layer_norm(x, like(x, ONES), like(x, ONES)),
     "log_softmax": mg.log_softmax,

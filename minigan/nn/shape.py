@@ -102,6 +102,15 @@ class GlobalAveragePooling2D(Module):
         return ops.global_avg_pool2d(x)
 
 
+class GlobalSumPooling2D(Module):
+    """The sum of each channel's map: (N, H, W, C) to (N, C)."""
+
+    per_sample = True
+
+    def forward(self, x: TensorLike) -> Tensor:
+        return ops.global_sum_pool2d(x)
+
+
 class GlobalMaxPooling2D(Module):
     """The largest element of each channel's map: (N, H, W, C) to (N, C)."""
 

@@ -11,6 +11,7 @@ from ..tensor import Tensor, TensorLike
 from .geometry import IntOrPair, Padding, pair, window
 from .reduction import max as max_over
 from .reduction import mean as mean_over
+from .reduction import sum as sum_over
 from .shape import maps
 
 
@@ -95,9 +96,20 @@ def global_avg_pool2d(x: TensorLike) -> Tensor:
     return mean_over(maps("global_avg_pool2d", x), (1, 2))
 
 
+def global_sum_pool2d(x: TensorLike) -> Tensor:
+    """The sum of each channel's map: (N, H, W, C) to (N, C)."""
+    return sum_over(maps("global_sum_pool2d", x), (1, 2))
+
+
 def global_max_pool2d(x: TensorLike) -> Tensor:
     """The largest element of each channel's map: (N, H, W, C) to (N, C)."""
     return max_over(maps("global_max_pool2d", x), (1, 2))
 
 
-__all__ = ["avg_pool2d", "global_avg_pool2d", "global_max_pool2d", "max_pool2d"]
+__all__ = [
+    "avg_pool2d",
+    "global_avg_pool2d",
+    "global_max_pool2d",
+    "global_sum_pool2d",
+    "max_pool2d",
+]

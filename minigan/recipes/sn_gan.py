@@ -1,8 +1,7 @@
 """sn-gan: residual networks, the discriminator's under spectral normalisation, hinge loss.
 
-(Miyato, Kataoka, Koyama and Yoshida, 2018, table 4, for 28×28 images: 7×7 doubled twice in G and
-halved twice in D, where the paper's 32×32 has 4×4 and 8×8. D has three blocks in place of four, and
-takes the mean over positions where the paper has the sum.) With ``attention`` both have
+(Miyato, Kataoka, Koyama and Yoshida, 2018, table 4, for 28×28 images: 7×7 doubled twice in G, where
+the paper has 4×4 doubled three times; D's blocks are the paper's.) With ``attention`` both have
 self-attention between their blocks, as SAGAN has (Zhang, Goodfellow, Metaxas and Odena, 2019).
 """
 
@@ -16,7 +15,7 @@ from ..nn import (
     BatchNorm,
     Conv2D,
     Dense,
-    GlobalAveragePooling2D,
+    GlobalSumPooling2D,
     Module,
     ReLU,
     Reshape,
@@ -74,8 +73,8 @@ def networks(
     )  # fmt: skip
     discriminator = Sequential(
         down(narrow, first=True), *([SelfAttention(spectral=True)] if attention else []),
-        down(narrow), down(narrow, pool=False), ReLU(),
-        GlobalAveragePooling2D(), spectral(Dense(1)),
+        down(narrow), down(narrow, pool=False), down(narrow, pool=False), ReLU(),
+        GlobalSumPooling2D(), spectral(Dense(1)),
     )  # fmt: skip
     return generator, discriminator
 

@@ -92,6 +92,7 @@ CASES = [
     Case("Flatten", lambda: nn.Flatten(), (2, 2, 2, 1)),
     Case("GELU", lambda: nn.GELU(), _SMALL),
     Case("GlobalAveragePooling2D", lambda: nn.GlobalAveragePooling2D(), (2, 2, 3, 2)),
+    Case("GlobalSumPooling2D", lambda: nn.GlobalSumPooling2D(), (2, 2, 3, 2)),
     Case("GlobalMaxPooling2D", lambda: nn.GlobalMaxPooling2D(), (2, 2, 3, 2), "distinct"),
     Case("InstanceNorm", lambda: nn.InstanceNorm(eps=0.1), (2, 2, 2, 2)),
     Case("LayerNorm", lambda: nn.LayerNorm(eps=0.1), (2, 2, 3)),

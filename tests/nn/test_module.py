@@ -538,6 +538,7 @@ def test_whether_samples_are_on_their_own_is_said_by_who_defines_forward(network
         nn.GELU(),
         nn.GlobalAveragePooling2D(),
         nn.GlobalMaxPooling2D(),
+        nn.GlobalSumPooling2D(),
         nn.InstanceNorm(),
         nn.LayerNorm(),
         nn.LeakyReLU(),

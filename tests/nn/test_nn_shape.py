@@ -61,4 +61,5 @@ def test_pooling_is_the_plain_loop(layer, combine, size, stride, padding):
 def test_global_pooling_takes_each_map_as_one():
     x = values(0, (2, 3, 4, 5))
     close(nn.GlobalAveragePooling2D()(x).numpy(), x.mean(axis=(1, 2)))
+    close(nn.GlobalSumPooling2D()(x).numpy(), x.sum(axis=(1, 2)))
     close(nn.GlobalMaxPooling2D()(x).numpy(), x.max(axis=(1, 2)))

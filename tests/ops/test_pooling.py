@@ -124,8 +124,10 @@ def test_a_batch_of_none(name):
 def test_global_pooling_leaves_one_number_a_channel(n, h, w, seed):
     x = values(seed, (n, h, w, 2), "distinct")
     close(mg.global_avg_pool2d(Tensor(x)), x.mean(axis=(1, 2)))
+    close(mg.global_sum_pool2d(Tensor(x)), x.sum(axis=(1, 2)))
     close(mg.global_max_pool2d(Tensor(x)), x.max(axis=(1, 2)))
     behaves(mg.global_avg_pool2d, x)
+    behaves(mg.global_sum_pool2d, x)
     behaves(mg.global_max_pool2d, x)
 
 
@@ -148,7 +150,7 @@ def test_what_is_wrong_is_named(name):
             pool(*args)
 
 
-@pytest.mark.parametrize("name", ["global_avg_pool2d", "global_max_pool2d"])
+@pytest.mark.parametrize("name", ["global_avg_pool2d", "global_max_pool2d", "global_sum_pool2d"])
 def test_global_pooling_wants_maps(name):
     with pytest.raises(ValueError, match=rf"{name}: got shape \(3, 3, 1\), wanted maps"):
         getattr(mg, name)(Tensor(np.ones((3, 3, 1))))

@@ -246,7 +246,7 @@ def test_c4_is_the_dcgan_of_64_pixels_as_published():
 def test_sn_gan_has_spectral_norm_around_every_weight_of_the_discriminator():
     game = make("sn-gan").game
     weights = [name for name in game.discriminator.named_parameters() if "weight" in name]
-    assert len(weights) == 9 and all("layer.weight" in name for name in weights)
+    assert len(weights) == 11 and all("layer.weight" in name for name in weights)
     assert "SpectralNorm" not in repr(game.generator)
 
 

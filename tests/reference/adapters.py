@@ -185,6 +185,10 @@ def global_avg_pool2d(x: Tensor) -> Tensor:
     return F.adaptive_avg_pool2d(first(x), 1).flatten(1)
 
 
+def global_sum_pool2d(x: Tensor) -> Tensor:
+    return x.sum((1, 2))
+
+
 def global_max_pool2d(x: Tensor) -> Tensor:
     return F.adaptive_max_pool2d(first(x), 1).flatten(1)
 
@@ -256,6 +260,7 @@ ADAPTERS: dict[str, Callable[..., Any]] = {
     "getitem": getitem,
     "global_avg_pool2d": global_avg_pool2d,
     "global_max_pool2d": global_max_pool2d,
+    "global_sum_pool2d": global_sum_pool2d,
     "greater": torch.gt,
     "greater_equal": torch.ge,
     "instance_norm": instance_norm,

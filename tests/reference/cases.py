@@ -303,6 +303,7 @@ CASES: dict[str, Any] = {
     "gelu": unary(reach=3),
     "getitem": indexings(),
     "global_avg_pool2d": st.builds(Case, st.tuples(maps()).map(list)),
+    "global_sum_pool2d": st.builds(Case, st.tuples(maps()).map(list)),
     "global_max_pool2d": st.builds(Case, st.tuples(maps()).map(list)),
     "instance_norm": affine(3),
     "layer_norm": affine(2),

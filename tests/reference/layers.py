@@ -159,6 +159,16 @@ def pooling(draw: Any, ours: Any, theirs: Any, **settings: Any) -> Pair:
     return Pair(ours(taps, stride, padding), theirs(taps, stride, padding, **settings), x, True)
 
 
+class Summing(torch.nn.Module):
+    """Each map's sum, in a map of one pixel."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+
+    def forward(self, x: Any) -> Any:
+        return x.sum((2, 3), keepdim=True)
+
+
 def global_pooling(ours: Any, theirs: Any) -> Any:
     both = torch.nn.Sequential(theirs(1), torch.nn.Flatten())
     return arrays(shapes(4, 4, 1, 4)).map(lambda x: Pair(ours(), both, x, True))
@@ -211,6 +221,7 @@ PAIRS: dict[str, Any] = {
     "GELU": plain(nn.GELU, lambda: torch.nn.GELU("tanh")),
     "GlobalAveragePooling2D": global_pooling(nn.GlobalAveragePooling2D, torch.nn.AdaptiveAvgPool2d),
     "GlobalMaxPooling2D": global_pooling(nn.GlobalMaxPooling2D, torch.nn.AdaptiveMaxPool2d),
+    "GlobalSumPooling2D": global_pooling(nn.GlobalSumPooling2D, Summing),
     "InstanceNorm": normalizing(nn.InstanceNorm, torch.nn.InstanceNorm2d, affine=True),
     "LayerNorm": normalizing(nn.LayerNorm, torch.nn.LayerNorm),
     "LeakyReLU": scaled(nn.LeakyReLU, torch.nn.LeakyReLU),

@@ -46,6 +46,7 @@ for _name, _function in {
     "GELU": "gelu",
     "GlobalAveragePooling2D": "global_avg_pool2d",
     "GlobalMaxPooling2D": "global_max_pool2d",
+    "GlobalSumPooling2D": "global_sum_pool2d",
     "LeakyReLU": "leaky_relu",
     "MaxPooling2D": "max_pool2d",
     "PixelShuffle": "pixel_shuffle",

@@ -141,6 +141,11 @@ def _global_avg_pool2d(rng: Rng) -> Case:
     return Case(ops.global_avg_pool2d, [values(rng, map_shape(rng))], {})
 
 
+@register("global_sum_pool2d")
+def _global_sum_pool2d(rng: Rng) -> Case:
+    return Case(ops.global_sum_pool2d, [values(rng, map_shape(rng))], {})
+
+
 @register("global_max_pool2d")
 def _global_max_pool2d(rng: Rng) -> Case:
     return Case(ops.global_max_pool2d, [values(rng, map_shape(rng), "distinct")], {})

@@ -196,7 +196,7 @@ def _for_maps(growth: Growth, allowed: Allowed) -> Layers:
         "padding": st.sampled_from(["valid", "same"]),
     }
     if not growth.is_centred:
-        found.append(st.builds(nn.GlobalAveragePooling2D))
+        found += [st.builds(nn.GlobalAveragePooling2D), st.builds(nn.GlobalSumPooling2D)]
         found.append(st.builds(nn.AveragePooling2D, pair, **pooling))
     if allowed.kinks and not growth.layers:
         found += [st.builds(nn.GlobalMaxPooling2D), st.builds(nn.MaxPooling2D, pair, **pooling)]

@@ -88,10 +88,11 @@ class GradientNormalized(Module):
     """D̂(x) = D(x)/(‖∇ₓD(x)‖ + |D(x)|), sample by sample, so that ‖∇ₓD̂‖ ≤ 1 for a D of pieces
     that are linear (Wu et al., 2021, with ζ = |D|).
 
-    ``discriminator`` gives one logit a sample, (N,) or (N, 1), and no sample may change another's
-    (no batch norm): the gradient is taken of their sum. It is taken under ``no_grad`` too, and
-    while gradients are recorded it can be differentiated again. Where D and its gradient are both
-    zero, D̂ is zero.
+    ``discriminator`` gives one logit a sample, (N,) or (N, 1). The gradient is taken of their sum,
+    so no sample may change another's logit: layers that are known to mix the batch, such as batch
+    norm, are refused; one's own that do must say ``mixes_batch``. The gradient is taken under
+    ``no_grad`` too, and while gradients are recorded it can be differentiated again. Where D and
+    its gradient are both zero, D̂ is zero.
     """
 
     per_sample = True
@@ -99,6 +100,13 @@ class GradientNormalized(Module):
     def __init__(self, discriminator: Module) -> None:
         if not isinstance(discriminator, Module):
             raise TypeError(f"discriminator: got {type(discriminator).__name__}, wanted a Module")
+        if discriminator.mixing:
+            raise ValueError(
+                f"discriminator: got one with {', '.join(discriminator.mixing)}, wanted each score "
+                "to depend on its own sample alone, as it is divided by its own slope: take "
+                "LayerNorm, SpectralNorm or none in place of batch norm, and no layer that looks "
+                "at the batch"
+            )
         self.discriminator = discriminator
 
     @property

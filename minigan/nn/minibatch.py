@@ -30,6 +30,8 @@ class MinibatchDiscrimination(Module):
     section 3.2) o(xᵢ)_b = Σⱼ exp(−‖Mᵢ_b − Mⱼ_b‖₁), the sum over the batch, itself included.
     """
 
+    mixes_batch = True
+
     T: Parameter
 
     def __init__(self, kernels: int, dims: int, dtype: str = "float32") -> None:
@@ -59,6 +61,8 @@ class MinibatchStdDev(Module):
     one another (all of the batch if None), then the mean of these: one number for each group. The
     batch must be a multiple of ``group``, or smaller, which makes it one group.
     """
+
+    mixes_batch = True
 
     def __init__(self, group: int | None = 4) -> None:
         if group is not None and group < 1:

@@ -41,6 +41,11 @@ class Module:
     training = True
     per_sample = False
     """Whether each sample's result is a function of that sample alone, whatever its batch."""
+    mixes_batch = False
+    """Whether it is known that in training a sample's result hangs on the others of its batch.
+
+    Neither this nor ``per_sample`` is so of a layer that does not say: nothing is known of it.
+    """
     takes_condition = False
     """Whether it is called with (x, labels): ``Sequential`` hands the labels to such layers."""
     input_dtype: str | None = None  # of the input that build() tries; by default the layers' dtype
@@ -184,6 +189,12 @@ class Module:
         A class that overrides ``forward`` has to say so anew.
         """
         return all(_says_per_sample(type(module)) for _, module in self.named_modules())
+
+    @property
+    def mixing(self) -> list[str]:
+        """The modules inside that ``mixes_batch``, as ``title`` would call them from here."""
+        modules = self.named_modules()
+        return [_title(module, name) for name, module in modules if module.mixes_batch]
 
     def require_built(self) -> None:
         """Raise the error that names ``build`` unless all parameters exist."""
@@ -340,7 +351,7 @@ class Module:
     @property
     def title(self) -> str:
         """How errors call this module: its class, and its dotted name where known."""
-        return type(self).__name__ + (f" {self._name!r}" if self._name else "")
+        return _title(self, self._name)
 
     def summary(self, *input_shapes: InputShape) -> str:
         """A table of the layers with their output shapes and parameter counts."""
@@ -350,6 +361,10 @@ class Module:
         args, kwargs = self._arguments
         parts = [repr(a) for a in args] + [f"{k}={v!r}" for k, v in kwargs.items()]
         return f"{type(self).__name__}({', '.join(parts)})"
+
+
+def _title(module: Module, name: str) -> str:
+    return type(module).__name__ + (f" {name!r}" if name else "")
 
 
 def _says_per_sample(kind: type[Module]) -> bool:

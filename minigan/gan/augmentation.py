@@ -22,7 +22,12 @@ from ..tensor import Tensor, as_tensor
 from .cures import DISCRIMINATOR, Cure, Turn
 
 if TYPE_CHECKING:
-    from .game import Game
+    from .game import Game, Range
+
+RANGE: Range = (-1.0, 1.0)
+"""The range that images are taken to be of where it is not known."""
+FILLS = {"lowest": 0.0, "middle": 0.5}
+"""Values by where they are in the images' range."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +63,12 @@ class Augmentation:
     ``rotate`` is the largest angle in degrees, ``scale`` the largest zoom as a factor less one,
     ``translate`` the largest move and ``cutout`` the side of the square that is blanked, both in
     shares of the image's side; ``flip`` mirrors left and right, each half of the time.
-    ``brightness`` is what is added at most (in units of the images' range of 2), ``contrast`` and
-    ``saturation`` the largest change of a factor of 1. Beyond the border, and in the square,
-    is ``fill``. Positions between pixels are interpolated (bilinear).
+    ``brightness`` is what is added at most, in halves of the images' range, ``contrast`` and
+    ``saturation`` the largest change of a factor of 1. Beyond the border, and in the square, is
+    ``fill``: the "lowest" or the "middle" of the range, or a number, as images have it. Positions
+    between pixels are interpolated (bilinear).
+
+    Cures go by the game's ``image_range``; where that is not known it is taken to be (−1, 1).
     """
 
     rotate: float = 0.0
@@ -71,7 +79,7 @@ class Augmentation:
     brightness: float = 0.0
     contrast: float = 0.0
     saturation: float = 0.0
-    fill: float = -1.0
+    fill: float | str = "lowest"
 
     def __post_init__(self) -> None:
         for name in ("rotate", "scale", "translate", "brightness", "contrast", "saturation"):
@@ -81,22 +89,32 @@ class Augmentation:
             raise ValueError(
                 f"got cutout {self.cutout} and scale {self.scale}, wanted them in [0, 1)"
             )
+        if isinstance(self.fill, str) and self.fill not in FILLS:
+            raise ValueError(f'fill: got {self.fill!r}, wanted "lowest", "middle" or a number')
 
-    def __call__(self, images: Any, stream: Stream, probability: float = 1.0) -> Tensor:
-        """The images (N, H, W, C), changed; a tensor of the same shape and dtype."""
+    def __call__(
+        self,
+        images: Any,
+        stream: Stream,
+        probability: float = 1.0,
+        image_range: Range | None = None,
+    ) -> Tensor:
+        """The images (N, H, W, C) of that range, changed; a tensor of the same shape and dtype."""
         x = as_tensor(images)
         if x.ndim != 4:
             raise ValueError(f"images: got shape {x.shape}, wanted (N, H, W, C)")
         draws = _Draws(stream, len(x), probability)
-        x = self._colours(x, draws)
+        low, high = image_range or RANGE
+        fill = low + FILLS[self.fill] * (high - low) if isinstance(self.fill, str) else self.fill
+        x = self._colours(x, draws, (high - low) / 2)
         if self.rotate or self.flip or self.scale or self.translate:
-            x = warped(x, self._maps(draws), self.fill)
-        return self._cut(x, draws) if self.cutout else x
+            x = warped(x, self._maps(draws), fill)
+        return self._cut(x, draws, fill) if self.cutout else x
 
-    def _colours(self, x: Tensor, draws: _Draws) -> Tensor:
+    def _colours(self, x: Tensor, draws: _Draws, half_range: float) -> Tensor:
         like = x._array
         if self.brightness:
-            x = x + _spread(draws.between(self.brightness), like)
+            x = x + _spread(draws.between(self.brightness * half_range), like)
         if self.saturation and x.shape[-1] > 1:
             grey = mean(x, axis=-1, keepdims=True)
             x = grey + (x - grey) * _spread(1 + draws.between(self.saturation), like)
@@ -118,7 +136,7 @@ class Augmentation:
         rows = [[cos, -sin * mirror, down], [sin, cos * mirror, across]]
         return np.moveaxis(np.array(rows), -1, 0)
 
-    def _cut(self, x: Tensor, draws: _Draws) -> Tensor:
+    def _cut(self, x: Tensor, draws: _Draws, fill: float) -> Tensor:
         inside = []
         for side in x.shape[1:3]:
             length = round(self.cutout * side)
@@ -126,7 +144,7 @@ class Augmentation:
             inside.append((np.arange(side) >= first) & (np.arange(side) < first + length))
         hole = inside[0][:, :, None] & inside[1][:, None, :] & draws.chosen()[:, None, None]
         kept = _spread(~hole, x._array)
-        return x * kept + (1 - kept) * x.dtype.type(self.fill)
+        return x * kept + (1 - kept) * x.dtype.type(fill)
 
 
 class _Draws:
@@ -186,9 +204,13 @@ def _spread(values: np.ndarray, like: Array) -> Array:
 
 
 DIFF_AUGMENT = Augmentation(
-    translate=0.125, cutout=0.5, brightness=0.5, contrast=0.5, saturation=1.0, fill=0.0
+    translate=0.125, cutout=0.5, brightness=0.5, contrast=0.5, saturation=1.0, fill="middle"
 )
 """The changes of the paper on differentiable augmentation, under all three of its policies."""
+
+
+def _changed(changes: Augmentation, images: Any, turn: Turn, probability: float = 1.0) -> Tensor:
+    return changes(images, turn.streams.augmentation, probability, turn.game.image_range)
 
 
 @dataclass(frozen=True)
@@ -198,7 +220,7 @@ class DiffAugment(Cure):
     changes: Augmentation = DIFF_AUGMENT
 
     def show(self, images: Any, turn: Turn) -> Tensor:
-        return self.changes(images, turn.streams.augmentation)
+        return _changed(self.changes, images, turn)
 
 
 @dataclass(frozen=True)
@@ -232,7 +254,7 @@ class AdaptiveAugment(Cure):
 
     def show(self, images: Any, turn: Turn) -> Tensor:
         probability = float(turn.memory(self)["probability"])
-        return self.changes(images, turn.streams.augmentation, probability)
+        return _changed(self.changes, images, turn, probability)
 
     def moved(self, turn: Turn) -> None:
         if turn.player == DISCRIMINATOR:
@@ -261,6 +283,6 @@ class Consistency(Cure):
         return total
 
     def _gap(self, turn: Turn, logits: Tensor, images: Any, generated: bool) -> Tensor:
-        changed = self.changes(as_array(images), turn.streams.augmentation)
+        changed = _changed(self.changes, as_array(images), turn)
         gap = logits - turn.judge(changed, generated).logits
         return (gap * gap).mean()

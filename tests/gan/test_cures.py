@@ -186,7 +186,51 @@ def test_colours_keep_what_they_should():
     close(y.mean(axis=-1), x.mean(axis=-1))
 
 
-@pytest.mark.parametrize("bad", [{"rotate": -1}, {"cutout": 1.5}, {"scale": 1.0}])
+CHANGES = Augmentation(
+    rotate=30, flip=True, scale=0.2, translate=0.3, cutout=0.4, brightness=0.5, contrast=0.5,
+    saturation=0.5,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("fill", ["lowest", "middle"])
+@pytest.mark.parametrize("image_range", [(0.0, 1.0), (0.0, 255.0), (-3.0, 1.0)])
+def test_changes_are_the_same_in_every_range(image_range, fill):
+    x = RNG.uniform(-1, 1, size=(12, 5, 6, 3))
+    changes, (low, high) = replace(CHANGES, fill=fill), image_range
+    scaled = lambda images: low + (images + 1) * (high - low) / 2  # noqa: E731
+    wanted = changes(x, Stream(4)).numpy()
+    close(changes(scaled(x), Stream(4), image_range=image_range).numpy(), scaled(wanted))
+    assert np.array_equal(changes(x, Stream(4), image_range=(-1, 1)).numpy(), wanted)
+
+
+@pytest.mark.parametrize("cure", [gan.DiffAugment, gan.AdaptiveAugment, gan.Consistency])
+def test_cures_change_images_by_the_range_of_the_game(cure):
+    ranges = []
+
+    class Asked(Augmentation):
+        def __call__(self, images, stream, probability=1.0, image_range=None):
+            ranges.append(image_range)
+            return mg.as_tensor(images)
+
+    cure = cure(changes=Asked())
+    turn = turn_of("discriminator", cure)
+    turn.game.image_range = (0.0, 1.0)
+    cure.show(turn.shown[0], turn)
+    cure.discriminator(turn)
+    assert ranges == [(0.0, 1.0)]
+
+
+def test_the_default_cures_show_a_game_of_0_to_1_nothing_below_0():
+    """But for brightness, of which half as much is added as in a game of (−1, 1)."""
+    x = pictures(40, low=0.0, high=1.0)
+    for cure, lowest in ((gan.Consistency(), 0.0), (gan.DiffAugment(), -0.25)):
+        plain = replace(cure.changes, contrast=0.0, saturation=0.0)
+        assert plain(x, Stream(0), image_range=(0, 1)).numpy().min() >= lowest
+
+
+@pytest.mark.parametrize(
+    "bad", [{"rotate": -1}, {"cutout": 1.5}, {"scale": 1.0}, {"fill": "darkest"}]
+)
 def test_impossible_changes_are_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         Augmentation(**bad)

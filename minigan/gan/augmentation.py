@@ -108,7 +108,7 @@ class Augmentation:
         fill = low + FILLS[self.fill] * (high - low) if isinstance(self.fill, str) else self.fill
         x = self._colours(x, draws, (high - low) / 2)
         if self.rotate or self.flip or self.scale or self.translate:
-            x = warped(x, self._maps(draws), fill)
+            x = warped(x, self._maps(draws, x.shape[1:3]), fill)
         return self._cut(x, draws, fill) if self.cutout else x
 
     def _colours(self, x: Tensor, draws: _Draws, half_range: float) -> Tensor:
@@ -123,15 +123,15 @@ class Augmentation:
             x = level + (x - level) * _spread(1 + draws.between(self.contrast), like)
         return x
 
-    def _maps(self, draws: _Draws) -> np.ndarray:
-        """For each image the matrix (2, 3) from a target's position to its source's.
+    def _maps(self, draws: _Draws, sides: tuple[int, ...]) -> np.ndarray:
+        """For each image the matrix (2, 3) from a target's position to its source's: ``warped``'s.
 
-        Positions (down, across) are measured from the middle, in half sides.
+        In pixels, as in half sides a rotation of an image that is not square would be a shear.
         """
         angle = np.deg2rad(draws.between(self.rotate))
         zoom = 1 / (1 + draws.between(self.scale))
         mirror = np.where(draws.between(1.0) > 0, -1.0, 1.0) if self.flip else np.ones(draws.count)
-        down, across = (2 * draws.between(self.translate) for _ in range(2))
+        down, across = (side * draws.between(self.translate) for side in sides)
         cos, sin = zoom * np.cos(angle), zoom * np.sin(angle)
         rows = [[cos, -sin * mirror, down], [sin, cos * mirror, across]]
         return np.moveaxis(np.array(rows), -1, 0)
@@ -167,16 +167,16 @@ class _Draws:
 def warped(x: Tensor, maps: np.ndarray, fill: float) -> Tensor:
     """Images (N, H, W, C) read elsewhere: the position p from M·(p, 1), M the image's (2, 3).
 
-    Positions (down, across) are measured from the middle in half sides. Each is the mean of the
-    four pixels around it, weighted by nearness; those beyond the border have the value ``fill``.
+    Positions (down, across) are pixels from the image's middle. Each is the mean of the four
+    pixels around it, weighted by nearness; those beyond the border have the value ``fill``.
     Linear in x: the gradient goes back to the pixels by the same weights.
     """
     n, h, w, c = x.shape
-    down = ((2 * np.arange(h) + 1) / h - 1)[:, None]
-    across = ((2 * np.arange(w) + 1) / w - 1)[None, :]
+    middle = (h - 1) / 2, (w - 1) / 2
+    down, across = (np.arange(h) - middle[0])[:, None], (np.arange(w) - middle[1])[None, :]
     m = maps[:, :, :, None, None]
     source = m[:, :, 0] * down + m[:, :, 1] * across + m[:, :, 2]
-    rows, columns = ((source[:, i] + 1) * side / 2 - 0.5 for i, side in ((0, h), (1, w)))
+    rows, columns = (source[:, i] + middle[i] for i in range(2))
     pixels, start = reshape(x, (n * h * w, c)), h * w * np.arange(n)[:, None, None]
     parts: list[Tensor] = []
     border = np.full((n, h, w), fill)

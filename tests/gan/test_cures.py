@@ -148,7 +148,7 @@ def matrix(rows):
 
 def test_warping_by_whole_pixels_is_slicing():
     x = RNG.normal(size=(1, 4, 4, 2))
-    moved = warped(Tensor(x), matrix([[1, 0, 2 / 4], [0, 1, -4 / 4]]), fill=9.0).numpy()
+    moved = warped(Tensor(x), matrix([[1, 0, 1], [0, 1, -2]]), fill=9.0).numpy()
     wanted = np.full_like(x, 9.0)
     wanted[:, :3, 2:] = x[:, 1:, :2]
     close(moved, wanted)
@@ -158,9 +158,30 @@ def test_warping_by_whole_pixels_is_slicing():
 
 def test_warping_between_pixels_is_the_mean_of_neighbours():
     x = RNG.normal(size=(1, 1, 4, 1))
-    moved = warped(Tensor(x), matrix([[1, 0, 0], [0, 1, 1 / 4]]), fill=2.0).numpy().ravel()
+    moved = warped(Tensor(x), matrix([[1, 0, 0], [0, 1, 0.5]]), fill=2.0).numpy().ravel()
     row = [*x.ravel(), 2.0]
     close(moved, np.array([(row[i] + row[i + 1]) / 2 for i in range(4)]))
+
+
+@pytest.mark.parametrize("sides", [(33, 17), (16, 41)])
+def test_a_turned_disc_is_a_disc_whatever_the_sides(sides):
+    h, w = sides
+    down, across = np.arange(h)[:, None] - (h - 1) / 2, np.arange(w)[None, :] - (w - 1) / 2
+    disc = np.exp(-(down**2 + across**2) / 8)  # smooth, of variance 4, and far from the border
+    x = np.broadcast_to(disc[None, :, :, None], (8, h, w, 1))
+    y = Augmentation(rotate=180, fill=0.0)(x, Stream(5)).numpy()[..., 0]
+    for moment, wanted in ((down**2, 4), (across**2, 4), (down * across, 0)):
+        found = (y * moment).sum(axis=(1, 2)) / y.sum(axis=(1, 2))
+        assert abs(found - wanted).max() < 0.4  # interpolation widens by up to 2/6 of a pixel
+
+
+def test_a_move_is_a_share_of_its_own_side():
+    x = np.zeros((200, 9, 21, 1))
+    x[:, 4, 10] = 1.0
+    y = Augmentation(translate=0.2, fill=0.0)(x, Stream(6)).numpy()[..., 0]
+    for k, side in ((1, 9), (2, 21)):
+        at = (y.sum(axis=3 - k) * np.arange(side)).sum(axis=1) - (side - 1) / 2
+        assert abs(at).max() <= 0.2 * side and 0.19 * side < at.max() and at.min() < -0.19 * side
 
 
 def test_a_cut_out_square_has_its_size_and_the_rest_is_left():

@@ -259,8 +259,9 @@ class AdaptiveAugment(Cure):
     def moved(self, turn: Turn) -> None:
         if turn.player == DISCRIMINATOR:
             memory, logits = turn.memory(self)["probability"], turn.real.logits._array
+            count = len(turn.batch.images)  # which are more than the logits where D judges packs
             sign = 1 if float((logits > 0).mean() - (logits < 0).mean()) > self.target else -1
-            memory[...] = min(1.0, max(0.0, float(memory) + sign * len(logits) / self.images))
+            memory[...] = min(1.0, max(0.0, float(memory) + sign * count / self.images))
 
 
 @dataclass(frozen=True)

@@ -305,6 +305,15 @@ def test_adaptive_augmentation_follows_the_sign_of_real_scores():
     close(memory, 0.0)
 
 
+def test_adaptive_augmentation_counts_images_and_not_packs():
+    cure = gan.AdaptiveAugment(target=-2.0, images=1000)  # so that p rises in any case
+    for pack in (1, 2):
+        judge = nn.Sequential(nn.Flatten(), nn.Dense(1))
+        run = Trainer(game(cure, discriminator=judge if pack == 1 else gan.Packed(judge, pack)))
+        run.step(pictures(24))
+        assert run.state()["cure.0.probability"] == 0.024, pack
+
+
 def test_consistency_compares_scores_before_and_after_a_change():
     changes = Augmentation(brightness=1.0)
     cure = gan.Consistency(2.0, 0.5, changes)

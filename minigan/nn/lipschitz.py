@@ -10,7 +10,7 @@ from ..ops import absolute, matmul, norm, reshape, where
 from ..tensor import Tensor, TensorLike, as_tensor, enable_grad, recording
 from .dense import Weighted
 from .initializers import Normal
-from .module import Module, Parameter
+from .module import Module, Parameter, each_tensor
 
 FIRST_ITERATIONS = 15
 """Steps from the random vector to the one that training starts from."""
@@ -93,6 +93,9 @@ class GradientNormalized(Module):
     norm, are refused; one's own that do must say ``mixes_batch``. The gradient is taken under
     ``no_grad`` too, and while gradients are recorded it can be differentiated again. Where D and
     its gradient are both zero, D̂ is zero.
+
+    Of a discriminator with heads, whose result is a named tuple, ``logits`` are normalised and
+    the rest stays as it is.
     """
 
     per_sample = True
@@ -114,19 +117,24 @@ class GradientNormalized(Module):
         """Whether the discriminator does."""
         return self.discriminator.takes_condition
 
-    def forward(self, x: TensorLike, *condition: Any) -> Tensor:
+    def forward(self, x: TensorLike, *condition: Any) -> Any:
         x = as_tensor(x)
         if not x.requires_grad:
             x = Tensor(x, requires_grad=True)
         with enable_grad():
-            y = self.discriminator(x, *condition)
+            judged = self.discriminator(x, *condition)
+            y: Tensor = getattr(judged, "logits", judged)
             if y.size != len(x):
                 raise ValueError(
                     f"{self.title}: got logits of shape {y.shape} for {len(x)} samples, wanted "
-                    "one for each"
+                    "one for each: GradientNormalized goes into Several or Packed, not around them"
                 )
         ones = array_module(y._array).ones_like(y._array)
         (slope,) = grad(y, [x], ones, create_graph=recording.get())
         steepness = reshape(norm(slope, tuple(range(1, x.ndim))), y.shape)
         bound = steepness + absolute(y)
-        return y / where(bound > 0, bound, 1.0)
+        normalised = y / where(bound > 0, bound, 1.0)
+        if judged is y:
+            return normalised
+        rest = judged if recording.get() else each_tensor(Tensor.detach, judged)
+        return rest._replace(logits=normalised)

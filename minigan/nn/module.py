@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -365,6 +365,19 @@ class Module:
 
 def _title(module: Module, name: str) -> str:
     return type(module).__name__ + (f" {name!r}" if name else "")
+
+
+def each_tensor(change: Callable[[Any], Any], value: Any) -> Any:
+    """What a network gave, with every tensor in it changed: one, None, or a tuple or list of those.
+
+    A named tuple, such as the outputs of a discriminator with heads, stays one.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, (list, tuple)):
+        return change(value)
+    parts = [each_tensor(change, part) for part in value]
+    return type(value)(*parts) if hasattr(value, "_fields") else parts
 
 
 def _says_per_sample(kind: type[Module]) -> bool:

@@ -363,6 +363,55 @@ def test_several_discriminators_each_learn():
         assert not np.array_equal(before[name], after[name])
 
 
+def test_gradient_normalisation_is_of_the_logits_of_a_discriminator_with_heads():
+    judge = heads(logits=1, class_logits=3, codes=2)
+    module = nn.GradientNormalized(judge).build((None, *SHAPE), seed=0)
+    x = Tensor(pictures(4), requires_grad=True)
+    found, plain = module(x), judge(x)
+    (slope,) = mg.grad(plain.logits, [x], np.ones((4, 1)), retain_graph=True)
+    steepness = np.linalg.norm(slope.numpy().reshape(4, -1), axis=1)[:, None]
+    logits = plain.logits.numpy()
+    close(found.logits, logits / (steepness + abs(logits)), 1e-6)
+    for kept, own in zip(found[1:], plain[1:], strict=True):
+        assert np.array_equal(kept.numpy(), own.numpy()) and kept.requires_grad
+    with mg.no_grad():
+        unrecorded = module(x)
+    for a, b in zip(unrecorded, found, strict=True):
+        assert not a.requires_grad and np.array_equal(a.numpy(), b.numpy())
+
+
+@pytest.mark.parametrize("kind", ["classes", "codes", "features", "several", "packed"])
+def test_gradient_normalisation_goes_with_whatever_a_discriminator_gives(kind):
+    loss, latent, cures, labels = "hinge", Normal(LATENT), [], None
+    made = generator()
+    judge = nn.GradientNormalized(
+        heads(logits=1, **{"classes": {"class_logits": 3}, "codes": {"codes": 5}}.get(kind, {}))
+    )
+    if kind == "classes":
+        made, cures, labels = Told(made), [gan.Classification()], Labels(3, discriminator=False)
+    elif kind == "codes":
+        latent, cures = Codes(3, (4,), 1), [gan.Information()]
+    elif kind == "features":
+        loss = gan.FeatureMatching(gan.LOSSES["hinge"])
+    elif kind == "several":
+        loss = gan.SeveralDiscriminators(gan.FeatureMatching())
+        judge = gan.Several(judge, nn.GradientNormalized(heads(logits=1)))
+    elif kind == "packed":
+        judge = gan.Packed(judge, 2)
+    run = Trainer(Game(made, judge, loss, latent, (-1, 1), cures, labels))
+    before = run.state()
+    report = run.fit([labelled(8)] * 2 if labels else pictures(), 2, 8)
+    assert np.isfinite(report[1:]).all()
+    assert all((before[n] != a).any() for n, a in run.state().items() if n.endswith("weight"))
+
+
+def test_gradient_normalisation_around_several_discriminators_or_packs_is_refused():
+    x = pictures(4)
+    for judge in (gan.Several(heads(logits=1), heads(logits=1)), gan.Packed(heads(logits=1))):
+        with pytest.raises(ValueError, match="goes into Several or Packed, not around them"):
+            nn.GradientNormalized(judge)(x)
+
+
 def test_networks_may_share_parameters():
     shared = nn.Dense(16)
     g = nn.Sequential(nn.Dense(16), nn.ReLU(), shared, nn.Reshape(*SHAPE), nn.Tanh())

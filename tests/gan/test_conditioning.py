@@ -412,6 +412,30 @@ def test_gradient_normalisation_around_several_discriminators_or_packs_is_refuse
             nn.GradientNormalized(judge)(x)
 
 
+def test_virtual_batch_normalisation_goes_with_labels_and_heads():
+    norm = nn.VirtualBatchNorm
+    made = nn.Sequential(
+        nn.LabelConcat(CLASSES), nn.Dense(16), norm(), nn.Reshape(*SHAPE), nn.Tanh()
+    )
+    body = nn.Sequential(nn.LabelConcat(CLASSES), nn.Flatten(), nn.Dense(6), norm(), nn.ReLU())
+    judge = gan.Heads(body, nn.Dense(1), nn.Dense(CLASSES))
+    game = Game(
+        nn.VirtualBatch(made, 4, classes=CLASSES), nn.VirtualBatch(judge, 5, classes=CLASSES),
+        gan.FeatureMatching(), Normal(LATENT), (-1, 1), [gan.Classification()], Labels(CLASSES),
+    )  # fmt: skip
+    run = Trainer(game)
+    assert np.isfinite(run.fit([labelled(8)] * 2, 2)[1:]).all()
+    assert run.sample(6).shape == (6, *SHAPE)
+    output = game.judge(*labelled(8))
+    assert [len(part) for part in output[:3]] == [8, 8, 8] and output.codes is None
+
+
+def test_a_reference_batch_is_of_images_and_not_of_packs():
+    judge = gan.Packed(nn.Sequential(nn.Flatten(), nn.Dense(1)), 2)
+    with pytest.raises(ValueError, match="VirtualBatch goes into Packed, not around it"):
+        nn.VirtualBatch(judge, 5)(pictures(8))
+
+
 def test_networks_may_share_parameters():
     shared = nn.Dense(16)
     g = nn.Sequential(nn.Dense(16), nn.ReLU(), shared, nn.Reshape(*SHAPE), nn.Tanh())

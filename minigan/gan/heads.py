@@ -7,7 +7,7 @@ from typing import Any
 from ..nn import Module
 from ..nn.context import building
 from ..nn.sequential import conditioned
-from ..ops import concatenate, logsumexp, reshape, transpose
+from ..ops import concatenate, logsumexp, mean, reshape, stack, transpose
 from ..tensor import Tensor, TensorLike, as_tensor
 from .records import Output
 
@@ -94,6 +94,9 @@ def images_together(discriminator: Module) -> int:
 class Several(Module):
     """K discriminators on the same images: one column of logits each, and a list of features.
 
+    Class logits and codes are the mean of those that judges with such heads give, which must be as
+    many each: so they name the class together, by the geometric mean of their probabilities.
+
     Play it with the loss ``SeveralDiscriminators`` (Durugkar, Gemp and Mahadevan, 2017).
     """
 
@@ -120,7 +123,24 @@ class Several(Module):
         judged = [_told(self, one, x, condition) for one in self.discriminators]
         outputs = [one if isinstance(one, Output) else Output(one) for one in judged]
         logits: list[Tensor] = [output.logits for output in outputs]
-        return Output(concatenate(logits, axis=-1), [output.features for output in outputs])
+        return Output(
+            concatenate(logits, axis=-1),
+            [output.features for output in outputs],
+            _mean("class_logits", [output.class_logits for output in outputs]),
+            _mean("codes", [output.codes for output in outputs]),
+        )
+
+
+def _mean(head: str, parts: list[Tensor | None]) -> Tensor | None:
+    """What the judges that have this head say together; None if none has."""
+    found = [part for part in parts if part is not None]
+    shapes = sorted({part.shape for part in found})
+    if len(shapes) > 1:
+        raise ValueError(
+            f"Several: got {head} of shapes {' and '.join(map(str, shapes))}, wanted one shape, as "
+            "their mean is taken"
+        )
+    return mean(stack(found), axis=0) if found else None
 
 
 def _one_takes_condition(network: Module) -> bool:

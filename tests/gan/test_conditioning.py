@@ -436,6 +436,36 @@ def test_a_reference_batch_is_of_images_and_not_of_packs():
         nn.VirtualBatch(judge, 5)(pictures(8))
 
 
+def test_several_judges_name_the_class_and_the_codes_together():
+    a, b, c = (
+        heads(logits=1, class_logits=3, codes=2),
+        heads(logits=1, class_logits=3),
+        heads(logits=1),
+    )
+    x = pictures(4)
+    said, (one, two) = gan.Several(a, b, c)(x), (a(x), b(x))
+    close(said.class_logits, (one.class_logits.numpy() + two.class_logits.numpy()) / 2, 1e-6)
+    close(said.codes, one.codes, 1e-6)
+    assert gan.Several(c, c)(x)[2:] == (None, None)
+    with pytest.raises(ValueError, match=r"got codes of shapes \(1, 2\) and \(1, 5\), wanted one"):
+        gan.Several(a, heads(logits=1, codes=5)).build((None, *SHAPE))
+
+
+def test_several_judges_learn_classes():
+    several = gan.Several(heads(logits=1, class_logits=CLASSES), heads(class_logits=CLASSES))
+    run = Trainer(
+        Game(
+            Told(generator()), several, gan.SeveralDiscriminators(), Normal(LATENT), (-1, 1),
+            [gan.Classification()], Labels(CLASSES, discriminator=False),
+        )
+    )  # fmt: skip
+    before = run.state()
+    assert np.isfinite(run.fit([labelled(8)] * 2, 2)[1:]).all()
+    for k in range(2):
+        name = f"discriminator.discriminators.{k}.class_logits.weight"
+        assert not np.array_equal(before[name], run.state()[name])
+
+
 def test_networks_may_share_parameters():
     shared = nn.Dense(16)
     g = nn.Sequential(nn.Dense(16), nn.ReLU(), shared, nn.Reshape(*SHAPE), nn.Tanh())

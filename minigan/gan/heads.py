@@ -56,7 +56,8 @@ class Packed(Module):
 
     Images i·count … i·count + count − 1 of a batch get one logit together, so a generator that
     makes the same again and again is found out (Lin et al., 2018, section 2). A batch must be a
-    multiple of ``count``. Where images have labels, put a ``LabelConcat`` before it.
+    multiple of ``count``. Where images have labels, put a ``LabelConcat`` before it. A pack has no
+    class and no codes of its own, so heads for those are refused.
     """
 
     def __init__(self, discriminator: Module, count: int = 2) -> None:
@@ -82,7 +83,15 @@ class Packed(Module):
         packs = reshape(x, (len(x) // self.count, self.count, *x.shape[1:]))
         last = packs.ndim - 1
         packs = transpose(packs, (0, *range(2, last), 1, last))
-        return self.discriminator(reshape(packs, (len(packs), *inner, self.count * channels)))
+        judged = self.discriminator(reshape(packs, (len(packs), *inner, self.count * channels)))
+        for head in ("class_logits", "codes"):
+            if getattr(judged, head, None) is not None:
+                raise TypeError(
+                    f"Packed: got a discriminator with a head for {head}, but the images of a pack "
+                    "are of several classes and codes: leave the head away, or judge images one "
+                    "by one"
+                )
+        return judged
 
 
 def images_together(discriminator: Module) -> int:

@@ -225,11 +225,18 @@ def test_classes_that_are_none_of_the_heads_are_named(labels, words):
         gan.Classification(fake=0, generator_weight=0).discriminator(now)
 
 
-def test_packed_images_have_no_codes_of_their_own():
-    judge = gan.Packed(heads(logits=1, codes=4))
-    played = Game(generator(), judge, "hinge", Codes(2, (3,), 1), cures=[gan.Information()])
-    with pytest.raises(TypeError, match=r"Information: got codes \(4, 4\) .* wanted \(8, 4\)"):
-        Trainer(played).step(pictures(8))
+@pytest.mark.parametrize(
+    "head, latent, cure",
+    [
+        ("codes", Codes(2, (3,), 1), gan.Information()),
+        ("class_logits", Normal(2), gan.Classification(fake=0, generator_weight=0)),
+    ],
+)
+def test_a_pack_has_no_class_and_no_codes_of_its_own(head, latent, cure):
+    judge = gan.Packed(heads(logits=1, **{head: 4}))
+    played = Game(generator(), judge, "hinge", latent, cures=[cure])
+    with pytest.raises(TypeError, match=f"Packed: got a discriminator with a head for {head}"):
+        Trainer(played)
 
 
 def test_fakes_have_no_class_without_conditioning():

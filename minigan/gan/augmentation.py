@@ -206,7 +206,12 @@ def _spread(values: np.ndarray, like: Array) -> Array:
 DIFF_AUGMENT = Augmentation(
     translate=0.125, cutout=0.5, brightness=0.5, contrast=0.5, saturation=1.0, fill="middle"
 )
-"""The changes of the paper on differentiable augmentation, under all three of its policies."""
+"""The changes of all three policies, colour, translation and cut-out (Zhao et al., 2020).
+
+Two of them are not quite as in the authors' code. There an image moves by whole pixels, here by
+any share of one, which blurs it a little; and there a part of the square that is cut out may hang
+over the border, so that less is blanked, while here all of it lies in the image.
+"""
 
 
 def _changed(changes: Augmentation, images: Any, turn: Turn, probability: float = 1.0) -> Tensor:

@@ -53,8 +53,21 @@ _NPY_HEADER = re.compile(
 )
 
 
+_ADDRESS = re.compile(" at 0x[0-9A-Fa-f]+")
+
+
 class FileError(ValueError):
     """A file that can't be used; the message names the path and says what is wrong."""
+
+
+def in_words(value: Any) -> str:
+    """A setting, for a header: its ``repr`` without addresses, as they differ in every process.
+
+    An object whose class says nothing of itself is the class's name. A function is its own name,
+    so two of one name, as all lambdas are, can't be told apart.
+    """
+    words = repr(value)
+    return type(value).__name__ if words == object.__repr__(value) else _ADDRESS.sub("", words)
 
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], object]) -> None:

@@ -7,7 +7,7 @@ import os
 import stat
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -62,6 +62,23 @@ def test_text_is_written_and_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
+def test_settings_in_words_are_the_same_in_every_process() -> None:
+    class Plain:
+        pass
+
+    def own(step: int) -> float:
+        return 0.1
+
+    class Held(NamedTuple):
+        function: Any
+
+    path = "test_settings_in_words_are_the_same_in_every_process.<locals>."
+    assert files.in_words(0.5) == "0.5" and files.in_words(None) == "None"
+    assert files.in_words(Plain()) == "Plain"
+    assert files.in_words(own) == f"<function {path}own>"
+    assert files.in_words(Held(own)) == f"Held(function=<function {path}own>)"
+
+
 def test_a_new_file_has_ordinary_permissions(tmp_path: Path) -> None:
     (tmp_path / "plain").touch()
     write_text(tmp_path / "ours", "")

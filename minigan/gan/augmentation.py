@@ -21,7 +21,12 @@ from ..tensor import Tensor, as_tensor
 from .cures import DISCRIMINATOR, Cure, Turn
 
 if TYPE_CHECKING:
-    from .game import Game
+    from .game import Game, Range
+
+RANGE: Range = (-1.0, 1.0)
+"""The range that images are taken to be of where it is not known."""
+FILLS = {"lowest": 0.0, "middle": 0.5}
+"""Values by where they are in the images' range."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,7 @@ class InstanceNoise(Cure):
     steps: int | None = None
 
     def __post_init__(self) -> None:
-        if not self.std >= 0:
-            raise ValueError(f"std: got {self.std}, wanted 0 or more")
+        super().__post_init__()
         if self.steps is not None and self.steps < 1:
             raise ValueError(f"steps: got {self.steps}, wanted at least 1, or None to keep it up")
 
@@ -57,9 +61,12 @@ class Augmentation:
     ``rotate`` is the largest angle in degrees, ``scale`` the largest zoom as a factor less one,
     ``translate`` the largest move and ``cutout`` the side of the square that is blanked, both in
     shares of the image's side; ``flip`` mirrors left and right, each half of the time.
-    ``brightness`` is what is added at most (in units of the images' range of 2), ``contrast`` and
-    ``saturation`` the largest change of a factor of 1. Beyond the border, and in the square,
-    is ``fill``. Positions between pixels are interpolated (bilinear).
+    ``brightness`` is what is added at most, in halves of the images' range, ``contrast`` and
+    ``saturation`` the largest change of a factor of 1. Beyond the border, and in the square, is
+    ``fill``: the "lowest" or the "middle" of the range, or a number, as images have it. Positions
+    between pixels are interpolated (bilinear).
+
+    Cures go by the game's ``image_range``; where that is not known it is taken to be (−1, 1).
     """
 
     rotate: float = 0.0
@@ -70,7 +77,7 @@ class Augmentation:
     brightness: float = 0.0
     contrast: float = 0.0
     saturation: float = 0.0
-    fill: float = -1.0
+    fill: float | str = "lowest"
 
     def __post_init__(self) -> None:
         for name in ("rotate", "scale", "translate", "brightness", "contrast", "saturation"):
@@ -80,22 +87,32 @@ class Augmentation:
             raise ValueError(
                 f"got cutout {self.cutout} and scale {self.scale}, wanted them in [0, 1)"
             )
+        if isinstance(self.fill, str) and self.fill not in FILLS:
+            raise ValueError(f'fill: got {self.fill!r}, wanted "lowest", "middle" or a number')
 
-    def __call__(self, images: Any, stream: Stream, probability: float = 1.0) -> Tensor:
-        """The images (N, H, W, C), changed; a tensor of the same shape and dtype."""
+    def __call__(
+        self,
+        images: Any,
+        stream: Stream,
+        probability: float = 1.0,
+        image_range: Range | None = None,
+    ) -> Tensor:
+        """The images (N, H, W, C) of that range, changed; a tensor of the same shape and dtype."""
         x = as_tensor(images)
         if x.ndim != 4:
             raise ValueError(f"images: got shape {x.shape}, wanted (N, H, W, C)")
         draws = _Draws(stream, len(x), probability)
-        x = self._colours(x, draws)
+        low, high = image_range or RANGE
+        fill = low + FILLS[self.fill] * (high - low) if isinstance(self.fill, str) else self.fill
+        x = self._colours(x, draws, (high - low) / 2)
         if self.rotate or self.flip or self.scale or self.translate:
-            x = warped(x, self._maps(draws), self.fill)
-        return self._cut(x, draws) if self.cutout else x
+            x = warped(x, self._maps(draws, x.shape[1:3]), fill)
+        return self._cut(x, draws, fill) if self.cutout else x
 
-    def _colours(self, x: Tensor, draws: _Draws) -> Tensor:
+    def _colours(self, x: Tensor, draws: _Draws, half_range: float) -> Tensor:
         like = x._array
         if self.brightness:
-            x = x + _spread(draws.between(self.brightness), like)
+            x = x + _spread(draws.between(self.brightness * half_range), like)
         if self.saturation and x.shape[-1] > 1:
             grey = mean(x, axis=-1, keepdims=True)
             x = grey + (x - grey) * _spread(1 + draws.between(self.saturation), like)
@@ -104,20 +121,20 @@ class Augmentation:
             x = level + (x - level) * _spread(1 + draws.between(self.contrast), like)
         return x
 
-    def _maps(self, draws: _Draws) -> np.ndarray:
-        """For each image the matrix (2, 3) from a target's position to its source's.
+    def _maps(self, draws: _Draws, sides: tuple[int, ...]) -> np.ndarray:
+        """For each image the matrix (2, 3) from a target's position to its source's: ``warped``'s.
 
-        Positions (down, across) are measured from the middle, in half sides.
+        In pixels, as in half sides a rotation of an image that is not square would be a shear.
         """
         angle = np.deg2rad(draws.between(self.rotate))
         zoom = 1 / (1 + draws.between(self.scale))
         mirror = np.where(draws.between(1.0) > 0, -1.0, 1.0) if self.flip else np.ones(draws.count)
-        down, across = (2 * draws.between(self.translate) for _ in range(2))
+        down, across = (side * draws.between(self.translate) for side in sides)
         cos, sin = zoom * np.cos(angle), zoom * np.sin(angle)
         rows = [[cos, -sin * mirror, down], [sin, cos * mirror, across]]
         return np.moveaxis(np.array(rows), -1, 0)
 
-    def _cut(self, x: Tensor, draws: _Draws) -> Tensor:
+    def _cut(self, x: Tensor, draws: _Draws, fill: float) -> Tensor:
         inside = []
         for side in x.shape[1:3]:
             length = round(self.cutout * side)
@@ -125,7 +142,7 @@ class Augmentation:
             inside.append((np.arange(side) >= first) & (np.arange(side) < first + length))
         hole = inside[0][:, :, None] & inside[1][:, None, :] & draws.chosen()[:, None, None]
         kept = _spread(~hole, x._array)
-        return x * kept + (1 - kept) * x.dtype.type(self.fill)
+        return x * kept + (1 - kept) * x.dtype.type(fill)
 
 
 class _Draws:
@@ -148,16 +165,16 @@ class _Draws:
 def warped(x: Tensor, maps: np.ndarray, fill: float) -> Tensor:
     """Images (N, H, W, C) read elsewhere: the position p from M·(p, 1), M the image's (2, 3).
 
-    Positions (down, across) are measured from the middle in half sides. Each is the mean of the
-    four pixels around it, weighted by nearness; those beyond the border have the value ``fill``.
+    Positions (down, across) are pixels from the image's middle. Each is the mean of the four
+    pixels around it, weighted by nearness; those beyond the border have the value ``fill``.
     Linear in x: the gradient goes back to the pixels by the same weights.
     """
     n, h, w, c = x.shape
-    down = ((2 * np.arange(h) + 1) / h - 1)[:, None]
-    across = ((2 * np.arange(w) + 1) / w - 1)[None, :]
+    middle = (h - 1) / 2, (w - 1) / 2
+    down, across = (np.arange(h) - middle[0])[:, None], (np.arange(w) - middle[1])[None, :]
     m = maps[:, :, :, None, None]
     source = m[:, :, 0] * down + m[:, :, 1] * across + m[:, :, 2]
-    rows, columns = ((source[:, i] + 1) * side / 2 - 0.5 for i, side in ((0, h), (1, w)))
+    rows, columns = (source[:, i] + middle[i] for i in range(2))
     pixels, start = reshape(x, (n * h * w, c)), h * w * np.arange(n)[:, None, None]
     parts: list[Tensor] = []
     border = np.full((n, h, w), fill)
@@ -185,9 +202,18 @@ def _spread(values: np.ndarray, like: Array) -> Array:
 
 
 DIFF_AUGMENT = Augmentation(
-    translate=0.125, cutout=0.5, brightness=0.5, contrast=0.5, saturation=1.0, fill=0.0
+    translate=0.125, cutout=0.5, brightness=0.5, contrast=0.5, saturation=1.0, fill="middle"
 )
-"""The changes of the paper on differentiable augmentation, under all three of its policies."""
+"""The changes of all three policies, colour, translation and cut-out (Zhao et al., 2020).
+
+Two of them are not quite as in the authors' code. There an image moves by whole pixels, here by
+any share of one, which blurs it a little; and there a part of the square that is cut out may hang
+over the border, so that less is blanked, while here all of it lies in the image.
+"""
+
+
+def _changed(changes: Augmentation, images: Any, turn: Turn, probability: float = 1.0) -> Tensor:
+    return changes(images, turn.streams.augmentation, probability, turn.game.image_range)
 
 
 @dataclass(frozen=True)
@@ -197,7 +223,7 @@ class DiffAugment(Cure):
     changes: Augmentation = DIFF_AUGMENT
 
     def show(self, images: Any, turn: Turn) -> Tensor:
-        return self.changes(images, turn.streams.augmentation)
+        return _changed(self.changes, images, turn)
 
 
 @dataclass(frozen=True)
@@ -214,6 +240,9 @@ class AdaptiveAugment(Cure):
     images: int = 500_000
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.target > 1:
+            raise ValueError(f"target: got {self.target}, wanted a mean sign, in [0, 1]")
         if self.images < 1:
             raise ValueError(f"images: got {self.images}, wanted at least 1")
 
@@ -231,13 +260,14 @@ class AdaptiveAugment(Cure):
 
     def show(self, images: Any, turn: Turn) -> Tensor:
         probability = float(turn.memory(self)["probability"])
-        return self.changes(images, turn.streams.augmentation, probability)
+        return _changed(self.changes, images, turn, probability)
 
     def moved(self, turn: Turn) -> None:
         if turn.player == DISCRIMINATOR:
             memory, logits = turn.memory(self)["probability"], turn.real.logits._array
+            count = len(turn.batch.images)  # which are more than the logits where D judges packs
             sign = 1 if float((logits > 0).mean() - (logits < 0).mean()) > self.target else -1
-            memory[...] = min(1.0, max(0.0, float(memory) + sign * len(logits) / self.images))
+            memory[...] = min(1.0, max(0.0, float(memory) + sign * count / self.images))
 
 
 @dataclass(frozen=True)
@@ -260,6 +290,6 @@ class Consistency(Cure):
         return total
 
     def _gap(self, turn: Turn, logits: Tensor, images: Any, generated: bool) -> Tensor:
-        changed = self.changes(turn.fixed(images), turn.streams.augmentation)
+        changed = _changed(self.changes, turn.fixed(images), turn)
         gap = logits - turn.judge(changed, generated).logits
         return (gap * gap).mean()

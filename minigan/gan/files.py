@@ -70,12 +70,6 @@ def load_generator(
     return SavedGenerator(load(path, custom), latent, (low, high), conditioning)
 
 
-def in_words(value: Any) -> str:
-    """A setting as its ``repr``, or its class where that would differ every time."""
-    words = repr(value)
-    return type(value).__name__ if " at 0x" in words else words
-
-
 def difference(found: Any, wanted: Any, where: str = "") -> str | None:
     """The first place where two trees differ, in words; a file's lists may be tuples here."""
     rows = (list, tuple)

@@ -7,7 +7,7 @@ from typing import Any
 from ..nn import Module
 from ..nn.context import building
 from ..nn.sequential import conditioned
-from ..ops import concatenate, logsumexp, reshape, transpose
+from ..ops import concatenate, logsumexp, mean, reshape, stack, transpose
 from ..tensor import Tensor, TensorLike, as_tensor
 from .records import Output
 
@@ -56,7 +56,8 @@ class Packed(Module):
 
     Images i·count … i·count + count − 1 of a batch get one logit together, so a generator that
     makes the same again and again is found out (Lin et al., 2018, section 2). A batch must be a
-    multiple of ``count``. Where images have labels, put a ``LabelConcat`` before it.
+    multiple of ``count``. Where images have labels, put a ``LabelConcat`` before it. A pack has no
+    class and no codes of its own, so heads for those are refused.
     """
 
     def __init__(self, discriminator: Module, count: int = 2) -> None:
@@ -82,7 +83,15 @@ class Packed(Module):
         packs = reshape(x, (len(x) // self.count, self.count, *x.shape[1:]))
         last = packs.ndim - 1
         packs = transpose(packs, (0, *range(2, last), 1, last))
-        return self.discriminator(reshape(packs, (len(packs), *inner, self.count * channels)))
+        judged = self.discriminator(reshape(packs, (len(packs), *inner, self.count * channels)))
+        for head in ("class_logits", "codes"):
+            if getattr(judged, head, None) is not None:
+                raise TypeError(
+                    f"Packed: got a discriminator with a head for {head}, but the images of a pack "
+                    "are of several classes and codes: leave the head away, or judge images one "
+                    "by one"
+                )
+        return judged
 
 
 def images_together(discriminator: Module) -> int:
@@ -99,6 +108,9 @@ def judges_side_by_side(discriminator: Module) -> int:
 
 class Several(Module):
     """K discriminators on the same images: one column of logits each, and a list of features.
+
+    Class logits and codes are the mean of those that judges with such heads give, which must be as
+    many each: so they name the class together, by the geometric mean of their probabilities.
 
     Play it with the loss ``SeveralDiscriminators`` (Durugkar, Gemp and Mahadevan, 2017).
     """
@@ -126,7 +138,24 @@ class Several(Module):
         judged = [_told(self, one, x, condition) for one in self.discriminators]
         outputs = [one if isinstance(one, Output) else Output(one) for one in judged]
         logits: list[Tensor] = [output.logits for output in outputs]
-        return Output(concatenate(logits, axis=-1), [output.features for output in outputs])
+        return Output(
+            concatenate(logits, axis=-1),
+            [output.features for output in outputs],
+            _mean("class_logits", [output.class_logits for output in outputs]),
+            _mean("codes", [output.codes for output in outputs]),
+        )
+
+
+def _mean(head: str, parts: list[Tensor | None]) -> Tensor | None:
+    """What the judges that have this head say together; None if none has."""
+    found = [part for part in parts if part is not None]
+    shapes = sorted({part.shape for part in found})
+    if len(shapes) > 1:
+        raise ValueError(
+            f"Several: got {head} of shapes {' and '.join(map(str, shapes))}, wanted one shape, as "
+            "their mean is taken"
+        )
+    return mean(stack(found), axis=0) if found else None
 
 
 def _one_takes_condition(network: Module) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..autograd import grad
 from ..backend import Array, array_module, device_of, numbers, to_device
-from ..nn import BatchNorm, Embedding, Module
+from ..nn import Embedding, Module
 from ..nn.dense import Weighted
 from ..nn.module import as_array
 from ..ops import einsum, norm, relu, reshape
@@ -61,22 +61,15 @@ class _SlopePenalty(Cure):
     """A penalty on ∇s, which is no sample's own where the discriminator mixes samples."""
 
     def objection(self, game: Game) -> tuple[str, str] | None:
-        mixed = _mixing(game.discriminator)
+        mixed = game.discriminator.mixing
         if not mixed:
             return None
         return (
-            f"{type(self).__name__}: {mixed} makes a score depend on the other images of the "
-            "batch, so its gradient is not one image's",
-            "use LayerNorm or no normalisation in the discriminator",
+            f"{type(self).__name__}: the discriminator's {mixed[0]} makes a score depend on the "
+            "other images of the batch, so its gradient is not one image's",
+            "use LayerNorm or no normalisation in the discriminator, and no layer that looks at "
+            "the batch",
         )
-
-
-def _mixing(network: Module) -> str:
-    """The first batch norm in a network, in words."""
-    for name, module in network.named_modules():
-        if isinstance(module, BatchNorm):
-            return f"the discriminator's {type(module).__name__} {name!r}"
-    return ""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..backend import Array
+from ..nn.module import each_tensor
 from ..tensor import Tensor
 
 
@@ -37,13 +38,7 @@ class Output(NamedTuple):
 
     def rows(self, chosen: Any) -> Output:
         """What it says of some samples: those of an index along the batch."""
-        return Output(*(_rows(value, chosen) for value in self))
-
-
-def _rows(value: Any, chosen: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [_rows(one, chosen) for one in value]
-    return None if value is None else value[chosen]
+        return each_tensor(lambda tensor: tensor[chosen], self)
 
 
 class Sums(NamedTuple):

@@ -12,7 +12,7 @@ import numpy as np
 from ..backend import Array, check_device, device_of, numbers, to_device
 from ..buffers import Buffers, duplicate
 from ..errors import NonFiniteError
-from ..files import FileError, load_arrays, save_arrays
+from ..files import FileError, in_words, load_arrays, save_arrays
 from ..nn import Module, Parameter
 from ..nn.files import describe
 from ..optim import Adam, MovingAverage, Optimizer
@@ -21,7 +21,7 @@ from .conditioning import labels_for
 from .cures import Moment, Streams
 from .diagnosis import first_bad
 from .feed import as_batch, feed_of, is_set
-from .files import difference, in_words
+from .files import difference
 from .game import Game
 from .records import Batch, Finding, Outcome, Report
 from .sampling import sample

@@ -90,10 +90,16 @@ def _check_loss(loss: object) -> None:
 
 
 def _members(output: Output) -> list[Output]:
-    """What each discriminator says: one column of logits, one entry of a list of features."""
+    """What each discriminator says: one column of logits, one entry of a list of features.
+
+    Class logits and codes are what all say together.
+    """
     count = output.logits.shape[-1]
     features = output.features if isinstance(output.features, list) else [None] * count
-    return [Output(output.logits[..., k : k + 1], features[k]) for k in range(count)]
+    return [
+        output._replace(logits=output.logits[..., k : k + 1], features=features[k])
+        for k in range(count)
+    ]
 
 
 def _features(output: Output) -> list[Tensor]:

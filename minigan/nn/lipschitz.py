@@ -10,7 +10,7 @@ from ..ops import absolute, matmul, norm, reshape, where
 from ..tensor import Tensor, TensorLike, as_tensor, enable_grad, recording
 from .dense import Weighted
 from .initializers import Normal
-from .module import Module, Parameter
+from .module import Module, Parameter, each_tensor
 
 FIRST_ITERATIONS = 15
 """Steps from the random vector to the one that training starts from."""
@@ -88,10 +88,14 @@ class GradientNormalized(Module):
     """D̂(x) = D(x)/(‖∇ₓD(x)‖ + |D(x)|), sample by sample, so that ‖∇ₓD̂‖ ≤ 1 for a D of pieces
     that are linear (Wu et al., 2021, with ζ = |D|).
 
-    ``discriminator`` gives one logit a sample, (N,) or (N, 1), and no sample may change another's
-    (no batch norm): the gradient is taken of their sum. It is taken under ``no_grad`` too, and
-    while gradients are recorded it can be differentiated again. Where D and its gradient are both
-    zero, D̂ is zero.
+    ``discriminator`` gives one logit a sample, (N,) or (N, 1). The gradient is taken of their sum,
+    so no sample may change another's logit: layers that are known to mix the batch, such as batch
+    norm, are refused; one's own that do must say ``mixes_batch``. The gradient is taken under
+    ``no_grad`` too, and while gradients are recorded it can be differentiated again. Where D and
+    its gradient are both zero, D̂ is zero.
+
+    Of a discriminator with heads, whose result is a named tuple, ``logits`` are normalised and
+    the rest stays as it is.
     """
 
     per_sample = True
@@ -99,6 +103,13 @@ class GradientNormalized(Module):
     def __init__(self, discriminator: Module) -> None:
         if not isinstance(discriminator, Module):
             raise TypeError(f"discriminator: got {type(discriminator).__name__}, wanted a Module")
+        if discriminator.mixing:
+            raise ValueError(
+                f"discriminator: got one with {', '.join(discriminator.mixing)}, wanted each score "
+                "to depend on its own sample alone, as it is divided by its own slope: take "
+                "LayerNorm, SpectralNorm or none in place of batch norm, and no layer that looks "
+                "at the batch"
+            )
         self.discriminator = discriminator
 
     @property
@@ -106,19 +117,24 @@ class GradientNormalized(Module):
         """Whether the discriminator does."""
         return self.discriminator.takes_condition
 
-    def forward(self, x: TensorLike, *condition: Any) -> Tensor:
+    def forward(self, x: TensorLike, *condition: Any) -> Any:
         x = as_tensor(x)
         if not x.requires_grad:
             x = Tensor(x, requires_grad=True)
         with enable_grad():
-            y = self.discriminator(x, *condition)
+            judged = self.discriminator(x, *condition)
+            y: Tensor = getattr(judged, "logits", judged)
             if y.size != len(x):
                 raise ValueError(
                     f"{self.title}: got logits of shape {y.shape} for {len(x)} samples, wanted "
-                    "one for each"
+                    "one for each: GradientNormalized goes into Several or Packed, not around them"
                 )
         ones = array_module(y._array).ones_like(y._array)
         (slope,) = grad(y, [x], ones, create_graph=recording.get())
         steepness = reshape(norm(slope, tuple(range(1, x.ndim))), y.shape)
         bound = steepness + absolute(y)
-        return y / where(bound > 0, bound, 1.0)
+        normalised = y / where(bound > 0, bound, 1.0)
+        if judged is y:
+            return normalised
+        rest = judged if recording.get() else each_tensor(Tensor.detach, judged)
+        return rest._replace(logits=normalised)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from typing import Any
 
+from ..backend import Array, array_module
 from ..ops import (
     absolute,
     broadcast_to,
@@ -19,7 +21,7 @@ from ..ops import (
 )
 from ..tensor import Tensor, TensorLike
 from .initializers import Initializer, Normal
-from .module import Module, Parameter
+from .module import Module, Parameter, as_array, each_tensor
 from .normalization import _Norm
 
 
@@ -29,6 +31,8 @@ class MinibatchDiscrimination(Module):
     With T (A, kernels, dims) and M = x·T, sample i gets for each kernel b (Salimans et al., 2016,
     section 3.2) o(xᵢ)_b = Σⱼ exp(−‖Mᵢ_b − Mⱼ_b‖₁), the sum over the batch, itself included.
     """
+
+    mixes_batch = True
 
     T: Parameter
 
@@ -59,6 +63,8 @@ class MinibatchStdDev(Module):
     one another (all of the batch if None), then the mean of these: one number for each group. The
     batch must be a multiple of ``group``, or smaller, which makes it one group.
     """
+
+    mixes_batch = True
 
     def __init__(self, group: int | None = 4) -> None:
         if group is not None and group < 1:
@@ -99,28 +105,68 @@ class VirtualBatch(Module):
     out of the result. It is of the network's inputs, drawn by ``init`` when parameters are made:
     for a generator it is noise like any other. It is kept with the parameters, not trained. To
     give one, as of images to a discriminator, write it: ``module.reference.assign(images)``.
+
+    A network that takes labels needs the number of ``classes``: the reference batch has all of
+    them by turns, 0, 1, …, classes − 1, 0, 1, …
     """
 
     per_sample = True
 
     reference: Parameter
 
-    def __init__(self, network: Module, size: int = 64, init: str | Initializer = NOISE) -> None:
+    def __init__(
+        self,
+        network: Module,
+        size: int = 64,
+        init: str | Initializer = NOISE,
+        classes: int | None = None,
+    ) -> None:
         if size < 2:
             raise ValueError(f"size: got {size}, wanted at least 2 samples")
-        self.network, self.size, self.init = network, size, init
+        if classes is not None and classes < 1:
+            raise ValueError(f"classes: got {classes}, wanted at least 1, or None without labels")
+        self.network, self.size, self.init, self.classes = network, size, init, classes
+
+    @property
+    def takes_condition(self) -> bool:  # type: ignore[override]
+        """Whether the network does."""
+        return self.network.takes_condition
 
     def create(self, *input_shapes: tuple[int, ...]) -> None:
         dtype = self.trial_inputs(input_shapes)[0].dtype
         shape = (self.size, *input_shapes[0][1:])
         self.add_parameter("reference", shape, self.init, trainable=False, dtype=dtype)
 
-    def forward(self, x: TensorLike) -> Tensor:
+    def forward(self, x: TensorLike, *condition: Any) -> Any:
+        both = concatenate([self.reference, x])
+        labels = map(self._labelled, condition)
         token = _reference.set(self.size)
         try:
-            return self.network(concatenate([self.reference, x]))[self.size :]
+            found = self.network(both, *labels)
         finally:
             _reference.reset(token)
+
+        def cut(result: Tensor) -> Tensor:
+            if len(result) != len(both):
+                raise ValueError(
+                    f"{self.title}: got {len(result)} results for {len(both)} samples, wanted one "
+                    "for each: VirtualBatch goes into Packed, not around it"
+                )
+            return result[self.size :]
+
+        return each_tensor(cut, found)
+
+    def _labelled(self, labels: Any) -> Array:
+        """The labels of the reference batch, and these."""
+        if self.classes is None:
+            raise ValueError(
+                f"{self.title}: got labels, but the reference batch has none: pass "
+                "VirtualBatch(network, classes=…), of as many classes as there are"
+            )
+        labels = as_array(labels)
+        xp = array_module(labels)
+        own = xp.arange(self.size, dtype=labels.dtype) % self.classes
+        return xp.concatenate([own, labels])
 
 
 class VirtualBatchNorm(_Norm):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -41,6 +41,11 @@ class Module:
     training = True
     per_sample = False
     """Whether each sample's result is a function of that sample alone, whatever its batch."""
+    mixes_batch = False
+    """Whether it is known that in training a sample's result hangs on the others of its batch.
+
+    Neither this nor ``per_sample`` is so of a layer that does not say: nothing is known of it.
+    """
     takes_condition = False
     """Whether it is called with (x, labels): ``Sequential`` hands the labels to such layers."""
     input_dtype: str | None = None  # of the input that build() tries; by default the layers' dtype
@@ -184,6 +189,12 @@ class Module:
         A class that overrides ``forward`` has to say so anew.
         """
         return all(_says_per_sample(type(module)) for _, module in self.named_modules())
+
+    @property
+    def mixing(self) -> list[str]:
+        """The modules inside that ``mixes_batch``, as ``title`` would call them from here."""
+        modules = self.named_modules()
+        return [_title(module, name) for name, module in modules if module.mixes_batch]
 
     def require_built(self) -> None:
         """Raise the error that names ``build`` unless all parameters exist."""
@@ -340,7 +351,7 @@ class Module:
     @property
     def title(self) -> str:
         """How errors call this module: its class, and its dotted name where known."""
-        return type(self).__name__ + (f" {self._name!r}" if self._name else "")
+        return _title(self, self._name)
 
     def summary(self, *input_shapes: InputShape) -> str:
         """A table of the layers with their output shapes and parameter counts."""
@@ -350,6 +361,23 @@ class Module:
         args, kwargs = self._arguments
         parts = [repr(a) for a in args] + [f"{k}={v!r}" for k, v in kwargs.items()]
         return f"{type(self).__name__}({', '.join(parts)})"
+
+
+def _title(module: Module, name: str) -> str:
+    return type(module).__name__ + (f" {name!r}" if name else "")
+
+
+def each_tensor(change: Callable[[Any], Any], value: Any) -> Any:
+    """What a network gave, with every tensor in it changed: one, None, or a tuple or list of those.
+
+    A named tuple, such as the outputs of a discriminator with heads, stays one.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, (list, tuple)):
+        return change(value)
+    parts = [each_tensor(change, part) for part in value]
+    return type(value)(*parts) if hasattr(value, "_fields") else parts
 
 
 def _says_per_sample(kind: type[Module]) -> bool:

@@ -36,6 +36,8 @@ class BatchNorm(_Norm):
     minus what PyTorch does; that name is refused. Without ``affine`` the result is x̂ itself.
     """
 
+    mixes_batch = True
+
     running_mean: Parameter
     running_var: Parameter
 

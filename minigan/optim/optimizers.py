@@ -16,6 +16,7 @@ import numpy as np
 from ..backend import Array, array_module, capturing, device_of, is_array, to_device
 from ..buffers import empty_like
 from ..errors import DeviceError, NotCapturable
+from ..files import in_words
 from ..kernels import cuda
 from ..kernels.blocks import BLOCK, each_block
 from ..nn.module import Module
@@ -164,10 +165,10 @@ class Optimizer:
         return parts
 
     def describe(self) -> dict[str, Any]:
-        """Its class and settings, ready for JSON; a schedule as its ``repr``."""
+        """Its class and settings, ready for JSON; a schedule ``in_words``."""
         plain = (bool, int, float, str, type(None))
         settings = {k: v for k, v in vars(self).items() if isinstance(v, plain)}
-        return {"class": type(self).__name__, **settings, "schedule": repr(self.schedule)}
+        return {"class": type(self).__name__, **settings, "schedule": in_words(self.schedule)}
 
     def to(self: O, device: str) -> O:
         """Move what is kept beside the parameters to where they were moved. Returns self."""

@@ -225,11 +225,18 @@ def test_classes_that_are_none_of_the_heads_are_named(labels, words):
         gan.Classification(fake=0, generator_weight=0).discriminator(now)
 
 
-def test_packed_images_have_no_codes_of_their_own():
-    judge = gan.Packed(heads(logits=1, codes=4))
-    played = Game(generator(), judge, "hinge", Codes(2, (3,), 1), cures=[gan.Information()])
-    with pytest.raises(TypeError, match=r"Information: got codes \(4, 4\) .* wanted \(8, 4\)"):
-        Trainer(played).step(pictures(8))
+@pytest.mark.parametrize(
+    "head, latent, cure",
+    [
+        ("codes", Codes(2, (3,), 1), gan.Information()),
+        ("class_logits", Normal(2), gan.Classification(fake=0, generator_weight=0)),
+    ],
+)
+def test_a_pack_has_no_class_and_no_codes_of_its_own(head, latent, cure):
+    judge = gan.Packed(heads(logits=1, **{head: 4}))
+    played = Game(generator(), judge, "hinge", latent, cures=[cure])
+    with pytest.raises(TypeError, match=f"Packed: got a discriminator with a head for {head}"):
+        Trainer(played)
 
 
 def test_fakes_have_no_class_without_conditioning():
@@ -371,6 +378,109 @@ def test_several_discriminators_each_learn():
         "discriminator.discriminators.1.1.bias",
     ):
         assert not np.array_equal(before[name], after[name])
+
+
+def test_gradient_normalisation_is_of_the_logits_of_a_discriminator_with_heads():
+    judge = heads(logits=1, class_logits=3, codes=2)
+    module = nn.GradientNormalized(judge).build((None, *SHAPE), seed=0)
+    x = Tensor(pictures(4), requires_grad=True)
+    found, plain = module(x), judge(x)
+    (slope,) = mg.grad(plain.logits, [x], np.ones((4, 1)), retain_graph=True)
+    steepness = np.linalg.norm(slope.numpy().reshape(4, -1), axis=1)[:, None]
+    logits = plain.logits.numpy()
+    close(found.logits, logits / (steepness + abs(logits)), 1e-6)
+    for kept, own in zip(found[1:], plain[1:], strict=True):
+        assert np.array_equal(kept.numpy(), own.numpy()) and kept.requires_grad
+    with mg.no_grad():
+        unrecorded = module(x)
+    for a, b in zip(unrecorded, found, strict=True):
+        assert not a.requires_grad and np.array_equal(a.numpy(), b.numpy())
+
+
+@pytest.mark.parametrize("kind", ["classes", "codes", "features", "several", "packed"])
+def test_gradient_normalisation_goes_with_whatever_a_discriminator_gives(kind):
+    loss, latent, cures, labels = "hinge", Normal(LATENT), [], None
+    made = generator()
+    judge = nn.GradientNormalized(
+        heads(logits=1, **{"classes": {"class_logits": 3}, "codes": {"codes": 5}}.get(kind, {}))
+    )
+    if kind == "classes":
+        made, cures, labels = Told(made), [gan.Classification()], Labels(3, discriminator=False)
+    elif kind == "codes":
+        latent, cures = Codes(3, (4,), 1), [gan.Information()]
+    elif kind == "features":
+        loss = gan.FeatureMatching(gan.LOSSES["hinge"])
+    elif kind == "several":
+        loss = gan.SeveralDiscriminators(gan.FeatureMatching())
+        judge = gan.Several(judge, nn.GradientNormalized(heads(logits=1)))
+    elif kind == "packed":
+        judge = gan.Packed(judge, 2)
+    run = Trainer(Game(made, judge, loss, latent, (-1, 1), cures, labels))
+    before = run.state()
+    report = run.fit([labelled(8)] * 2 if labels else pictures(), 2, 8)
+    assert np.isfinite(report[1:]).all()
+    assert all((before[n] != a).any() for n, a in run.state().items() if n.endswith("weight"))
+
+
+def test_gradient_normalisation_around_several_discriminators_or_packs_is_refused():
+    x = pictures(4)
+    for judge in (gan.Several(heads(logits=1), heads(logits=1)), gan.Packed(heads(logits=1))):
+        with pytest.raises(ValueError, match="goes into Several or Packed, not around them"):
+            nn.GradientNormalized(judge)(x)
+
+
+def test_virtual_batch_normalisation_goes_with_labels_and_heads():
+    norm = nn.VirtualBatchNorm
+    made = nn.Sequential(
+        nn.LabelConcat(CLASSES), nn.Dense(16), norm(), nn.Reshape(*SHAPE), nn.Tanh()
+    )
+    body = nn.Sequential(nn.LabelConcat(CLASSES), nn.Flatten(), nn.Dense(6), norm(), nn.ReLU())
+    judge = gan.Heads(body, nn.Dense(1), nn.Dense(CLASSES))
+    game = Game(
+        nn.VirtualBatch(made, 4, classes=CLASSES), nn.VirtualBatch(judge, 5, classes=CLASSES),
+        gan.FeatureMatching(), Normal(LATENT), (-1, 1), [gan.Classification()], Labels(CLASSES),
+    )  # fmt: skip
+    run = Trainer(game)
+    assert np.isfinite(run.fit([labelled(8)] * 2, 2)[1:]).all()
+    assert run.sample(6).shape == (6, *SHAPE)
+    output = game.judge(*labelled(8))
+    assert [len(part) for part in output[:3]] == [8, 8, 8] and output.codes is None
+
+
+def test_a_reference_batch_is_of_images_and_not_of_packs():
+    judge = gan.Packed(nn.Sequential(nn.Flatten(), nn.Dense(1)), 2)
+    with pytest.raises(ValueError, match="VirtualBatch goes into Packed, not around it"):
+        nn.VirtualBatch(judge, 5)(pictures(8))
+
+
+def test_several_judges_name_the_class_and_the_codes_together():
+    a, b, c = (
+        heads(logits=1, class_logits=3, codes=2),
+        heads(logits=1, class_logits=3),
+        heads(logits=1),
+    )
+    x = pictures(4)
+    said, (one, two) = gan.Several(a, b, c)(x), (a(x), b(x))
+    close(said.class_logits, (one.class_logits.numpy() + two.class_logits.numpy()) / 2, 1e-6)
+    close(said.codes, one.codes, 1e-6)
+    assert gan.Several(c, c)(x)[2:] == (None, None)
+    with pytest.raises(ValueError, match=r"got codes of shapes \(1, 2\) and \(1, 5\), wanted one"):
+        gan.Several(a, heads(logits=1, codes=5)).build((None, *SHAPE))
+
+
+def test_several_judges_learn_classes():
+    several = gan.Several(heads(logits=1, class_logits=CLASSES), heads(class_logits=CLASSES))
+    run = Trainer(
+        Game(
+            Told(generator()), several, gan.SeveralDiscriminators(), Normal(LATENT), (-1, 1),
+            [gan.Classification()], Labels(CLASSES, discriminator=False),
+        )
+    )  # fmt: skip
+    before = run.state()
+    assert np.isfinite(run.fit([labelled(8)] * 2, 2)[1:]).all()
+    for k in range(2):
+        name = f"discriminator.discriminators.{k}.class_logits.weight"
+        assert not np.array_equal(before[name], run.state()[name])
 
 
 def test_networks_may_share_parameters():

@@ -152,7 +152,7 @@ def matrix(rows):
 
 def test_warping_by_whole_pixels_is_slicing():
     x = RNG.normal(size=(1, 4, 4, 2))
-    moved = warped(Tensor(x), matrix([[1, 0, 2 / 4], [0, 1, -4 / 4]]), fill=9.0).numpy()
+    moved = warped(Tensor(x), matrix([[1, 0, 1], [0, 1, -2]]), fill=9.0).numpy()
     wanted = np.full_like(x, 9.0)
     wanted[:, :3, 2:] = x[:, 1:, :2]
     close(moved, wanted)
@@ -162,9 +162,30 @@ def test_warping_by_whole_pixels_is_slicing():
 
 def test_warping_between_pixels_is_the_mean_of_neighbours():
     x = RNG.normal(size=(1, 1, 4, 1))
-    moved = warped(Tensor(x), matrix([[1, 0, 0], [0, 1, 1 / 4]]), fill=2.0).numpy().ravel()
+    moved = warped(Tensor(x), matrix([[1, 0, 0], [0, 1, 0.5]]), fill=2.0).numpy().ravel()
     row = [*x.ravel(), 2.0]
     close(moved, np.array([(row[i] + row[i + 1]) / 2 for i in range(4)]))
+
+
+@pytest.mark.parametrize("sides", [(33, 17), (16, 41)])
+def test_a_turned_disc_is_a_disc_whatever_the_sides(sides):
+    h, w = sides
+    down, across = np.arange(h)[:, None] - (h - 1) / 2, np.arange(w)[None, :] - (w - 1) / 2
+    disc = np.exp(-(down**2 + across**2) / 8)  # smooth, of variance 4, and far from the border
+    x = np.broadcast_to(disc[None, :, :, None], (8, h, w, 1))
+    y = Augmentation(rotate=180, fill=0.0)(x, Stream(5)).numpy()[..., 0]
+    for moment, wanted in ((down**2, 4), (across**2, 4), (down * across, 0)):
+        found = (y * moment).sum(axis=(1, 2)) / y.sum(axis=(1, 2))
+        assert abs(found - wanted).max() < 0.4  # interpolation widens by up to 2/6 of a pixel
+
+
+def test_a_move_is_a_share_of_its_own_side():
+    x = np.zeros((200, 9, 21, 1))
+    x[:, 4, 10] = 1.0
+    y = Augmentation(translate=0.2, fill=0.0)(x, Stream(6)).numpy()[..., 0]
+    for k, side in ((1, 9), (2, 21)):
+        at = (y.sum(axis=3 - k) * np.arange(side)).sum(axis=1) - (side - 1) / 2
+        assert abs(at).max() <= 0.2 * side and 0.19 * side < at.max() and at.min() < -0.19 * side
 
 
 def test_a_cut_out_square_has_its_size_and_the_rest_is_left():
@@ -190,7 +211,51 @@ def test_colours_keep_what_they_should():
     close(y.mean(axis=-1), x.mean(axis=-1))
 
 
-@pytest.mark.parametrize("bad", [{"rotate": -1}, {"cutout": 1.5}, {"scale": 1.0}])
+CHANGES = Augmentation(
+    rotate=30, flip=True, scale=0.2, translate=0.3, cutout=0.4, brightness=0.5, contrast=0.5,
+    saturation=0.5,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("fill", ["lowest", "middle"])
+@pytest.mark.parametrize("image_range", [(0.0, 1.0), (0.0, 255.0), (-3.0, 1.0)])
+def test_changes_are_the_same_in_every_range(image_range, fill):
+    x = RNG.uniform(-1, 1, size=(12, 5, 6, 3))
+    changes, (low, high) = replace(CHANGES, fill=fill), image_range
+    scaled = lambda images: low + (images + 1) * (high - low) / 2  # noqa: E731
+    wanted = changes(x, Stream(4)).numpy()
+    close(changes(scaled(x), Stream(4), image_range=image_range).numpy(), scaled(wanted))
+    assert np.array_equal(changes(x, Stream(4), image_range=(-1, 1)).numpy(), wanted)
+
+
+@pytest.mark.parametrize("cure", [gan.DiffAugment, gan.AdaptiveAugment, gan.Consistency])
+def test_cures_change_images_by_the_range_of_the_game(cure):
+    ranges = []
+
+    class Asked(Augmentation):
+        def __call__(self, images, stream, probability=1.0, image_range=None):
+            ranges.append(image_range)
+            return mg.as_tensor(images)
+
+    cure = cure(changes=Asked())
+    turn = turn_of("discriminator", cure)
+    turn.game.image_range = (0.0, 1.0)
+    cure.show(turn.shown[0], turn)
+    cure.discriminator(turn)
+    assert ranges == [(0.0, 1.0)]
+
+
+def test_the_default_cures_show_a_game_of_0_to_1_nothing_below_0():
+    """But for brightness, of which half as much is added as in a game of (−1, 1)."""
+    x = pictures(40, low=0.0, high=1.0)
+    for cure, lowest in ((gan.Consistency(), 0.0), (gan.DiffAugment(), -0.25)):
+        plain = replace(cure.changes, contrast=0.0, saturation=0.0)
+        assert plain(x, Stream(0), image_range=(0, 1)).numpy().min() >= lowest
+
+
+@pytest.mark.parametrize(
+    "bad", [{"rotate": -1}, {"cutout": 1.5}, {"scale": 1.0}, {"fill": "darkest"}]
+)
 def test_impossible_changes_are_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         Augmentation(**bad)
@@ -242,6 +307,17 @@ def test_adaptive_augmentation_follows_the_sign_of_real_scores():
     close(memory, 0.0)
     cure.moved(replace(said(1.0, 2, 3), player="generator"))
     close(memory, 0.0)
+
+
+def test_adaptive_augmentation_counts_images_and_not_packs():
+    cure = gan.AdaptiveAugment(images=1000)
+    for pack in (1, 2):
+        judge = nn.Sequential(nn.Flatten(), nn.Dense(1))
+        played = game(cure, discriminator=judge if pack == 1 else gan.Packed(judge, pack))
+        run = Trainer(played)
+        judge[1].bias.assign([9.0])  # all scores are above 0, and p rises
+        run.step(pictures(24))
+        assert run.state()["cure.0.probability"] == 0.024, pack
 
 
 def test_consistency_compares_scores_before_and_after_a_change():
@@ -452,6 +528,9 @@ BELOW = {
     gan.Classification: "fake",
     gan.Information: "continuous",
     gan.Unrolled: "rate",
+    gan.InstanceNoise: "std",
+    gan.AdaptiveAugment: "target",
+    gan.Consistency: "fake_weight",
 }
 
 

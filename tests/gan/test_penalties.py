@@ -86,6 +86,8 @@ def test_a_penalty_with_batch_norm_in_the_discriminator_warns_by_name():
 
     with pytest.warns(UserWarning, match=r"GradientPenalty: the discriminator's BatchNorm '2'"):
         Trainer(game(nn.BatchNorm()))
+    with pytest.warns(UserWarning, match=r"GradientPenalty: the discriminator's MinibatchStdDev"):
+        Trainer(game(nn.MinibatchStdDev(2)))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Trainer(game(nn.LayerNorm()))

@@ -16,7 +16,7 @@ from minigan import nn
 from minigan.errors import DeviceError, NonFiniteError, StaleTensorError
 from minigan.files import FileError
 from minigan.gan import BinaryCrossEntropy, Game, Normal, Trainer, Uniform
-from minigan.optim import SGD, Adam, Cosine, Linear, RMSprop
+from minigan.optim import SGD, Adam, Cosine, Linear, RMSprop, Warmup
 
 # Large rates on small weights show a difference soonest; the doctor objects to them.
 pytestmark = pytest.mark.filterwarnings("ignore::minigan.errors.HealthWarning")
@@ -442,6 +442,32 @@ def test_a_state_of_another_optimiser_is_refused(tmp_path, other):
     trainer(optimizers=Adam(1e-3, beta1=0.5)).save(tmp_path / "state.npz")
     with pytest.raises(FileError, match="optimizers.*to go on with another learning rate"):
         trainer(optimizers=other).load(tmp_path / "state.npz")
+
+
+def falling():
+    """A schedule as another process has it: the same function, elsewhere in memory."""
+
+    def half_as_fast(step):
+        return 0.01 / (1 + step)
+
+    return half_as_fast
+
+
+@pytest.mark.parametrize("made", [falling, lambda: Warmup(falling(), 3)])
+def test_a_run_with_a_function_for_its_learning_rate_resumes(tmp_path, made):
+    whole, first, second = (trainer(optimizers=SGD(made(), momentum=0.5)) for _ in range(3))
+    whole.fit(pictures(), 4, 8)
+    first.fit(pictures(), 2, 8)
+    first.save(tmp_path / "state.npz")
+    second.load(tmp_path / "state.npz")
+    second.fit(pictures(), 2, 8)
+    assert bits(second.state()) == bits(whole.state())
+
+
+def test_a_function_of_another_name_is_another_schedule(tmp_path):
+    trainer(optimizers=SGD(falling())).save(tmp_path / "state.npz")
+    with pytest.raises(FileError, match="schedule is '<function .*half_as_fast>', wanted.*lambda"):
+        trainer(optimizers=SGD(lambda step: 0.01 / (1 + step))).load(tmp_path / "state.npz")
 
 
 def test_a_rate_may_be_changed_in_the_way_that_the_error_says(tmp_path):

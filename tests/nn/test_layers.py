@@ -6,6 +6,7 @@ import pytest
 import minigan as mg
 from minigan import nn, random
 from minigan.tensor import Tensor
+from minigan.testing.values import values
 
 FLOATS = ("float16", "float32", "float64")
 
@@ -55,6 +56,18 @@ def test_samples_depend_on_their_batch_mates_in_evaluation_only_where_said(case)
     alone = np.concatenate([case.call(layer, x[i : i + 1]).numpy() for i in range(len(x))])
     assert np.allclose(whole[: len(x)], alone, rtol=1e-12, atol=1e-14) is not case.mixes
     assert not (case.mixes and layer.is_per_sample)
+
+
+def test_a_layer_says_that_it_mixes_the_batch_exactly_where_it_does_in_training(case):
+    layer, x = case.built(), case.input()
+    if case.kind == "ids":  # they have no gradient, and are looked up one by one
+        assert not layer.mixing
+        return
+    both = Tensor(np.concatenate([x, 1.5 * x]), requires_grad=True)
+    with nn.training(True), random.use(0):
+        first = case.call(layer, both)[:1]
+    (g,) = mg.grad(first, [both], values(1, first.shape))
+    assert bool(layer.mixing) is bool(g.numpy()[1:].any())
 
 
 def test_an_empty_batch_passes_in_evaluation(case):

@@ -321,6 +321,40 @@ def test_several_logits_for_a_sample_are_refused():
         nn.GradientNormalized(nn.Dense(2)).build((None, 3))
 
 
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (nn.BatchNorm, "got one with BatchNorm '1.branch.0', wanted"),
+        (lambda: nn.ConditionalBatchNorm(3), "BatchNorm '1.branch.0.norm'"),
+        (lambda: nn.MinibatchDiscrimination(2, 2), "MinibatchDiscrimination '1.branch.0'"),
+        (nn.MinibatchStdDev, "MinibatchStdDev '1.branch.0'"),
+    ],
+)
+def test_layers_that_mix_the_batch_are_refused_by_name(layer, words):
+    """The gradient of the sum of the scores would not be a sample's own slope."""
+    network = nn.Sequential(nn.Dense(4), nn.Residual(nn.Sequential(layer())), nn.Dense(1))
+    with pytest.raises(ValueError, match=words):
+        nn.GradientNormalized(network)
+
+
+def test_a_layer_of_ones_own_is_taken_unless_it_says_that_it_mixes():
+    class Own(nn.Module):
+        def forward(self, x):
+            return x - x.mean(axis=0)
+
+    nn.GradientNormalized(nn.Sequential(Own(), nn.Dense(1)))
+    Own.mixes_batch = True
+    with pytest.raises(ValueError, match="got one with Own '0', wanted"):
+        nn.GradientNormalized(nn.Sequential(Own(), nn.Dense(1)))
+
+
+def test_layers_that_draw_or_have_a_reference_mix_no_batch():
+    inner = nn.Sequential(
+        nn.SpectralNorm(nn.Dense(2)), nn.VirtualBatchNorm(), nn.Dropout(0.5), nn.Dense(1)
+    )
+    nn.GradientNormalized(nn.VirtualBatch(inner, 4)).build((None, 3), seed=0)
+
+
 def test_anything_but_a_module_is_refused():
     with pytest.raises(TypeError, match="discriminator: got function"):
         nn.GradientNormalized(lambda x: x)

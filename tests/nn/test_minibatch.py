@@ -151,6 +151,31 @@ def test_the_reference_is_drawn_from_the_seed_kept_and_can_be_given():
     assert np.array_equal(copied(x).numpy(), module(x).numpy())
 
 
+def test_the_reference_has_all_classes_by_turns_where_the_network_takes_labels():
+    network = nn.Sequential(
+        nn.LabelConcat(3), nn.Dense(4, dtype="float64"), nn.VirtualBatchNorm(dtype="float64")
+    )
+    module = nn.VirtualBatch(network, 7, classes=3).build((None, 2), (None,), seed=0)
+    x, labels = values(0, (5, 2)), np.array([2, 2, 0, 1, 2])
+    told = np.eye(3)[[0, 1, 2, 0, 1, 2, 0, *labels]]
+    both = np.hstack([np.concatenate([module.reference.numpy(), x]), told])
+    dense, norm = network[1], network[2]
+    y = both @ dense.weight.numpy() + dense.bias.numpy()
+    expected = [
+        references.normalize(np.concatenate([y[:7], y[7 + i : 8 + i]]), (0,), norm.eps)[-1]
+        for i in range(5)
+    ]
+    close(module(x, labels).numpy(), np.array(expected))
+
+
+def test_a_reference_without_classes_takes_no_labels():
+    network = nn.Sequential(nn.LabelConcat(3), nn.VirtualBatchNorm())
+    with pytest.raises(ValueError, match=r"got labels, .* pass VirtualBatch\(network, classes=…\)"):
+        nn.VirtualBatch(network).build((None, 2), (None,))
+    with pytest.raises(ValueError, match="classes: got 0"):
+        nn.VirtualBatch(network, classes=0)
+
+
 def test_a_network_without_a_reference_is_refused_with_what_to_do():
     with pytest.raises(RuntimeError, match=r"put its network in nn.VirtualBatch\(network\)"):
         nn.Sequential(nn.VirtualBatchNorm()).build((None, 3))

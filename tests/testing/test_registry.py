@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import nn
+from minigan import gan, nn
+from minigan.gan.heads import MODULES, Heads
 from minigan.gan.losses import LOSSES
 from minigan.kernels import bilinear, choice, convolution, windows
 from minigan.testing import registry
 from minigan.testing.registry import ENTRIES, Case, Entry, coverage
+from minigan.testing.registry.losses import SIDES
 from minigan.testing.subjects import substituted
 
 NAMES = sorted(ENTRIES)
@@ -53,8 +55,11 @@ def test_what_is_expected_comes_from_the_public_lists(monkeypatch):
     monkeypatch.setattr(mg.ops, "__all__", [*mg.ops.__all__, "new_function"])
     monkeypatch.setitem(nn.LAYERS, "NewLayer", nn.Dense)
     monkeypatch.setitem(LOSSES, "new_loss", LOSSES["hinge"])
-    sides = ["new_loss.discriminator", "new_loss.generator"]
-    assert registry.missing() == sorted(["new_function", "NewLayer", *sides])
+    monkeypatch.setitem(MODULES, "NewJudge", Heads)
+    monkeypatch.setattr(gan, "NewLoss", type("NewLoss", (gan.Loss,), {}), raising=False)
+    monkeypatch.setattr(gan, "__all__", [*gan.__all__, "NewLoss"])
+    sides = [f"{loss}.{side}" for loss in ("new_loss", "NewLoss") for side in SIDES]
+    assert registry.missing() == sorted(["new_function", "NewLayer", "NewJudge", *sides])
 
 
 def test_a_name_is_registered_once():
@@ -157,6 +162,8 @@ def test_defaults_are_those_of_the_signature_and_its_ancestors():
     assert coverage.defaults("Conv2DTranspose")["output_size"] is None
     assert coverage.defaults("Conv2DTranspose")["groups"] == 1
     assert coverage.defaults("binary_cross_entropy.generator")["eps"] == 1e-7
+    assert coverage.defaults("SeveralDiscriminators.generator")["sharpness"] == 0.0
+    assert coverage.defaults("Packed") == {"count": 2}
     assert coverage.defaults("mine:function") == {}
 
 
@@ -172,6 +179,8 @@ def test_odd_corners_are_drawn(drawn):
     assert settings("BatchNorm", "training") == {True, False}
     assert settings("batch_norm", "statistics") == {None, "given"}
     assert {0.0, 1.0} < settings("batch_norm", "slope")
+    assert {0.0, "inf"} < settings("SeveralDiscriminators.generator", "sharpness")
+    assert any("logits" not in heads for heads in settings("Heads", "heads"))
     assert settings("pad", "mode") == {"constant", "edge", "reflect"}
     assert any(x.ndim == 0 for case in drawn["multiply"] for x in case.inputs)
     assert any(1 in x.shape for case in drawn["sum"] for x in case.inputs)

@@ -14,6 +14,7 @@ from . import (  # noqa: F401
     cures,
     elementwise,
     gan_layers,
+    judges,
     layers,
     linear,
     losses,

@@ -17,6 +17,7 @@ import numpy as np
 from ... import gan, nn, ops
 from ... import kernels as kernels_package
 from ...autograd import grad
+from ...gan.heads import MODULES
 from ...gan.losses import LOSSES
 from ...kernels import bilinear, convolution
 from ...kernels.choice import ALGORITHMS
@@ -37,14 +38,22 @@ PLAIN = {"equal", "greater", "greater_equal", "less", "less_equal", "moments", "
 def expected() -> list[str]:
     """The names that must have an entry.
 
-    They are those of all public functions, layers, losses' sides, cures and convolution
-    algorithms.
+    They are those of all public functions, layers, losses' sides, cures, discriminators put
+    together and convolution algorithms.
     """
     functions = set(ops.__all__) - PLAIN
-    losses = {f"{name}.{side}" for name in LOSSES for side in SIDES}
+    losses = {f"{name}.{side}" for name in {*LOSSES, *_made_losses()} for side in SIDES}
     algorithms = {f"conv2d.{name}" for name in ALGORITHMS}
     cures = set(gan.CURES) - WITHOUT_GRADIENT
-    return sorted(functions.union(nn.LAYERS, losses, algorithms, cures))
+    return sorted(functions.union(nn.LAYERS, losses, algorithms, cures, MODULES))
+
+
+def _made_losses() -> set[str]:
+    """The public classes of losses that have no name of their own: those made of another loss."""
+    named = {type(loss) for loss in LOSSES.values()}
+    public = {name: getattr(gan, name) for name in gan.__all__}
+    losses = {n for n, c in public.items() if inspect.isclass(c) and issubclass(c, gan.Loss)}
+    return {name for name in losses if public[name] not in named | {gan.Loss}}
 
 
 def missing() -> list[str]:
@@ -165,9 +174,10 @@ def _makers(name: str) -> list[Any]:
     """What takes the settings: the function itself, or the constructors of a class."""
     if name in ops.__all__:
         return [getattr(ops, name)]
-    loss = LOSSES.get(name.partition(".")[0])
+    owner = name.partition(".")[0]
+    loss = LOSSES.get(owner)
     made = nn.LAYERS.get(name) or (None if loss is None else type(loss))
-    made = getattr(gan, name) if name in gan.CURES else made
+    made = getattr(gan, owner) if owner in {*gan.CURES, *MODULES, *_made_losses()} else made
     ancestors = made.__mro__[:-1] if made is not None else ()  # without object
     return [vars(c)["__init__"] for c in ancestors if "__init__" in vars(c)]
 

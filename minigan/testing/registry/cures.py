@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -246,6 +247,8 @@ def _view(name: str, draw: Callable[[Rng], Settings]) -> None:
 
 class _Moment:
     """As much of a turn as there is before the discriminator judges."""
+
+    game = SimpleNamespace(image_range=None)
 
     def __init__(self, moment: Moment) -> None:
         self.moment, self.step, self.streams = moment, moment.step, moment.streams

@@ -15,13 +15,13 @@ import numpy as np
 
 from ..autograd import grad
 from ..backend import Array, array_module, device_of, numbers, to_device
-from ..nn import Embedding, Module
+from ..nn import Embedding, Module, VirtualBatch
 from ..nn.dense import Weighted
 from ..nn.module import as_array
 from ..ops import einsum, norm, relu, reshape
 from ..tensor import Tensor, as_tensor
 from .cures import DISCRIMINATOR, GENERATOR, Cure, Turn, added
-from .heads import judges_side_by_side
+from .heads import images_together, judges_side_by_side
 from .records import Draw, Output
 
 if TYPE_CHECKING:
@@ -88,9 +88,9 @@ class GradientPenalty(_SlopePenalty):
         real, fake = map(turn.fixed, turn.shown)
         if real.shape != fake.shape:
             raise ValueError(f"{type(self).__name__}: got real {real.shape}, fake {fake.shape}")
-        scores = len(turn.real.logits)  # one for each image, or each pack of them
-        drawn = _draw(turn, "uniform", (scores, *[1] * (real.ndim - 1)), real._array)
-        between = drawn.repeat(len(real) // scores, axis=0)
+        pack = images_together(turn.game.discriminator)
+        drawn = _draw(turn, "uniform", (len(real) // pack, *[1] * (real.ndim - 1)), real._array)
+        between = drawn.repeat(pack, axis=0)
         return self.at(turn.judge, fake + between * (real - fake))
 
     def at(self, judge: Judge, points: Any) -> Tensor:
@@ -222,7 +222,7 @@ class Orthogonal(Cure):
 
     The columns are pushed to be at right angles, their lengths are left alone (Brock, Donahue and
     Simonyan, 2019, eq. 3: weight 1e-4, for the generator). Tables with a row for each label are not
-    among the weights, nor is what is not trained.
+    among the weights, nor is the batch that ``VirtualBatch`` refers to.
     """
 
     weight: float = 1e-4
@@ -246,14 +246,16 @@ class Orthogonal(Cure):
 
 
 def _matrices(network: Module) -> Iterator[Tensor]:
-    """Every trained parameter of two axes or more, but of an embedding, as (rest, outputs)."""
-    layers = {id(m.weight): m for _, m in network.named_modules() if isinstance(m, Weighted)}
-    for parameter in network.parameters():
-        layer = layers.get(id(parameter))
-        if isinstance(layer, Embedding):
+    """Every weight of two axes or more as (rest, outputs)."""
+    modules = [module for _, module in network.named_modules()]
+    layers = {id(m.weight): m for m in modules if isinstance(m, Weighted)}
+    others = {id(m.weight) for m in modules if isinstance(m, Embedding)}
+    others |= {id(m.reference) for m in modules if isinstance(m, VirtualBatch)}
+    for parameter in network.named_state().values():
+        if id(parameter) in others:
             continue
-        if layer is not None:
-            yield layer.matrix()
+        if id(parameter) in layers:
+            yield layers[id(parameter)].matrix()
         elif parameter.ndim > 1:
             yield reshape(parameter, (-1, parameter.shape[-1]))
 

@@ -167,11 +167,10 @@ def test_lecam_has_averages_for_each_of_several_discriminators():
         turn, *turns = (replace(t, real=t.fake, fake=t.real) for t in (turn, *turns))
 
 
-def test_orthogonal_leaves_labels_and_what_is_not_trained_alone():
+def test_orthogonal_leaves_tables_of_labels_and_a_reference_batch_alone():
     layers = nn.Dense(6), nn.ConditionalBatchNorm(10), nn.Dense(4)
-    network = nn.Sequential(*layers).build((None, 5), (None,), seed=0)
-    reference = nn.Parameter(RNG.normal(size=(7, 7)), trainable=False)
-    network.reference = reference
+    network = nn.VirtualBatch(nn.Sequential(*layers), 7, classes=10)
+    network.build((None, 5), (None,), seed=0)
     turn = replace(turn_of("generator"), game=Game(network, network, image_range=(-1, 1)))
     weights = [layers[k].weight.numpy().astype(float) for k in (0, 2)]
     grams = [w.T @ w for w in weights]

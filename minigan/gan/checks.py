@@ -22,7 +22,8 @@ from .weights import WeightClipping
 REPORTS = 100
 """Steps whose reports are looked at together."""
 SATURATED = 0.01
-"""Of the loss of a discriminator that can't tell; it has nothing to learn from fakes any more."""
+"""Of the way from a loss that can't be lower to that of a discriminator that can't tell: it has
+nothing to learn from fakes any more."""
 COLLAPSED = 0.15
 """Of the distance between neighbouring real images: fakes are one picture, or a few."""
 VANISHED = 0.01
@@ -63,7 +64,8 @@ def swapped(seen: Sequence[Signs]) -> str:
     if against[DISCRIMINATOR] != against[GENERATOR]:
         odd = "discriminator" if against[DISCRIMINATOR] else "generator"
         return f"the {odd}'s loss is lower where fakes score above real images"
-    wins = last.loss < last.facts.chance / 2
+    # By its scores alone D's loss would be ``loss``; of most pairs it is that of the exchanged.
+    wins = last.reports[-1].discriminator_loss < (last.loss + last.exchanged) / 2
     below = wins and all(r.real_score < r.fake_score for r in last.reports)
     if _long(last) and below and not against[DISCRIMINATOR]:
         real, fake = last.reports[-1].real_score, last.reports[-1].fake_score
@@ -76,13 +78,17 @@ def swapped(seen: Sequence[Signs]) -> str:
 def saturated(seen: Sequence[Signs]) -> str:
     """Whether the discriminator is never wrong; a critic, whose chance is 0, can't be right."""
     last = seen[-1]
-    chance = last.facts.chance
-    if not _long(last) or chance <= 0 or last.loss >= SATURATED * chance:
+    chance, least, _ = last.facts
+    # What cures add only hides it: so a log shows it, though it has nothing but whole losses.
+    whole = median(r.discriminator_loss for r in last.reports)
+    loss = min(whole, median(s.loss for s in seen))
+    if not _long(last) or chance <= 0 or loss - least >= SATURATED * (chance - least):
         return ""
     if median(r.real_score - r.fake_score for r in last.reports) <= 0:
         return ""
+    known = f" and certainty {least:.2g}" if least else ""
     return (
-        f"the discriminator's loss is {max(last.loss, 0):.2g} where guessing gives {chance:.2g}: "
+        f"the discriminator's loss is {max(loss, 0):.2g} where guessing gives {chance:.2g}{known}: "
         "it is sure of every image"
     )
 
@@ -202,7 +208,7 @@ CHECKS = (
         "lower the generator's rate beside the discriminator's, or add R1, Packed or Unrolled",
     ),
     Check(
-        "saturated discriminator", 1, saturated,
+        "saturated discriminator", 5, saturated,
         "lower its learning rate, raise the generator's, or add R1 or "
         "InstanceNoise, or smooth labels: loss=NonSaturating(real_label=0.9)",
     ),

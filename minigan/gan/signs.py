@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import log
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -17,13 +18,14 @@ from ..nn.context import watcher_in_force
 from ..tensor import Tensor, no_grad
 from .cures import DISCRIMINATOR, GENERATOR
 from .game import Game
-from .losses import Loss
+from .losses import Loss, Minimax
 from .records import Batch, Output, Report
 from .update import Players, Scores, sum_of_squares
 
 PLAYERS = (GENERATOR, DISCRIMINATOR)
 _IMAGES = 32  # of a batch are compared with one another
 _SIDE = 8  # pixels, at most, that are left of an image's height and width for it
+_SURE = 99.0  # a score whose softplus is itself, its negative's 0
 _WEIGHTS = 1024  # of each matrix are followed through a step
 
 
@@ -64,7 +66,8 @@ class Subject:
 class Signs:
     """What one step showed.
 
-    ``reports`` are those of the last steps, this one's the last, ``loss`` the median of D's. By
+    ``reports`` are those of the last steps, this one's the last. ``loss`` is the game's loss of
+    D's scores, without what cures do to it, and ``exchanged`` that of real and fake exchanged. By
     player, ``change`` is how far the step moved the matrices of weights over their size,
     ‖Δw‖/‖w‖, and ``leverage`` has for each matrix ‖g‖·‖w‖: about what the loss would change by if
     that matrix doubled. ``variety`` is how far fakes are from their nearest neighbours in the
@@ -108,7 +111,13 @@ class Signs:
     ) -> None:
         """Take in what the step ended with; nothing large is kept."""
         self.reports, self.facts, self.step = reports, facts, reports[-1].step
-        self.loss = median(r.discriminator_loss for r in reports)
+        real, fake, judged = (
+            self.scores.real,
+            self.scores.fake,
+            self.subject.game.loss.discriminator,
+        )
+        with no_grad():
+            self.loss, self.exchanged = judged(real, fake).item(), judged(fake, real).item()
         now = self.subject.some_weights()
         self.change = {p: _relative(now[p], before) for p, before in self._before.items()}
         self.leverage = {}
@@ -126,9 +135,12 @@ class Signs:
 
 
 class Facts(NamedTuple):
-    """What a loss is like: D's for one that can't tell, and who wants real scores below fakes'."""
+    """What a loss is like: D's for one that can't tell, and for one that is sure where labels are
+    smoothed, else 0; and who wants real scores below fakes'.
+    """
 
     chance: float
+    least: float
     reversed: dict[str, bool]
 
     @classmethod
@@ -145,9 +157,18 @@ class Facts(NamedTuple):
 
         with no_grad():
             chance = min(judged(DISCRIMINATOR, x, x) for x in (0.0, 0.5))  # a score, a probability
+            label = _real_label(loss)
+            least = judged(DISCRIMINATOR, log(label / (1 - label)), -_SURE) if label < 1 else 0.0
             against = judged(DISCRIMINATOR, 0.75, 0.25) > judged(DISCRIMINATOR, 0.25, 0.75)
             away = judged(GENERATOR, 0.5, 0.75) > judged(GENERATOR, 0.5, 0.25)
-        return cls(chance, {DISCRIMINATOR: against, GENERATOR: away})
+        return cls(chance, least, {DISCRIMINATOR: against, GENERATOR: away})
+
+
+def _real_label(loss: Any) -> float:
+    """D's target for real images where a cross-entropy has a smoothed one, else 1."""
+    while isinstance(getattr(loss, "loss", None), Loss):  # of a loss made of another one
+        loss = loss.loss
+    return loss.real_label if isinstance(loss, Minimax) else 1.0
 
 
 def _length(arrays: Sequence[Array]) -> float:

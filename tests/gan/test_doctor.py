@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -39,6 +40,37 @@ def test_a_planted_fault_is_named_with_a_step_and_advice(fault, seed):
     assert finding.step <= run.step_count + 1
     assert str(finding).startswith(f"step {finding.step}: {fault}: ")
     assert finding.message and finding.advice and "\n" not in str(finding)
+
+
+class Constant(gan.Cure):
+    """Adds to D's loss what nobody can do anything about, as class logits may for long."""
+
+    def discriminator(self, turn):
+        return mg.Tensor(np.float32(1.0))
+
+
+@pytest.mark.parametrize("fault", ["saturated discriminator", "swapped labels"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cures": [Constant()]},
+        {"loss": gan.NonSaturating(real_label=0.9)},
+        {"loss": gan.NonSaturating(real_label=0.9), "cures": [Constant()]},
+    ],
+    ids=["another term", "smoothed labels", "both"],
+)
+def test_the_games_loss_alone_tells_how_sure_the_discriminator_is(fault, changes):
+    plan = FAULTS[fault](replace(RECIPES["mlp"](), **changes), fault == "swapped labels")
+    named, _ = found(plan, 0, 400, fault)
+    assert fault in [name.partition(" (")[0] for name in named]
+
+
+def test_fakes_above_real_images_are_no_swapped_labels_where_the_discriminator_loses():
+    """A generator that is far ahead of a discriminator which cannot follow."""
+    plan = replace(RECIPES["mlp"](), rates=(3e-3, 1e-7))
+    named, run = found(plan, 0, 250)
+    assert all(r.real_score < r.fake_score for r in run.doctor._reports)
+    assert "swapped labels" not in [name.partition(" (")[0] for name in named]
 
 
 def test_healthy_digits_have_nothing_wrong_with_them():
@@ -305,6 +337,17 @@ def test_what_guessing_costs_and_who_plays_the_wrong_way(name):
     assert facts.chance == pytest.approx(CHANCE[name], abs=1e-6)
     assert facts.reversed == {"discriminator": False, "generator": False}
     assert Facts.of(Swapped(name), scores).reversed["discriminator"]
+
+
+@pytest.mark.parametrize("label", [0.7, 0.9, 1.0])
+@pytest.mark.parametrize("members", [1, 3])
+def test_what_smoothed_labels_leave_of_the_loss_of_a_sure_discriminator(label, members):
+    loss = gan.SeveralDiscriminators(gan.FeatureMatching(gan.NonSaturating(label)))
+    column = mg.Tensor(np.zeros((3, members)))
+    output = Output(column, [column] * members)
+    facts = Facts.of(loss, Scores(column, column, output, output))
+    entropy = sum(-p * np.log(p) for p in (label, 1 - label) if p)
+    assert facts.least == pytest.approx(members * entropy, abs=1e-6)
 
 
 def test_a_critics_score_may_be_low_for_real_images_if_both_players_say_so():

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from math import log
+from math import log, prod
 from statistics import median
 from typing import Any, NamedTuple
 
 from ..backend import Array, array_module, numbers, to_device
-from ..nn import Embedding, Module, ReLU, training, watch
+from ..nn import Embedding, MinibatchStdDev, Module, ReLU, training, watch
 from ..nn.context import watcher_in_force
 from ..tensor import Tensor, no_grad
 from .cures import DISCRIMINATOR, GENERATOR
 from .game import Game
+from .heads import images_together
 from .losses import Loss, Minimax
 from .records import Batch, Output, Report
 from .update import Players, Scores, sum_of_squares
@@ -107,7 +108,7 @@ class Signs:
             yield
 
     def complete(
-        self, reports: Sequence[Report], facts: Facts, batch: Batch, held_out: Array | None
+        self, reports: Sequence[Report], facts: Facts, batch: Batch, held_out: Batch | None
     ) -> None:
         """Take in what the step ended with; nothing large is kept."""
         self.reports, self.facts, self.step = reports, facts, reports[-1].step
@@ -129,8 +130,8 @@ class Signs:
         self.fired = {name: to_device(fires, "cpu") for name, fires in self.fired.items()}
         if self._fakes is not None:
             self.variety = _variety(self._fakes, batch.images)
-            if held_out is not None and batch.condition is None:
-                self.margins = _margins(self.subject.game, batch.images, held_out, self._fakes)
+            if held_out is not None:
+                self.margins = _margins(self.subject.game, batch, held_out, self._fakes)
         self._fakes, self.scores, self._before = None, None, {}
 
 
@@ -214,13 +215,28 @@ def _nearest(images: Array) -> float:
     return median(xp.sqrt(distances.min(axis=1).clip(0)).tolist())  # np.median imports numpy.ma
 
 
-def _margins(game: Game, real: Array, held_out: Array, fake: Array) -> tuple[float, float]:
+def _margins(game: Game, batch: Batch, held_out: Batch, fake: Array) -> tuple[float, float] | None:
     """E s(x) − E s(held out) and E s(x) − E s(G(z)), in standard deviations within such a group.
 
-    Of the discriminator in evaluation mode.
+    Of the discriminator in evaluation mode, told each batch's condition; fakes have that of the
+    real images. As many are taken of each as are held out, for what it says of one image may
+    depend on how many others there are. None if it won't take them: no run ends for that.
     """
-    with no_grad(), training(False):
-        scores = [game.judge(images).logits._array for images in (real, held_out, fake)]
+    size, condition = len(held_out.images), batch.condition
+    told = None if condition is None else condition[:size]
+    given = (batch.images[:size], told), (held_out.images, held_out.condition), (fake[:size], told)
+    try:
+        with no_grad(), training(False):
+            scores = [game.judge(*one).logits._array for one in given]
+    except Exception:  # as a layer of someone's own that takes no batch of this size
+        return None
     known, unknown, made = numbers(one.mean() for one in scores)
     spread = (sum(numbers(one.var() for one in scores)) / len(scores)) ** 0.5 or 1.0
     return (known - unknown) / spread, (known - made) / spread
+
+
+def judged_together(discriminator: Module) -> int:
+    """What a batch must be a multiple of: the images of a pack, times the packs of a group."""
+    modules = (module for _, module in discriminator.named_modules())
+    groups = (module.group or 1 for module in modules if isinstance(module, MinibatchStdDev))
+    return prod((images_together(discriminator), *groups))

@@ -161,6 +161,9 @@ class Trainer:
                 "one for each of the discriminator's moves"
             )
         records = list(map(self._prepared, map(as_batch, batches)))
+        if self.doctor is not None and not self._range_checked:
+            self._range_checked = True
+            self.doctor.meet(records[0].images)
         signs = None if self.doctor is None else self.doctor.visit(self.step_count)
         if self.captured is None or self.device == "cpu" or signs is not None:
             outcome = self._taken(records, signs)
@@ -259,8 +262,9 @@ class Trainer:
         feed = self._feed(data, batch, self.seed)
         self._range_checked |= is_set(data)  # as the feed scales a set of images to the range
         if held_out is not None and self.doctor is not None:
-            count = min(64, len(held_out)) if is_set(held_out) else 64
-            self.doctor.hold_out(self._feed(held_out, count, 0)(0))
+            most = max(64, batch)
+            count = min(most, len(held_out)) if is_set(held_out) else most
+            self.doctor.hold_out(self._prepared(self._feed(held_out, count, 0)(0)))
         report = None
         counts = range(steps)
         for _ in counts if progress is None else progress(counts):
@@ -291,7 +295,7 @@ class Trainer:
         return self.game.image_range
 
     def _prepared(self, batch: Batch) -> Batch:
-        """The batch on the trainer's device, in the networks' dtype, its range checked once."""
+        """The batch on the trainer's device, in the networks' dtype, checked."""
         images, conditioning = batch.images, self.game.conditioning
         if batch.labels is not None:  # are checked, and chosen by
             batch = batch._replace(labels=to_device(batch.labels, "cpu"))
@@ -310,9 +314,6 @@ class Trainer:
             raise ValueError(f"batch: got no images, an array of shape {images.shape}")
         if batch.labels is not None and len(batch.labels) != len(images):
             raise ValueError(f"batch: got {len(batch.labels)} labels for {len(images)} images")
-        if self.doctor is not None and not self._range_checked:
-            self._range_checked = True
-            self.doctor.meet(images)
         condition = batch.condition
         return batch._replace(
             images=to_device(images.astype(self.game.dtype, copy=False), self.device),

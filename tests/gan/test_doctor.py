@@ -82,7 +82,7 @@ def test_healthy_digits_have_nothing_wrong_with_them():
 
 def test_margins_over_held_out_images_and_over_fakes():
     run = trainer(drop=0.5, optimizers=SGD(0.0))
-    real, unknown, made = pictures(8), pictures(6, seed=1), []
+    real, unknown, made = pictures(8), pictures(8, seed=1), []
     run.step(real)
     assert run.doctor._seen[-1].margins is None  # there are no held-out images
     run = trainer(drop=0.5, optimizers=SGD(0.0))
@@ -102,13 +102,82 @@ def test_held_out_images_may_be_batches():
     assert run.doctor._seen[-1].margins is not None
 
 
-@pytest.mark.parametrize("count", [1, 5, 64])
-def test_held_out_images_fill_the_packs_of_a_discriminator(count):
+class Choosy(nn.Module):
+    """Takes batches of eight only."""
+
+    def forward(self, x):
+        if len(x) not in (1, 8):  # one to be built with
+            raise RuntimeError("eight, or nothing")
+        return x
+
+
+@pytest.mark.parametrize(
+    "wrapped, batch, held_out, judged",
+    [
+        (lambda judge: gan.Packed(judge, 3), 6, 64, 6),
+        (lambda judge: gan.Packed(judge, 3), 6, 5, 3),
+        (lambda judge: gan.Packed(judge, 3), 6, 1, None),
+        (lambda judge: nn.Sequential(nn.MinibatchStdDev(4), judge), 32, 30, 28),
+        (lambda judge: nn.Sequential(nn.MinibatchStdDev(4), judge), 32, 3, None),
+        (lambda judge: nn.Sequential(nn.MinibatchStdDev(None), judge), 8, 5, 5),
+        (lambda judge: gan.Packed(nn.Sequential(nn.MinibatchStdDev(4), judge), 2), 16, 12, 8),
+        (lambda judge: nn.Sequential(Choosy(), judge), 8, 64, 8),
+        (lambda judge: nn.Sequential(Choosy(), judge), 8, 5, None),
+    ],
+)
+def test_so_many_held_out_images_are_judged_as_the_discriminator_takes(
+    wrapped, batch, held_out, judged
+):
     generator, judge = networks()
-    game = Game(generator, gan.Packed(judge, 3), latent=Normal(LATENT))
-    run = Trainer(game, optimizers=SGD(0.0))
-    run.fit(pictures(), 1, 6, held_out=pictures(count))
-    assert np.isfinite(run.doctor._seen[-1].margins).all()
+    run = Trainer(Game(generator, wrapped(judge), latent=Normal(LATENT)), optimizers=SGD(0.0))
+    run.fit(pictures(32), 1, batch, held_out=pictures(held_out))
+    margins = run.doctor._seen[-1].margins
+    if judged is None:
+        assert margins is None
+    else:
+        assert np.isfinite(margins).all()
+        assert len(run.doctor._unknown(batch, 0).images) == judged
+
+
+def test_all_held_out_images_have_their_turn():
+    run = trainer(optimizers=SGD(0.0))
+    run.doctor.hold_out(Batch(pictures(10)))
+    seen = [image for look in range(3) for image in run.doctor._unknown(4, look).images]
+    assert np.array_equal(seen[:10], pictures(10))
+    assert np.array_equal(seen[10:], pictures(10)[:2])
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_held_out_images_are_judged_with_their_labels(told):
+    images, labels = pictures(8), np.arange(8) % 3
+    unknown, classes = pictures(8, seed=1), (np.arange(8) + 1) % 3
+    generator, judge = networks()
+    generator = nn.Sequential(nn.LabelConcat(3), *generator.layers)
+    judge = nn.Sequential(nn.LabelConcat(3), *judge.layers) if told else judge
+    game = Game(generator, judge, latent=Normal(LATENT), conditioning=Labels(3, told))
+    run, made = Trainer(game, optimizers=SGD(0.0)), []
+    with nn.watch(lambda m, y: made.append(y.numpy()) if m is generator else None):
+        run.fit([(images, labels)], 1, 8, held_out=[(unknown, classes)])
+    given = [(images, labels), (unknown, classes), (made[-1], labels)]
+    judge.eval()
+    known, held_out, fake = (judge(*one[: 1 + told]).numpy() for one in given)
+    deviation = np.sqrt(np.mean([x.var() for x in (known, held_out, fake)]))
+    over = [(known.mean() - x.mean()) / deviation for x in (held_out, fake)]
+    assert run.doctor._seen[-1].margins == pytest.approx(over, rel=1e-4)
+
+
+def test_held_out_images_of_a_conditional_game_want_labels():
+    generator, judge = networks()
+    generator = nn.Sequential(nn.LabelConcat(3), *generator.layers)
+    game = Game(generator, judge, latent=Normal(LATENT), conditioning=Labels(3, False))
+    with pytest.raises(ValueError, match="labels: got none, but this game is conditional"):
+        Trainer(game).fit([(pictures(8), np.arange(8) % 3)], 1, 8, held_out=pictures(8))
+
+
+def test_the_range_that_is_checked_is_that_of_the_images_to_learn_from():
+    run = quiet(trainer())
+    run.fit([pictures(8, low=0, high=255)], 1, 8, held_out=[pictures(8)])
+    assert "pixel range" in [finding.name for finding in run.findings]
 
 
 def test_the_layer_and_the_setting_are_named():

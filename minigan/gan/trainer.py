@@ -19,7 +19,7 @@ from ..optim import Adam, MovingAverage, Optimizer
 from ..tensor import no_grad
 from .conditioning import labels_for
 from .cures import Moment, Streams
-from .diagnosis import first_bad
+from .diagnosis import first_bad, first_operation
 from .feed import as_batch, feed_of, is_set
 from .files import difference, in_words
 from .game import Game
@@ -152,8 +152,8 @@ class Trainer:
 
         A batch is an array of images (N, H, W, C) in the generator's range, a pair (images,
         labels) or a ``Batch``. Raises ``NonFiniteError`` before a bad loss or gradient reaches
-        the weights or a layer's statistics, naming the first tensor that went bad; the trainer is
-        then as it was before the step.
+        the weights or a layer's statistics, naming the first tensor that went bad and the operation
+        that made it; the trainer is then as it was before the step.
         """
         if len(batches) != self.discriminator_steps:
             raise ValueError(
@@ -193,6 +193,9 @@ class Trainer:
             # Batch norm saw the bad numbers too, and the first mover has moved: look, then undo.
             self._write({name: before[name] for name in self._statistics})
             culprit = first_bad(self.game, records, Streams.of(self.seed, self.step_count))
+            self._write(before)
+            again = moment._replace(streams=self._streams(), squares=None)
+            culprit += first_operation(lambda: self._move(records, again))
             self._write(before)
             if self.doctor is not None:
                 self.doctor.broke(self.step_count + 1, f"{error}{culprit}")

@@ -11,11 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from statistics import fmean, median
 from typing import NamedTuple
 
-from ..nn import BatchNorm, Module, Sigmoid
+from ..nn import BatchNorm, GradientNormalized, Module, Sigmoid, SpectralNorm
 from ..optim import Optimizer
-from .cures import DISCRIMINATOR, GENERATOR
+from .augmentation import AdaptiveAugment
+from .cures import DISCRIMINATOR, GENERATOR, Cure
 from .game import Game, last_of
-from .losses import Loss
+from .heads import Heads, Packed, Several
+from .losses import Hinge, Loss, Wasserstein, played
+from .penalties import Orthogonal
+from .recognition import Classification, Information
+from .selection import HistoryPool
 from .signs import PLAYERS, Signs
 from .weights import WeightClipping
 
@@ -236,12 +241,44 @@ def odd_settings(
 
 
 def odd_loss(game: Game) -> Iterator[tuple[str, str, str]]:
-    """(name, message, advice) of a loss that the discriminator's last layer does not go with."""
-    takes_logits = type(game.loss).score is Loss.score
-    if takes_logits and isinstance(last_of(game.discriminator), Sigmoid):
-        loss = type(game.loss).__name__
-        message = f"{loss} takes raw scores, but the discriminator ends in a Sigmoid"
+    """(name, message, advice) of a loss that the discriminator does not go with."""
+    loss, judge = played(game.loss), game.discriminator
+    name, raw = type(loss).__name__, isinstance(loss, (Hinge, Wasserstein))
+    takes_logits = raw or type(loss).score is Loss.score
+    if takes_logits and any(isinstance(last, Sigmoid) for last in _scoring(judge)):
+        message = f"{name} takes raw scores, but the discriminator ends in a Sigmoid"
         yield "probabilities", message, 'leave it out, or play the loss "binary_cross_entropy"'
+    layers = (module for _, module in judge.named_modules())
+    bounded = any(map(_may_bound, game.cures)) or any(isinstance(m, _BOUNDED) for m in layers)
+    if isinstance(loss, Wasserstein) and not bounded:
+        message = f"{name} is played with nothing to bound the critic's slope"
+        advice = "add GradientPenalty or WeightClipping, or put SpectralNorm around its layers"
+        yield "unbounded critic", message, advice
+
+
+_BOUNDED = (SpectralNorm, GradientNormalized)
+_NO_BOUND = (Classification, Information, AdaptiveAugment, HistoryPool, Orthogonal)
+
+
+def _may_bound(cure: Cure) -> bool:
+    """Whether it adds to D's loss or acts on its weights; what another's own does is not known."""
+    kind = type(cure)
+    acts = kind.discriminator is not Cure.discriminator or kind.moved is not Cure.moved
+    return acts and not isinstance(cure, _NO_BOUND)
+
+
+def _scoring(network: Module) -> Iterator[Module]:
+    """The layers that scores come out of."""
+    last = last_of(network)
+    if isinstance(last, Heads):
+        yield from () if last.logits is None else _scoring(last.logits)
+    elif isinstance(last, Packed):
+        yield from _scoring(last.discriminator)
+    elif isinstance(last, Several):
+        for one in last.discriminators:
+            yield from _scoring(one)
+    else:
+        yield last
 
 
 def _long(signs: Signs) -> bool:

@@ -9,6 +9,7 @@ E is the mean over the batch, x real, G(z) fake.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ..backend import capturing
 from ..ops import binary_cross_entropy, binary_cross_entropy_with_logits, relu, sigmoid
@@ -151,6 +152,13 @@ class RelativisticAverage(Loss):
 
     def generator(self, real: Output | None, fake: Output) -> Tensor:
         return self.discriminator(fake, given(real))
+
+
+def played(loss: Any) -> Any:
+    """The loss that one made of another plays, as ``FeatureMatching`` is, or ``loss`` itself."""
+    while isinstance(getattr(loss, "loss", None), Loss):
+        loss = loss.loss
+    return loss
 
 
 def given(real: Output | None) -> Output:

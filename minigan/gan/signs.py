@@ -19,7 +19,7 @@ from ..tensor import Tensor, no_grad
 from .cures import DISCRIMINATOR, GENERATOR
 from .game import Game
 from .heads import images_together
-from .losses import Loss, Minimax
+from .losses import Loss, Minimax, played
 from .records import Batch, Output, Report
 from .update import Players, Scores, sum_of_squares
 
@@ -158,18 +158,12 @@ class Facts(NamedTuple):
 
         with no_grad():
             chance = min(judged(DISCRIMINATOR, x, x) for x in (0.0, 0.5))  # a score, a probability
-            label = _real_label(loss)
+            inner = played(loss)
+            label = inner.real_label if isinstance(inner, Minimax) else 1.0
             least = judged(DISCRIMINATOR, log(label / (1 - label)), -_SURE) if label < 1 else 0.0
             against = judged(DISCRIMINATOR, 0.75, 0.25) > judged(DISCRIMINATOR, 0.25, 0.75)
             away = judged(GENERATOR, 0.5, 0.75) > judged(GENERATOR, 0.5, 0.25)
         return cls(chance, least, {DISCRIMINATOR: against, GENERATOR: away})
-
-
-def _real_label(loss: Any) -> float:
-    """D's target for real images where a cross-entropy has a smoothed one, else 1."""
-    while isinstance(getattr(loss, "loss", None), Loss):  # of a loss made of another one
-        loss = loss.loss
-    return loss.real_label if isinstance(loss, Minimax) else 1.0
 
 
 def _length(arrays: Sequence[Array]) -> float:

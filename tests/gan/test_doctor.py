@@ -193,18 +193,78 @@ def test_the_layer_and_the_setting_are_named():
     assert {warning.filename for warning in caught} == {__file__}
 
 
-def test_probabilities_for_a_loss_of_raw_scores_are_named():
-    def found_with(loss, *last):
-        generator, judge = networks()
-        game = Game(generator, nn.Sequential(judge, *last), loss, Normal(LATENT))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", HealthWarning)
-            return [(finding.name, finding.message) for finding in Trainer(game).findings]
+def found_with(discriminator, loss, *cures):
+    """(name, message) of what is found wrong with a game before it is played."""
+    game = Game(networks()[0], discriminator, loss, Normal(LATENT), cures=cures)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", HealthWarning)
+        return [(finding.name, finding.message) for finding in Trainer(game).findings]
 
-    told = "NonSaturating takes raw scores, but the discriminator ends in a Sigmoid"
-    assert found_with("non_saturating", nn.Sequential(nn.Sigmoid())) == [("probabilities", told)]
-    assert not found_with("non_saturating") and not found_with("least_squares", nn.Sigmoid())
-    assert not found_with("binary_cross_entropy", nn.Sigmoid())
+
+def ending_in(*last):
+    return nn.Sequential(networks()[1], *last)
+
+
+@pytest.mark.parametrize("loss", sorted(set(LOSSES) - {"least_squares", "binary_cross_entropy"}))
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda judge: nn.Sequential(judge),
+        lambda judge: gan.Heads(nn.Flatten(), judge),
+        lambda judge: gan.Packed(judge, 2),
+        lambda judge: gan.Several(networks()[1], judge),
+    ],
+    ids=["Sequential", "Heads", "Packed", "Several"],
+)
+def test_probabilities_for_a_loss_of_raw_scores_are_named(loss, wrapped):
+    played, clipped = LOSSES[loss], gan.WeightClipping(0.1)
+    told = f"{type(played).__name__} takes raw scores, but the discriminator ends in a Sigmoid"
+    ends = nn.Sequential(nn.Sigmoid())
+    for one in (played, gan.SeveralDiscriminators(gan.FeatureMatching(played))):
+        found = found_with(wrapped(ending_in(ends)), one, clipped)
+        assert found == [("probabilities", told)]
+        assert not found_with(wrapped(ending_in()), one, clipped)
+
+
+def test_probabilities_are_what_some_losses_take():
+    assert not found_with(ending_in(nn.Sigmoid()), "least_squares")
+    assert not found_with(ending_in(nn.Sigmoid()), "binary_cross_entropy")
+    classes = gan.Heads(ending_in(nn.Sigmoid()), class_logits=nn.Dense(3))
+    assert not found_with(classes, "non_saturating")
+
+
+UNBOUNDED = "Wasserstein is played with nothing to bound the critic's slope"
+
+
+@pytest.mark.parametrize(
+    "cures", [(), (gan.LabelFlip(),), (gan.HistoryPool(8), gan.DiffAugment(), gan.Orthogonal())]
+)
+@pytest.mark.parametrize("loss", ["wasserstein", gan.FeatureMatching(gan.Wasserstein())])
+def test_a_critic_without_bound_is_named(loss, cures):
+    assert found_with(ending_in(), loss, *cures) == [("unbounded critic", UNBOUNDED)]
+
+
+class Own(gan.Cure):
+    """Somebody's own, of which nobody knows what it does."""
+
+    def discriminator(self, turn):
+        return None
+
+
+@pytest.mark.parametrize(
+    "cure",
+    [GradientPenalty(), R1(), gan.R2(), gan.Dragan(), gan.WeightClipping(), gan.LeCam(), Own()],
+    ids=lambda cure: type(cure).__name__,
+)
+def test_a_critic_with_a_bound_is_left_alone(cure):
+    assert not found_with(ending_in(), "wasserstein", cure)
+    assert not found_with(ending_in(), "hinge")
+
+
+def test_a_critic_may_be_bounded_by_its_layers():
+    bounded = nn.Sequential(nn.Flatten(), nn.SpectralNorm(nn.Dense(1)))
+    assert not found_with(bounded, "wasserstein")
+    assert not found_with(nn.GradientNormalized(networks()[1]), "wasserstein")
 
 
 @pytest.mark.parametrize("loss", sorted(LOSSES))
@@ -424,7 +484,8 @@ def test_a_critics_score_may_be_low_for_real_images_if_both_players_say_so():
         def generator(self, real, fake):
             return -self.loss.generator(real, fake)
 
-    run = trainer(loss=Reversed("wasserstein"))
+    cures = [gan.WeightClipping(1.0)]
+    run = Trainer(Game(*networks(), Reversed("wasserstein"), Normal(LATENT), cures=cures))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         run.fit(pictures(), 2, 4)

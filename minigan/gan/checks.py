@@ -69,8 +69,8 @@ def swapped(seen: Sequence[Signs]) -> str:
     if against[DISCRIMINATOR] != against[GENERATOR]:
         odd = "discriminator" if against[DISCRIMINATOR] else "generator"
         return f"the {odd}'s loss is lower where fakes score above real images"
-    # By its scores alone D's loss would be ``loss``; of most pairs it is that of the exchanged.
-    wins = last.reports[-1].discriminator_loss < (last.loss + last.exchanged) / 2
+    # By its scores D's loss would be ``loss``; it is less only where they are exchanged.
+    wins = last.reports[-1].discriminator_loss < last.loss / 2
     below = wins and all(r.real_score < r.fake_score for r in last.reports)
     if _long(last) and below and not against[DISCRIMINATOR]:
         real, fake = last.reports[-1].real_score, last.reports[-1].fake_score

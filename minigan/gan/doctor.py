@@ -100,8 +100,9 @@ class Doctor:
         if self.held_out is None:
             return None
         images, _, condition = self.held_out
-        count, together = len(images), judged_together(self.game.discriminator)
-        size = most if most <= count else count - count % together
+        count, size = len(images), most
+        if most > count:
+            size = count - count % judged_together(self.game.discriminator)
         chosen = (look * size + np.arange(size)) % count
         chosen = to_device(chosen, device_of(images))
         told = None if condition is None else condition[chosen]

@@ -68,13 +68,13 @@ class Signs:
     """What one step showed.
 
     ``reports`` are those of the last steps, this one's the last. ``loss`` is the game's loss of
-    D's scores, without what cures do to it, and ``exchanged`` that of real and fake exchanged. By
-    player, ``change`` is how far the step moved the matrices of weights over their size,
-    ‖Δw‖/‖w‖, and ``leverage`` has for each matrix ‖g‖·‖w‖: about what the loss would change by if
-    that matrix doubled. ``variety`` is how far fakes are from their nearest neighbours in the
-    batch, over how far real images are, all seen without their finest detail. ``fired`` has, for
-    each ReLU, which units did for any image. ``margins`` are by how many standard deviations real
-    images score above held-out ones, where there are any, and above fakes.
+    D's scores, without what cures do to it. By player, ``change`` is how far the step moved the
+    matrices of weights over their size, ‖Δw‖/‖w‖, and ``leverage`` has for each matrix ‖g‖·‖w‖:
+    about what the loss would change by if that matrix doubled. ``variety`` is how far fakes are
+    from their nearest neighbours in the batch, over how far real images are, all seen without
+    their finest detail. ``fired`` has, for each ReLU, which units did for any image. ``margins``
+    are by how many standard deviations real images score above held-out ones, where there are
+    any, and above fakes.
     """
 
     variety = 1.0

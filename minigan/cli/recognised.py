@@ -40,12 +40,16 @@ def recognised(
         first = noise(saved.latent, count, seed)[:, saved.latent.noise :]
         codes = first[:, : saved.latent.categorical[0]].argmax(1)
         value = purity(codes, probabilities(fake).argmax(1))
-        yield _result("class_of_code", value, 1.0, count, 0, source.name)
+        # Codes that are the classes themselves score what the classifier makes of real images.
+        found = probabilities(images).argmax(1) if len(images) else None
+        real_value = math.nan if found is None else purity(labels, found)
+        yield _result("class_of_code", value, real_value, count, len(images), source.name)
     judge = nn.load(folder / "discriminator.npz", custom=MODULES)
     if isinstance(judge, Heads) and judge.class_logits is not None and len(images):
         low, high = saved.image_range
         value = _share(_class_logits(judge, low + (high - low) * (images + 1) / 2), labels)
-        yield _result("named_class", value, 1.0, 0, len(images), "the run's discriminator")
+        # It is of real images: there are no others to compare them with.
+        yield _result("named_class", value, math.nan, 0, len(images), "the run's discriminator")
 
 
 def purity(codes: Any, classes: Any) -> float:

@@ -11,18 +11,24 @@ from collections.abc import Callable, Iterator, Sequence
 from statistics import fmean, median
 from typing import NamedTuple
 
-from ..nn import BatchNorm, Module, Sigmoid
+from ..nn import BatchNorm, GradientNormalized, Module, Sigmoid, SpectralNorm
 from ..optim import Optimizer
-from .cures import DISCRIMINATOR, GENERATOR
+from .augmentation import AdaptiveAugment
+from .cures import DISCRIMINATOR, GENERATOR, Cure
 from .game import Game, last_of
-from .losses import Loss
+from .heads import Heads, Packed, Several
+from .losses import Hinge, Loss, Wasserstein, played
+from .penalties import Orthogonal
+from .recognition import Classification, Information
+from .selection import HistoryPool
 from .signs import PLAYERS, Signs
 from .weights import WeightClipping
 
 REPORTS = 100
 """Steps whose reports are looked at together."""
 SATURATED = 0.01
-"""Of the loss of a discriminator that can't tell; it has nothing to learn from fakes any more."""
+"""Of the way from a loss that can't be lower to that of a discriminator that can't tell: it has
+nothing to learn from fakes any more."""
 COLLAPSED = 0.15
 """Of the distance between neighbouring real images: fakes are one picture, or a few."""
 VANISHED = 0.01
@@ -63,7 +69,8 @@ def swapped(seen: Sequence[Signs]) -> str:
     if against[DISCRIMINATOR] != against[GENERATOR]:
         odd = "discriminator" if against[DISCRIMINATOR] else "generator"
         return f"the {odd}'s loss is lower where fakes score above real images"
-    wins = last.loss < last.facts.chance / 2
+    # By its scores D's loss would be ``loss``; it is less only where they are exchanged.
+    wins = last.reports[-1].discriminator_loss < last.loss / 2
     below = wins and all(r.real_score < r.fake_score for r in last.reports)
     if _long(last) and below and not against[DISCRIMINATOR]:
         real, fake = last.reports[-1].real_score, last.reports[-1].fake_score
@@ -76,13 +83,17 @@ def swapped(seen: Sequence[Signs]) -> str:
 def saturated(seen: Sequence[Signs]) -> str:
     """Whether the discriminator is never wrong; a critic, whose chance is 0, can't be right."""
     last = seen[-1]
-    chance = last.facts.chance
-    if not _long(last) or chance <= 0 or last.loss >= SATURATED * chance:
+    chance, least, _ = last.facts
+    # What cures add only hides it: so a log shows it, though it has nothing but whole losses.
+    whole = median(r.discriminator_loss for r in last.reports)
+    loss = min(whole, median(s.loss for s in seen))
+    if not _long(last) or chance <= 0 or loss - least >= SATURATED * (chance - least):
         return ""
     if median(r.real_score - r.fake_score for r in last.reports) <= 0:
         return ""
+    known = f" and certainty {least:.2g}" if least else ""
     return (
-        f"the discriminator's loss is {max(last.loss, 0):.2g} where guessing gives {chance:.2g}: "
+        f"the discriminator's loss is {max(loss, 0):.2g} where guessing gives {chance:.2g}{known}: "
         "it is sure of every image"
     )
 
@@ -202,7 +213,7 @@ CHECKS = (
         "lower the generator's rate beside the discriminator's, or add R1, Packed or Unrolled",
     ),
     Check(
-        "saturated discriminator", 1, saturated,
+        "saturated discriminator", 5, saturated,
         "lower its learning rate, raise the generator's, or add R1 or "
         "InstanceNoise, or smooth labels: loss=NonSaturating(real_label=0.9)",
     ),
@@ -230,12 +241,44 @@ def odd_settings(
 
 
 def odd_loss(game: Game) -> Iterator[tuple[str, str, str]]:
-    """(name, message, advice) of a loss that the discriminator's last layer does not go with."""
-    takes_logits = type(game.loss).score is Loss.score
-    if takes_logits and isinstance(last_of(game.discriminator), Sigmoid):
-        loss = type(game.loss).__name__
-        message = f"{loss} takes raw scores, but the discriminator ends in a Sigmoid"
+    """(name, message, advice) of a loss that the discriminator does not go with."""
+    loss, judge = played(game.loss), game.discriminator
+    name, raw = type(loss).__name__, isinstance(loss, (Hinge, Wasserstein))
+    takes_logits = raw or type(loss).score is Loss.score
+    if takes_logits and any(isinstance(last, Sigmoid) for last in _scoring(judge)):
+        message = f"{name} takes raw scores, but the discriminator ends in a Sigmoid"
         yield "probabilities", message, 'leave it out, or play the loss "binary_cross_entropy"'
+    layers = (module for _, module in judge.named_modules())
+    bounded = any(map(_may_bound, game.cures)) or any(isinstance(m, _BOUNDED) for m in layers)
+    if isinstance(loss, Wasserstein) and not bounded:
+        message = f"{name} is played with nothing to bound the critic's slope"
+        advice = "add GradientPenalty or WeightClipping, or put SpectralNorm around its layers"
+        yield "unbounded critic", message, advice
+
+
+_BOUNDED = (SpectralNorm, GradientNormalized)
+_NO_BOUND = (Classification, Information, AdaptiveAugment, HistoryPool, Orthogonal)
+
+
+def _may_bound(cure: Cure) -> bool:
+    """Whether it adds to D's loss or acts on its weights; what another's own does is not known."""
+    kind = type(cure)
+    acts = kind.discriminator is not Cure.discriminator or kind.moved is not Cure.moved
+    return acts and not isinstance(cure, _NO_BOUND)
+
+
+def _scoring(network: Module) -> Iterator[Module]:
+    """The layers that scores come out of."""
+    last = last_of(network)
+    if isinstance(last, Heads):
+        yield from () if last.logits is None else _scoring(last.logits)
+    elif isinstance(last, Packed):
+        yield from _scoring(last.discriminator)
+    elif isinstance(last, Several):
+        for one in last.discriminators:
+            yield from _scoring(one)
+    else:
+        yield last
 
 
 def _long(signs: Signs) -> bool:

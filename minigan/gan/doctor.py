@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..backend import Array, array_module, to_device
+from ..backend import Array, device_of, to_device
 from ..data import check_range
 from ..errors import HealthWarning, warn
 from .checks import CHECKS, REPORTS, odd_loss, odd_settings
 from .game import Game
-from .heads import images_together
 from .records import Batch, Finding, Report
-from .signs import PLAYERS, Facts, Signs, Subject
+from .signs import PLAYERS, Facts, Signs, Subject, judged_together
 
 if TYPE_CHECKING:
     from .update import Players
@@ -36,7 +35,7 @@ class Doctor:
         self.game, self.every, self._subject = game, every, Subject(game, players)
         self.tell: Callable[[Finding], None] = _warn
         self.findings: list[Finding] = []
-        self.held_out: Array | None = None
+        self.held_out: Batch | None = None
         self._facts: Facts | None = None
         self.forget()
         for cure in game.cures:
@@ -56,16 +55,14 @@ class Doctor:
 
     def hold_out(self, batch: Batch) -> None:
         """Compare the scores of real images with those of these, which are not learned from."""
-        judge, images = self.game.discriminator, batch.images
-        like, pack = judge.parameters()[0], images_together(judge)
-        shape = (-(-len(images) // pack) * pack, *images.shape[1:])
-        filled = array_module(images).resize(images, shape)  # the last pack with the first ones
-        self.held_out = to_device(filled.astype(like.dtype, copy=False), like.device)
+        self.held_out = batch
 
     def to(self, device: str) -> None:
         """Look on at a run that goes on there."""
         if self.held_out is not None:
-            self.held_out = to_device(self.held_out, device)
+            images, labels, condition = self.held_out
+            placed = None if condition is None else to_device(condition, device)
+            self.held_out = Batch(to_device(images, device), labels, placed)
 
     def recall(self, reports: Iterable[Report]) -> None:
         """Take in reports of steps before, as a log has them."""
@@ -84,7 +81,8 @@ class Doctor:
             return
         with np.errstate(all="ignore"):  # a run may be about to overflow
             self._facts = self._facts or Facts.of(self.game.loss, signs.scores)
-            signs.complete(tuple(self._reports), self._facts, batch, self.held_out)
+            unknown = self._unknown(len(batch.images), report.step // self.every)
+            signs.complete(tuple(self._reports), self._facts, batch, unknown)
         self._seen.append(signs)
         known = {finding.name for finding in self.findings}
         seen = list(self._seen)
@@ -93,6 +91,22 @@ class Doctor:
                 message = check.look(seen[-check.rounds :])
                 if message:
                     self._found(check.name, report.step, message, check.advice)
+
+    def _unknown(self, most: int, look: int) -> Batch | None:
+        """As many held-out images as a batch has, by turns, if there are so many.
+
+        Such a batch the discriminator takes; one of fewer is cut to whole packs and groups.
+        """
+        if self.held_out is None:
+            return None
+        images, _, condition = self.held_out
+        count, size = len(images), most
+        if most > count:
+            size = count - count % judged_together(self.game.discriminator)
+        chosen = (look * size + np.arange(size)) % count
+        chosen = to_device(chosen, device_of(images))
+        told = None if condition is None else condition[chosen]
+        return Batch(images[chosen], None, told) if size else None
 
     def meet(self, images: Array) -> None:
         """Look at the range of the first real images, before the networks do."""

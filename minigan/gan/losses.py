@@ -8,7 +8,9 @@ E is the mean over the batch, x real, G(z) fake.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 from ..backend import capturing
 from ..ops import binary_cross_entropy, binary_cross_entropy_with_logits, relu, sigmoid
@@ -51,6 +53,10 @@ class Minimax(Loss):
 
     real_label: float = 1.0
 
+    def __post_init__(self) -> None:
+        if not 0 < self.real_label <= 1:  # a probability; 0 is what fakes have
+            raise ValueError(f"real_label: got {self.real_label}, wanted a number in (0, 1]")
+
     def discriminator(self, real: Output, fake: Output) -> Tensor:
         on_real = binary_cross_entropy_with_logits(real.logits, self.real_label)
         return on_real + binary_cross_entropy_with_logits(fake.logits, 0)
@@ -70,11 +76,16 @@ class NonSaturating(Minimax):
 class LeastSquares(Loss):
     """½E(s(x) − 1)² + ½E s(G(z))² for D, ½E(s(G(z)) − 1)² for G, s the raw score.
 
-    (Mao et al., 2017, eq. 9.) ``real_label`` is D's target for real images.
+    (Mao et al., 2017, eq. 9.) ``real_label`` is D's target for real images: a score, so that it
+    may be any that is above fakes', which is 0.
     """
 
     real_label: float = 1.0
     centred = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.real_label < math.inf:
+            raise ValueError(f"real_label: got {self.real_label}, wanted a number above 0")
 
     def discriminator(self, real: Output, fake: Output) -> Tensor:
         return 0.5 * ((real.logits - self.real_label) ** 2).mean() + 0.5 * (fake.logits**2).mean()
@@ -151,6 +162,13 @@ class RelativisticAverage(Loss):
 
     def generator(self, real: Output | None, fake: Output) -> Tensor:
         return self.discriminator(fake, given(real))
+
+
+def played(loss: Any) -> Any:
+    """The loss that one made of another plays, as ``FeatureMatching`` is, or ``loss`` itself."""
+    while isinstance(getattr(loss, "loss", None), Loss):
+        loss = loss.loss
+    return loss
 
 
 def given(real: Output | None) -> Output:

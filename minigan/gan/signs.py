@@ -8,22 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import log, prod
 from statistics import median
 from typing import Any, NamedTuple
 
 from ..backend import Array, array_module, numbers, to_device
-from ..nn import Embedding, Module, ReLU, training, watch
+from ..nn import Embedding, MinibatchStdDev, Module, ReLU, training, watch
 from ..nn.context import watcher_in_force
 from ..tensor import Tensor, no_grad
 from .cures import DISCRIMINATOR, GENERATOR
 from .game import Game
-from .losses import Loss
+from .heads import images_together
+from .losses import Loss, Minimax, played
 from .records import Batch, Output, Report
 from .update import Players, Scores, sum_of_squares
 
 PLAYERS = (GENERATOR, DISCRIMINATOR)
 _IMAGES = 32  # of a batch are compared with one another
 _SIDE = 8  # pixels, at most, that are left of an image's height and width for it
+_SURE = 99.0  # a score whose softplus is itself, its negative's 0
 _WEIGHTS = 1024  # of each matrix are followed through a step
 
 
@@ -64,13 +67,14 @@ class Subject:
 class Signs:
     """What one step showed.
 
-    ``reports`` are those of the last steps, this one's the last, ``loss`` the median of D's. By
-    player, ``change`` is how far the step moved the matrices of weights over their size,
-    ‖Δw‖/‖w‖, and ``leverage`` has for each matrix ‖g‖·‖w‖: about what the loss would change by if
-    that matrix doubled. ``variety`` is how far fakes are from their nearest neighbours in the
-    batch, over how far real images are, all seen without their finest detail. ``fired`` has, for
-    each ReLU, which units did for any image. ``margins`` are by how many standard deviations real
-    images score above held-out ones, where there are any, and above fakes.
+    ``reports`` are those of the last steps, this one's the last. ``loss`` is the game's loss of
+    D's scores, without what cures do to it. By player, ``change`` is how far the step moved the
+    matrices of weights over their size, ‖Δw‖/‖w‖, and ``leverage`` has for each matrix ‖g‖·‖w‖:
+    about what the loss would change by if that matrix doubled. ``variety`` is how far fakes are
+    from their nearest neighbours in the batch, over how far real images are, all seen without
+    their finest detail. ``fired`` has, for each ReLU, which units did for any image. ``margins``
+    are by how many standard deviations real images score above held-out ones, where there are
+    any, and above fakes.
     """
 
     variety = 1.0
@@ -104,11 +108,17 @@ class Signs:
             yield
 
     def complete(
-        self, reports: Sequence[Report], facts: Facts, batch: Batch, held_out: Array | None
+        self, reports: Sequence[Report], facts: Facts, batch: Batch, held_out: Batch | None
     ) -> None:
         """Take in what the step ended with; nothing large is kept."""
         self.reports, self.facts, self.step = reports, facts, reports[-1].step
-        self.loss = median(r.discriminator_loss for r in reports)
+        real, fake, judged = (
+            self.scores.real,
+            self.scores.fake,
+            self.subject.game.loss.discriminator,
+        )
+        with no_grad():
+            self.loss, self.exchanged = judged(real, fake).item(), judged(fake, real).item()
         now = self.subject.some_weights()
         self.change = {p: _relative(now[p], before) for p, before in self._before.items()}
         self.leverage = {}
@@ -120,15 +130,18 @@ class Signs:
         self.fired = {name: to_device(fires, "cpu") for name, fires in self.fired.items()}
         if self._fakes is not None:
             self.variety = _variety(self._fakes, batch.images)
-            if held_out is not None and batch.condition is None:
-                self.margins = _margins(self.subject.game, batch.images, held_out, self._fakes)
+            if held_out is not None:
+                self.margins = _margins(self.subject.game, batch, held_out, self._fakes)
         self._fakes, self.scores, self._before = None, None, {}
 
 
 class Facts(NamedTuple):
-    """What a loss is like: D's for one that can't tell, and who wants real scores below fakes'."""
+    """What a loss is like: D's for one that can't tell, and for one that is sure where labels are
+    smoothed, else 0; and who wants real scores below fakes'.
+    """
 
     chance: float
+    least: float
     reversed: dict[str, bool]
 
     @classmethod
@@ -145,9 +158,12 @@ class Facts(NamedTuple):
 
         with no_grad():
             chance = min(judged(DISCRIMINATOR, x, x) for x in (0.0, 0.5))  # a score, a probability
+            inner = played(loss)
+            label = inner.real_label if isinstance(inner, Minimax) else 1.0
+            least = judged(DISCRIMINATOR, log(label / (1 - label)), -_SURE) if label < 1 else 0.0
             against = judged(DISCRIMINATOR, 0.75, 0.25) > judged(DISCRIMINATOR, 0.25, 0.75)
             away = judged(GENERATOR, 0.5, 0.75) > judged(GENERATOR, 0.5, 0.25)
-        return cls(chance, {DISCRIMINATOR: against, GENERATOR: away})
+        return cls(chance, least, {DISCRIMINATOR: against, GENERATOR: away})
 
 
 def _length(arrays: Sequence[Array]) -> float:
@@ -193,13 +209,28 @@ def _nearest(images: Array) -> float:
     return median(xp.sqrt(distances.min(axis=1).clip(0)).tolist())  # np.median imports numpy.ma
 
 
-def _margins(game: Game, real: Array, held_out: Array, fake: Array) -> tuple[float, float]:
+def _margins(game: Game, batch: Batch, held_out: Batch, fake: Array) -> tuple[float, float] | None:
     """E s(x) − E s(held out) and E s(x) − E s(G(z)), in standard deviations within such a group.
 
-    Of the discriminator in evaluation mode.
+    Of the discriminator in evaluation mode, told each batch's condition; fakes have that of the
+    real images. As many are taken of each as are held out, for what it says of one image may
+    depend on how many others there are. None if it won't take them: no run ends for that.
     """
-    with no_grad(), training(False):
-        scores = [game.judge(images).logits._array for images in (real, held_out, fake)]
+    size, condition = len(held_out.images), batch.condition
+    told = None if condition is None else condition[:size]
+    given = (batch.images[:size], told), (held_out.images, held_out.condition), (fake[:size], told)
+    try:
+        with no_grad(), training(False):
+            scores = [game.judge(*one).logits._array for one in given]
+    except Exception:  # as a layer of someone's own that takes no batch of this size
+        return None
     known, unknown, made = numbers(one.mean() for one in scores)
     spread = (sum(numbers(one.var() for one in scores)) / len(scores)) ** 0.5 or 1.0
     return (known - unknown) / spread, (known - made) / spread
+
+
+def judged_together(discriminator: Module) -> int:
+    """What a batch must be a multiple of: the images of a pack, times the packs of a group."""
+    modules = (module for _, module in discriminator.named_modules())
+    groups = (module.group or 1 for module in modules if isinstance(module, MinibatchStdDev))
+    return prod((images_together(discriminator), *groups))

@@ -19,7 +19,7 @@ from ..optim import Adam, MovingAverage, Optimizer
 from ..tensor import no_grad
 from .conditioning import labels_for
 from .cures import Moment, Streams
-from .diagnosis import first_bad
+from .diagnosis import first_bad, first_operation
 from .feed import as_batch, feed_of, is_set
 from .files import difference
 from .game import Game
@@ -154,8 +154,8 @@ class Trainer:
 
         A batch is an array of images (N, H, W, C) in the generator's range, a pair (images,
         labels) or a ``Batch``. Raises ``NonFiniteError`` before a bad loss or gradient reaches
-        the weights or a layer's statistics, naming the first tensor that went bad; the trainer is
-        then as it was before the step.
+        the weights or a layer's statistics, naming the first tensor that went bad and the operation
+        that made it; the trainer is then as it was before the step.
         """
         if len(batches) != self.discriminator_steps:
             raise ValueError(
@@ -163,6 +163,9 @@ class Trainer:
                 "one for each of the discriminator's moves"
             )
         records = list(map(self._prepared, map(as_batch, batches)))
+        if self.doctor is not None and not self._range_checked:
+            self._range_checked = True
+            self.doctor.meet(records[0].images)
         signs = None if self.doctor is None else self.doctor.visit(self.step_count)
         if self.captured is None or self.device == "cpu" or signs is not None:
             outcome = self._taken(records, signs)
@@ -192,6 +195,9 @@ class Trainer:
             # Batch norm saw the bad numbers too, and the first mover has moved: look, then undo.
             self._write({name: before[name] for name in self._statistics})
             culprit = first_bad(self.game, records, Streams.of(self.seed, self.step_count))
+            self._write(before)
+            again = moment._replace(streams=self._streams(), squares=None)
+            culprit += first_operation(lambda: self._move(records, again))
             self._write(before)
             if self.doctor is not None:
                 self.doctor.broke(self.step_count + 1, f"{error}{culprit}")
@@ -261,8 +267,9 @@ class Trainer:
         feed = self._feed(data, batch, self.seed)
         self._range_checked |= is_set(data)  # as the feed scales a set of images to the range
         if held_out is not None and self.doctor is not None:
-            count = min(64, len(held_out)) if is_set(held_out) else 64
-            self.doctor.hold_out(self._feed(held_out, count, 0)(0))
+            most = max(64, batch)
+            count = min(most, len(held_out)) if is_set(held_out) else most
+            self.doctor.hold_out(self._prepared(self._feed(held_out, count, 0)(0)))
         report = None
         counts = range(steps)
         for _ in counts if progress is None else progress(counts):
@@ -293,7 +300,7 @@ class Trainer:
         return self.game.image_range
 
     def _prepared(self, batch: Batch) -> Batch:
-        """The batch on the trainer's device, in the networks' dtype, its range checked once."""
+        """The batch on the trainer's device, in the networks' dtype, checked."""
         images, conditioning = batch.images, self.game.conditioning
         if batch.labels is not None:  # are checked, and chosen by
             batch = batch._replace(labels=to_device(batch.labels, "cpu"))
@@ -312,9 +319,6 @@ class Trainer:
             raise ValueError(f"batch: got no images, an array of shape {images.shape}")
         if batch.labels is not None and len(batch.labels) != len(images):
             raise ValueError(f"batch: got {len(batch.labels)} labels for {len(images)} images")
-        if self.doctor is not None and not self._range_checked:
-            self._range_checked = True
-            self.doctor.meet(images)
         condition = batch.condition
         return batch._replace(
             images=to_device(images.astype(self.game.dtype, copy=False), self.device),

@@ -18,7 +18,17 @@ and puts beside each value that of real images against real ones: a value means 
 
 from .checks import Estimate
 from .classifier import Classifier, load_classifier, save_classifier, train_classifier
-from .evaluation import METRICS, PIXELS, FeatureSource, Metric, Result, Source, evaluate
+from .evaluation import (
+    METRICS,
+    PIXELS,
+    FeatureSource,
+    Metric,
+    Result,
+    Source,
+    evaluate,
+    evaluate_classification,
+    evaluate_mixture,
+)
 from .frechet import frechet_distance, frechet_of_moments
 from .kernel import kernel_distance
 from .manifold import (
@@ -51,6 +61,8 @@ __all__ = [
     "coverage",
     "density",
     "evaluate",
+    "evaluate_classification",
+    "evaluate_mixture",
     "frechet_distance",
     "frechet_of_moments",
     "kernel_distance",

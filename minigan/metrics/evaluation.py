@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 from ..data import Images
+from ..data.mixtures import Mixture
 from ..errors import nearest
 from ..random import Stream
 from .checks import Array, Estimate, check_scales, comparable
 from .frechet import frechet_distance
 from .kernel import kernel_distance
 from .manifold import nearest_distance, neighbours
-from .modes import label_modes
-from .scores import classifier_score
+from .modes import REACH, Modes, label_modes, mixture_modes
+from .scores import Predict, classification_accuracy, classifier_score
 from .ssim import mean_similarity
 from .wasserstein import patch_wasserstein, sliced_wasserstein
 
@@ -67,7 +68,7 @@ class Result(NamedTuple):
     """A figure and how it was got.
 
     Attributes:
-        metric: its name in :data:`METRICS`.
+        metric: its name, in :data:`METRICS` or of a function by itself.
         value: of the fakes against the real images.
         real_value: of real images in the fakes' place: what a perfect generator would score.
         error: the standard error of ``value`` over ``parts``, NaN where there is one part.
@@ -193,6 +194,62 @@ def evaluate(
     return results
 
 
+def evaluate_classification(
+    *,
+    real: Images,
+    fake: Images,
+    train: Callable[[Images], Predict],
+    held_out: Images | None = None,
+    seed: int = 0,
+) -> Result:
+    """What ``classification_accuracy`` says of ``fake``, and of real images in its place.
+
+    It is none of :data:`METRICS`, as it wants labels and a classifier to ``train``, twice here.
+
+    Args:
+        real, fake: images with labels: to be recognised, and to learn from.
+        train: as ``classification_accuracy`` has it.
+        held_out: real images that take the fakes' place, as many as the fakes if the two are to be
+            compared. Without them one half of ``real`` is recognised by what learnt from the other.
+        seed: of the halves.
+    """
+    if held_out is None:
+        others = _halves(len(real), seed)
+        split, place = "halves of real", (real.take(others[0]), real.take(others[1]))
+    else:
+        split, place = "real, held out", (real, held_out)
+    pairs = (real, fake), place
+    value, real_value = (classification_accuracy(real=a, fake=b, train=train) for a, b in pairs)
+    samples, real_samples = ((len(a), len(b)) for a, b in pairs)
+    return Result(
+        "classification_accuracy", value, real_value, math.nan, 1, samples, real_samples, split,
+        "a classifier that learnt from them", "top class", "higher",
+    )  # fmt: skip
+
+
+def evaluate_mixture(points: Array, mixture: Mixture, seed: int = 0) -> list[Result]:
+    """What ``mixture_modes`` says of ``points`` (N, D), and of as many of the mixture's own.
+
+    They are none of :data:`METRICS`, as they want modes that are known.
+
+    Args:
+        points: what a generator makes.
+        mixture: what it learnt from.
+        seed: of the mixture's points.
+    """
+    made = mixture_modes(points, mixture)
+    own = mixture_modes(mixture.sample(len(points), seed), mixture)
+    samples, protocol = (0, len(points)), f"within {REACH:g} standard deviations"
+    better = {"captured": "higher", "high_quality": "as real", "reverse_kl": "lower"}
+    return [
+        Result(
+            f"modes_{name}", float(value), float(real_value), math.nan, 1, samples, samples,
+            "the mixture's own", "points", protocol, better[name],
+        )
+        for name, value, real_value in zip(Modes._fields, made, own, strict=True)
+    ]  # fmt: skip
+
+
 def _names(metrics: Sequence[str] | None, source: Source) -> list[str]:
     """The metrics asked for, all of which there are and can be had from ``source``."""
     has_classes = source.probabilities is not None
@@ -231,11 +288,16 @@ def _view(
     whole = function(real)
     if held_out is not None:
         return (whole, function(fake)), (whole, function(held_out))
-    if len(real) < 2:
-        raise ValueError(f"real: got {len(real)}, wanted at least 2, to compare one half with one")
-    order = Stream(seed, "halves").permutation(len(real))
-    half = len(real) // 2
-    return (whole, function(fake)), (whole[order[half:]], whole[order[:half]])
+    ours, theirs = _halves(len(real), seed)
+    return (whole, function(fake)), (whole[ours], whole[theirs])
+
+
+def _halves(count: int, seed: int) -> tuple[Array, Array]:
+    """The places of so many samples in one half and in the other."""
+    if count < 2:
+        raise ValueError(f"real: got {count}, wanted at least 2, to compare one half with one")
+    order = Stream(seed, "halves").permutation(count)
+    return order[count // 2 :], order[: count // 2]
 
 
 def _measured(name: str, pairs: Sequence[tuple[Array, Array]], split: str) -> list[Any]:

@@ -15,7 +15,8 @@ import numpy as np
 from ..data.mixtures import Mixture
 from .checks import matrix, whole
 
-_REACH = 3.0  # standard deviations
+REACH = 3.0
+"""Standard deviations from its mode, at most, of a point of high quality."""
 
 
 class Modes(NamedTuple):
@@ -29,13 +30,14 @@ class Modes(NamedTuple):
 def mixture_modes(points: Any, mixture: Mixture) -> Modes:
     """The modes of ``mixture`` that ``points`` (N, D) capture.
 
-    Without any point of high quality the divergence is NaN.
+    Without any point of high quality the divergence is NaN. ``evaluate_mixture`` puts beside it
+    what the mixture's own points score.
     """
     x = matrix("points", points)
     if x.shape[1] != mixture.centres.shape[1]:
         raise ValueError(f"points: got shape {x.shape}, wanted (N, {mixture.centres.shape[1]})")
     squares = ((x[:, None] - mixture.centres) ** 2).sum(-1)
-    good = squares.min(1) <= (_REACH * mixture.std) ** 2
+    good = squares.min(1) <= (REACH * mixture.std) ** 2
     found = label_modes(squares.argmin(1)[good], len(mixture.centres))
     return found._replace(high_quality=float(good.mean()))
 

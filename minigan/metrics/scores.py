@@ -49,8 +49,9 @@ def classification_accuracy(
 
     The classification accuracy score of Ravuri and Vinyals (2019): it falls with poor images,
     wrong labels and missing variety alike. ``fake`` has the labels that its images were made for;
-    training images in its place give the value to compare with. With minigan's own classifier
-    ``train`` is ``lambda images: train_classifier(images, real).probabilities``.
+    training images in its place give the value to compare with: ``evaluate_classification`` puts
+    it beside. With minigan's own classifier ``train`` is
+    ``lambda images: train_classifier(images, real).probabilities``.
     """
     wanted, _ = labels_of("real", real), labels_of("fake", fake)
     guesses = train(fake)(real.batch(slice(None))).argmax(1)

@@ -13,7 +13,8 @@ import pytest
 from minigan import metrics, nn
 from minigan.cli import evaluate as module
 from minigan.cli import main
-from minigan.cli.recognised import purity
+from minigan.cli.folder import RunFolder
+from minigan.cli.recognised import purity, recognised
 from minigan.data import digits, mnist
 from minigan.gan import load_generator
 from minigan.gan.heads import MODULES
@@ -205,6 +206,7 @@ def test_a_discriminator_with_classes_is_asked_for_those_of_real_images(
         named = judge(test.batch(slice(None))).class_logits.numpy().argmax(axis=1)
     order = Stream(0, "evaluation").permutation(40)
     assert last["value"] == (named[order] == test.labels[order]).mean()
+    assert last["real_value"] is None  # nothing is measured beside it
 
 
 def test_codes_are_compared_with_classes(
@@ -224,6 +226,12 @@ def test_codes_are_compared_with_classes(
     codes = drawn[:, 62:72].argmax(axis=1)
     best = [np.bincount(found[codes == code]).max() for code in np.unique(codes)]
     assert last["value"] == sum(best) / 70
+    test = mnist(mnist_folder, "test")
+    seen = metrics.load_classifier(judge).probabilities(test.batch(slice(None))).argmax(axis=1)
+    assert last["real_value"] == purity(test.labels, seen) and last["real_samples"] == [40, 70]
+    poor = metrics.FeatureSource("poor", np.copy, lambda x: np.eye(2)[np.arange(len(x)) % 2])
+    (row,) = recognised(RunFolder(run), saved, poor, saved.sample(70), test, 0)
+    assert row.real_value == purity(test.labels, np.arange(40) % 2) < 1
 
 
 def test_purity_is_the_share_of_the_commonest_class_of_each_code() -> None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from games import LATENT, SHAPE, bits, networks, pictures, trainer
@@ -9,7 +14,7 @@ from games import LATENT, SHAPE, bits, networks, pictures, trainer
 import minigan as mg
 from minigan import nn
 from minigan.errors import NonFiniteError
-from minigan.gan import Game, NonSaturating, Normal, Trainer
+from minigan.gan import R1, Cure, Game, NonSaturating, Normal, Trainer
 from minigan.optim import SGD
 
 # NumPy and the doctor warn of what the trainer then reports; only the report is of interest here.
@@ -138,6 +143,111 @@ def test_an_exploding_learning_rate_ends_the_run_with_the_step_and_a_name(settin
     with pytest.raises(NonFiniteError, match="step .* is the first tensor|gradient of") as caught:
         run.fit(pictures(), 50, 8)
     assert f"step {run.step_count + 1}: " in str(caught.value)
+
+
+class Applied(nn.Module):
+    """A function of tensors as a layer."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def forward(self, x):
+        return self.function(mg.as_tensor(x))
+
+
+def rooted(x):
+    """x, by way of a root that has no slope at 0."""
+    return x + mg.sqrt(x * 0)
+
+
+@dataclass(frozen=True)
+class Term(Cure):
+    """Adds a function of the scores of real images to D's loss, or of fakes' to G's."""
+
+    function: Callable
+    player: str
+
+    def discriminator(self, turn):
+        return self.function(turn.real.logits) if self.player == "discriminator" else None
+
+    def generator(self, turn):
+        return self.function(turn.fake.logits) if self.player == "generator" else None
+
+
+FIRST = "is the first to make such a number of finite ones"
+
+
+@pytest.mark.parametrize("settings", UPDATES, ids=lambda s: "-".join(s.values()))
+@pytest.mark.parametrize("owner", ["generator", "discriminator"])
+@pytest.mark.parametrize(
+    "function, name",
+    [
+        (lambda x: mg.log(x - 99), "log"),
+        (lambda x: mg.exp(x * 0 + 1e3) * 0 + x, "exp"),
+        (lambda x: x / (x * 0), "divide"),
+        (rooted, "the backward pass of sqrt"),
+    ],
+    ids=["log", "exp", "divide", "sqrt"],
+)
+def test_the_operation_is_named_in_a_layer(settings, owner, function, name):
+    players = dict(zip(("generator", "discriminator"), networks(), strict=True))
+    first, *rest = players[owner].layers
+    players[owner] = nn.Sequential(first, Applied(function), *rest)
+    run = Trainer(Game(**players, latent=Normal(LATENT), image_range=(-1, 1)), **settings)
+    before = bits(run.state())
+    with pytest.raises(NonFiniteError, match=rf"step 1: .*; {name} {FIRST}$"):
+        run.step(pictures(4))
+    assert bits(run.state()) == before
+
+
+@pytest.mark.parametrize("settings", UPDATES, ids=lambda s: "-".join(s.values()))
+@pytest.mark.parametrize("player", ["generator", "discriminator"])
+@pytest.mark.parametrize(
+    "function, name",
+    [
+        (lambda x: mg.log(x * 0 - 1).mean(), "log"),
+        (lambda x: rooted(x).mean(), "the backward pass of sqrt"),
+    ],
+    ids=["log", "sqrt"],
+)
+def test_the_operation_is_named_in_a_term_of_a_cure(settings, player, function, name):
+    game = Game(*networks(norm=True), latent=Normal(LATENT), cures=[Term(function, player)])
+    run = Trainer(game, optimizers=SGD(0.1), average=0.9, **settings)
+    before = bits(run.state())
+    with pytest.raises(NonFiniteError, match=rf"the .*{player}.*; {name} {FIRST}$"):
+        run.step(pictures(4))
+    assert bits(run.state()) == before
+
+
+def test_the_operation_is_named_in_a_gradient_of_a_gradient():
+    judge = nn.Sequential(Applied(rooted), *networks()[1].layers)
+    run = Trainer(Game(networks()[0], judge, latent=Normal(LATENT), cures=[R1(1.0)]))
+    with pytest.raises(NonFiniteError, match=rf"loss is nan.*; the backward pass of sqrt {FIRST}$"):
+        run.step(pictures(4))
+
+
+def test_of_bad_data_no_operation_is_named_and_the_callers_profiler_goes_on():
+    def profiler(*event):
+        pass
+
+    run = trainer()
+    sys.setprofile(profiler)
+    try:
+        with pytest.raises(NonFiniteError, match="the first tensor that is not finite$"):
+            run.step(spoilt())
+        assert sys.getprofile() is profiler
+    finally:
+        sys.setprofile(None)
+
+
+@pytest.mark.parametrize("where", [3, 5], ids=["a layer", "the scores"])
+def test_looking_for_it_warns_of_nothing(where):
+    layers = networks()[1].layers
+    judge = nn.Sequential(*layers[:where], Overflowing(), *layers[where:])
+    run = Trainer(Game(networks()[0], judge, latent=Normal(LATENT)))  # building it does overflow
+    with warnings.catch_warnings(), pytest.raises(NonFiniteError):
+        warnings.simplefilter("error", RuntimeWarning)
+        run.step(pictures(4))
 
 
 def test_diagnosing_moves_no_statistics():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import devices
 import numpy as np
@@ -42,6 +43,37 @@ def test_a_planted_fault_is_named_with_a_step_and_advice(fault, seed):
     assert finding.message and finding.advice and "\n" not in str(finding)
 
 
+class Constant(gan.Cure):
+    """Adds to D's loss what nobody can do anything about, as class logits may for long."""
+
+    def discriminator(self, turn):
+        return mg.Tensor(np.float32(1.0))
+
+
+@pytest.mark.parametrize("fault", ["saturated discriminator", "swapped labels"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cures": [Constant()]},
+        {"loss": gan.NonSaturating(real_label=0.9)},
+        {"loss": gan.NonSaturating(real_label=0.9), "cures": [Constant()]},
+    ],
+    ids=["another term", "smoothed labels", "both"],
+)
+def test_the_games_loss_alone_tells_how_sure_the_discriminator_is(fault, changes):
+    plan = FAULTS[fault](replace(RECIPES["mlp"](), **changes), fault == "swapped labels")
+    named, _ = found(plan, 0, 400, fault)
+    assert fault in [name.partition(" (")[0] for name in named]
+
+
+def test_fakes_above_real_images_are_no_swapped_labels_where_the_discriminator_loses():
+    """A generator that is far ahead of a discriminator which cannot follow."""
+    plan = replace(RECIPES["mlp"](), rates=(3e-3, 1e-7))
+    named, run = found(plan, 0, 250)
+    assert all(r.real_score < r.fake_score for r in run.doctor._reports)
+    assert "swapped labels" not in [name.partition(" (")[0] for name in named]
+
+
 def test_healthy_digits_have_nothing_wrong_with_them():
     recipe = recipes.RECIPES["digits"]
     run = recipe.make_trainer({**recipe.SETTINGS, "width": 8}, (8, 8, 1), 0, devices.default())
@@ -51,7 +83,7 @@ def test_healthy_digits_have_nothing_wrong_with_them():
 
 def test_margins_over_held_out_images_and_over_fakes():
     run = trainer(drop=0.5, optimizers=SGD(0.0))
-    real, unknown, made = pictures(8), pictures(6, seed=1), []
+    real, unknown, made = pictures(8), pictures(8, seed=1), []
     run.step(real)
     assert run.doctor._seen[-1].margins is None  # there are no held-out images
     run = trainer(drop=0.5, optimizers=SGD(0.0))
@@ -71,13 +103,82 @@ def test_held_out_images_may_be_batches():
     assert run.doctor._seen[-1].margins is not None
 
 
-@pytest.mark.parametrize("count", [1, 5, 64])
-def test_held_out_images_fill_the_packs_of_a_discriminator(count):
+class Choosy(nn.Module):
+    """Takes batches of eight only."""
+
+    def forward(self, x):
+        if len(x) not in (1, 8):  # one to be built with
+            raise RuntimeError("eight, or nothing")
+        return x
+
+
+@pytest.mark.parametrize(
+    "wrapped, batch, held_out, judged",
+    [
+        (lambda judge: gan.Packed(judge, 3), 6, 64, 6),
+        (lambda judge: gan.Packed(judge, 3), 6, 5, 3),
+        (lambda judge: gan.Packed(judge, 3), 6, 1, None),
+        (lambda judge: nn.Sequential(nn.MinibatchStdDev(4), judge), 32, 30, 28),
+        (lambda judge: nn.Sequential(nn.MinibatchStdDev(4), judge), 32, 3, None),
+        (lambda judge: nn.Sequential(nn.MinibatchStdDev(None), judge), 8, 5, 5),
+        (lambda judge: gan.Packed(nn.Sequential(nn.MinibatchStdDev(4), judge), 2), 16, 12, 8),
+        (lambda judge: nn.Sequential(Choosy(), judge), 8, 64, 8),
+        (lambda judge: nn.Sequential(Choosy(), judge), 8, 5, None),
+    ],
+)
+def test_so_many_held_out_images_are_judged_as_the_discriminator_takes(
+    wrapped, batch, held_out, judged
+):
     generator, judge = networks()
-    game = Game(generator, gan.Packed(judge, 3), latent=Normal(LATENT))
-    run = Trainer(game, optimizers=SGD(0.0))
-    run.fit(pictures(), 1, 6, held_out=pictures(count))
-    assert np.isfinite(run.doctor._seen[-1].margins).all()
+    run = Trainer(Game(generator, wrapped(judge), latent=Normal(LATENT)), optimizers=SGD(0.0))
+    run.fit(pictures(32), 1, batch, held_out=pictures(held_out))
+    margins = run.doctor._seen[-1].margins
+    if judged is None:
+        assert margins is None
+    else:
+        assert np.isfinite(margins).all()
+        assert len(run.doctor._unknown(batch, 0).images) == judged
+
+
+def test_all_held_out_images_have_their_turn():
+    run = trainer(optimizers=SGD(0.0))
+    run.doctor.hold_out(Batch(pictures(10)))
+    seen = [image for look in range(3) for image in run.doctor._unknown(4, look).images]
+    assert np.array_equal(seen[:10], pictures(10))
+    assert np.array_equal(seen[10:], pictures(10)[:2])
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_held_out_images_are_judged_with_their_labels(told):
+    images, labels = pictures(8), np.arange(8) % 3
+    unknown, classes = pictures(8, seed=1), (np.arange(8) + 1) % 3
+    generator, judge = networks()
+    generator = nn.Sequential(nn.LabelConcat(3), *generator.layers)
+    judge = nn.Sequential(nn.LabelConcat(3), *judge.layers) if told else judge
+    game = Game(generator, judge, latent=Normal(LATENT), conditioning=Labels(3, told))
+    run, made = Trainer(game, optimizers=SGD(0.0)), []
+    with nn.watch(lambda m, y: made.append(y.numpy()) if m is generator else None):
+        run.fit([(images, labels)], 1, 8, held_out=[(unknown, classes)])
+    given = [(images, labels), (unknown, classes), (made[-1], labels)]
+    judge.eval()
+    known, held_out, fake = (judge(*one[: 1 + told]).numpy() for one in given)
+    deviation = np.sqrt(np.mean([x.var() for x in (known, held_out, fake)]))
+    over = [(known.mean() - x.mean()) / deviation for x in (held_out, fake)]
+    assert run.doctor._seen[-1].margins == pytest.approx(over, rel=1e-4)
+
+
+def test_held_out_images_of_a_conditional_game_want_labels():
+    generator, judge = networks()
+    generator = nn.Sequential(nn.LabelConcat(3), *generator.layers)
+    game = Game(generator, judge, latent=Normal(LATENT), conditioning=Labels(3, False))
+    with pytest.raises(ValueError, match="labels: got none, but this game is conditional"):
+        Trainer(game).fit([(pictures(8), np.arange(8) % 3)], 1, 8, held_out=pictures(8))
+
+
+def test_the_range_that_is_checked_is_that_of_the_images_to_learn_from():
+    run = quiet(trainer())
+    run.fit([pictures(8, low=0, high=255)], 1, 8, held_out=[pictures(8)])
+    assert "pixel range" in [finding.name for finding in run.findings]
 
 
 def test_the_layer_and_the_setting_are_named():
@@ -93,18 +194,78 @@ def test_the_layer_and_the_setting_are_named():
     assert {warning.filename for warning in caught} == {__file__}
 
 
-def test_probabilities_for_a_loss_of_raw_scores_are_named():
-    def found_with(loss, *last):
-        generator, judge = networks()
-        game = Game(generator, nn.Sequential(judge, *last), loss, Normal(LATENT))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", HealthWarning)
-            return [(finding.name, finding.message) for finding in Trainer(game).findings]
+def found_with(discriminator, loss, *cures):
+    """(name, message) of what is found wrong with a game before it is played."""
+    game = Game(networks()[0], discriminator, loss, Normal(LATENT), cures=cures)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", HealthWarning)
+        return [(finding.name, finding.message) for finding in Trainer(game).findings]
 
-    told = "NonSaturating takes raw scores, but the discriminator ends in a Sigmoid"
-    assert found_with("non_saturating", nn.Sequential(nn.Sigmoid())) == [("probabilities", told)]
-    assert not found_with("non_saturating") and not found_with("least_squares", nn.Sigmoid())
-    assert not found_with("binary_cross_entropy", nn.Sigmoid())
+
+def ending_in(*last):
+    return nn.Sequential(networks()[1], *last)
+
+
+@pytest.mark.parametrize("loss", sorted(set(LOSSES) - {"least_squares", "binary_cross_entropy"}))
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda judge: nn.Sequential(judge),
+        lambda judge: gan.Heads(nn.Flatten(), judge),
+        lambda judge: gan.Packed(judge, 2),
+        lambda judge: gan.Several(networks()[1], judge),
+    ],
+    ids=["Sequential", "Heads", "Packed", "Several"],
+)
+def test_probabilities_for_a_loss_of_raw_scores_are_named(loss, wrapped):
+    played, clipped = LOSSES[loss], gan.WeightClipping(0.1)
+    told = f"{type(played).__name__} takes raw scores, but the discriminator ends in a Sigmoid"
+    ends = nn.Sequential(nn.Sigmoid())
+    for one in (played, gan.SeveralDiscriminators(gan.FeatureMatching(played))):
+        found = found_with(wrapped(ending_in(ends)), one, clipped)
+        assert found == [("probabilities", told)]
+        assert not found_with(wrapped(ending_in()), one, clipped)
+
+
+def test_probabilities_are_what_some_losses_take():
+    assert not found_with(ending_in(nn.Sigmoid()), "least_squares")
+    assert not found_with(ending_in(nn.Sigmoid()), "binary_cross_entropy")
+    classes = gan.Heads(ending_in(nn.Sigmoid()), class_logits=nn.Dense(3))
+    assert not found_with(classes, "non_saturating")
+
+
+UNBOUNDED = "Wasserstein is played with nothing to bound the critic's slope"
+
+
+@pytest.mark.parametrize(
+    "cures", [(), (gan.LabelFlip(),), (gan.HistoryPool(8), gan.DiffAugment(), gan.Orthogonal())]
+)
+@pytest.mark.parametrize("loss", ["wasserstein", gan.FeatureMatching(gan.Wasserstein())])
+def test_a_critic_without_bound_is_named(loss, cures):
+    assert found_with(ending_in(), loss, *cures) == [("unbounded critic", UNBOUNDED)]
+
+
+class Own(gan.Cure):
+    """Somebody's own, of which nobody knows what it does."""
+
+    def discriminator(self, turn):
+        return None
+
+
+@pytest.mark.parametrize(
+    "cure",
+    [GradientPenalty(), R1(), gan.R2(), gan.Dragan(), gan.WeightClipping(), gan.LeCam(), Own()],
+    ids=lambda cure: type(cure).__name__,
+)
+def test_a_critic_with_a_bound_is_left_alone(cure):
+    assert not found_with(ending_in(), "wasserstein", cure)
+    assert not found_with(ending_in(), "hinge")
+
+
+def test_a_critic_may_be_bounded_by_its_layers():
+    bounded = nn.Sequential(nn.Flatten(), nn.SpectralNorm(nn.Dense(1)))
+    assert not found_with(bounded, "wasserstein")
+    assert not found_with(nn.GradientNormalized(networks()[1]), "wasserstein")
 
 
 @pytest.mark.parametrize("loss", sorted(LOSSES))
@@ -308,12 +469,24 @@ def test_what_guessing_costs_and_who_plays_the_wrong_way(name):
     assert Facts.of(Swapped(name), scores).reversed["discriminator"]
 
 
+@pytest.mark.parametrize("label", [0.7, 0.9, 1.0])
+@pytest.mark.parametrize("members", [1, 3])
+def test_what_smoothed_labels_leave_of_the_loss_of_a_sure_discriminator(label, members):
+    loss = gan.SeveralDiscriminators(gan.FeatureMatching(gan.NonSaturating(label)))
+    column = mg.Tensor(np.zeros((3, members)))
+    output = Output(column, [column] * members)
+    facts = Facts.of(loss, Scores(column, column, output, output))
+    entropy = sum(-p * np.log(p) for p in (label, 1 - label) if p)
+    assert facts.least == pytest.approx(members * entropy, abs=1e-6)
+
+
 def test_a_critics_score_may_be_low_for_real_images_if_both_players_say_so():
     class Reversed(Swapped):
         def generator(self, real, fake):
             return -self.loss.generator(real, fake)
 
-    run = trainer(loss=Reversed("wasserstein"))
+    cures = [gan.WeightClipping(1.0)]
+    run = Trainer(Game(*networks(), Reversed("wasserstein"), Normal(LATENT), cures=cures))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         run.fit(pictures(), 2, 4)

@@ -190,6 +190,20 @@ def test_smoothing_is_off_by_default_and_of_real_labels_alone(loss):
     assert smooth[1].item() == plain[1].item()
 
 
+@pytest.mark.parametrize("label", [7.0, 1.01, 0.0, -0.1, np.nan])
+@pytest.mark.parametrize("loss", [Minimax, NonSaturating])
+def test_a_real_label_is_a_probability(loss, label):
+    with pytest.raises(ValueError, match=rf"real_label: got {label}, wanted a number in \(0, 1\]"):
+        loss(real_label=label)
+
+
+@pytest.mark.parametrize("label", [0.0, -1.0, np.nan, np.inf])
+def test_the_target_of_least_squares_is_a_score_above_fakes(label):
+    assert LeastSquares(real_label=1.2).real_label == 1.2
+    with pytest.raises(ValueError, match=f"real_label: got {label}, wanted a number above 0"):
+        LeastSquares(real_label=label)
+
+
 def test_feature_matching_is_the_distance_of_mean_features():
     rng = np.random.default_rng(0)
     real, fake = rng.normal(size=(5, 3)), rng.normal(size=(4, 3))

@@ -140,3 +140,62 @@ def test_too_few_images_are_counted_and_not_taken_for_a_shape():
         evaluate(real=images(20, 0), fake=images(3, 1), metrics=["precision"])
     with pytest.raises(ValueError, match="precision of halves of real: real: got 4 samples"):
         evaluate(real=images(8, 0), fake=images(8, 1), metrics=["precision"])
+
+
+def by_mean(learnt):
+    """A classifier for ``classification_accuracy``: the class whose mean is nearest."""
+    flat = learnt.batch(slice(None)).reshape(len(learnt), -1)
+    means = np.stack([flat[learnt.labels == c].mean(0) for c in range(10)])
+    return lambda x: -((x.reshape(len(x), 1, -1) - means) ** 2).sum(-1)
+
+
+@pytest.mark.parametrize("apart", [True, False], ids=["held out", "halves"])
+def test_what_is_learnt_from_samples_stands_beside_what_is_from_real_images(apart):
+    real, others = data.digits().split(600, seed=0)
+    fake = others.take(slice(0, 90))
+    held_out = others.take(slice(90, 180)) if apart else None
+    found = metrics.evaluate_classification(
+        real=real, fake=fake, train=by_mean, held_out=held_out, seed=1
+    )
+    accuracy = metrics.classification_accuracy
+    assert found.metric == "classification_accuracy"
+    assert found.value == accuracy(real=real, fake=fake, train=by_mean)
+    assert found.samples == (len(real), 90)
+    if held_out is not None:
+        assert found.real_value == accuracy(real=real, fake=held_out, train=by_mean)
+        assert (found.split, found.real_samples) == ("real, held out", (len(real), 90))
+    else:
+        half = len(real) // 2
+        assert (found.split, found.real_samples) == ("halves of real", (len(real) - half, half))
+        assert found.real_value > 0.8
+    assert found.source and found.protocol and found.better == "higher"
+
+
+def test_halves_have_no_image_in_common():
+    real, seen = data.digits(), []
+
+    def train(learnt):
+        seen.append(learnt.batch(slice(None)))
+        return lambda x: seen.append(x) or np.eye(10)[np.zeros(len(x), int)]
+
+    metrics.evaluate_classification(real=real, fake=real, train=train)
+    learnt, known = ({image.tobytes() for image in x} for x in seen[2:])
+    assert not learnt & known and len(learnt | known) == len(
+        {image.tobytes() for image in real.batch(slice(None))}
+    )
+
+
+def test_the_modes_of_points_stand_beside_those_of_the_mixture_s_own():
+    mixture = data.ring()
+    points = mixture.sample(500, 3)[:, ::-1] * [1, -1]
+    points[:100] = 0
+    found = metrics.evaluate_mixture(points, mixture, seed=5)
+    assert [r.metric for r in found] == ["modes_captured", "modes_high_quality", "modes_reverse_kl"]
+    made = metrics.mixture_modes(points, mixture)
+    own = metrics.mixture_modes(mixture.sample(500, 5), mixture)
+    assert tuple(r.value for r in found) == made and made.high_quality < 0.9
+    assert tuple(r.real_value for r in found) == own and own.high_quality > 0.95
+    for result in found:
+        assert result.samples == result.real_samples == (0, 500)
+        assert result.split and result.source and result.protocol == "within 3 standard deviations"
+    assert [r.better for r in found] == ["higher", "as real", "lower"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -108,11 +109,20 @@ class Codes(_Codes):
         parts.append(stream.uniform((count, self.continuous), -1.0, 1.0))
         return xp.concatenate(parts, axis=1)
 
-    def told(self, noise: Array, codes: np.ndarray) -> Array:
-        """The noise (N, size) with the first categorical code of each vector set to ``codes``."""
-        found, classes = noise.copy(), self.categorical[0]
-        one_hot = to_device(np.eye(classes, dtype=noise.dtype)[codes], device_of(noise))
-        found[:, self.noise : self.noise + classes] = one_hot
+    @property
+    def one_hot(self) -> list[slice]:
+        """Where in a vector each categorical code is."""
+        ends = [self.noise + sum(self.categorical[:k]) for k in range(len(self.categorical) + 1)]
+        return [slice(*pair) for pair in pairwise(ends)]
+
+    def told(self, noise: Array, codes: np.ndarray, which: int = 0) -> Array:
+        """The noise (N, size) with a categorical code of each vector, the first, set to ``codes``.
+
+        ``which`` counts the categorical codes from 0.
+        """
+        found, classes = noise.copy(), self.categorical[which]
+        told = to_device(np.eye(classes, dtype=noise.dtype)[codes], device_of(noise))
+        found[:, self.one_hot[which]] = told
         return found
 
 

@@ -165,6 +165,32 @@ def _check(trainer: Trainer, images: Images, config: Config) -> None:
         raise ValueError(
             f"batch: got {config.batch}, wanted at most {len(images)}, the number of images"
         )
+    if trainer.game.conditioning is not None:
+        _check_labels(trainer.game.conditioning.classes, images, config)
+
+
+def _check_labels(classes: int, images: Images, config: Config) -> None:
+    """Refuse labels that the game has no class for; tell of classes that no image is of."""
+    if images.labels is None or (images.labels < 0).any():
+        without = "; or train without, with --set labels=false"
+        raise ValueError(
+            f"data: {config.recipe} needs the class of each image, got images without: give a "
+            "folder with one sub-folder to a class, or an .npz file with images and labels"
+            + (without if config.settings.get("labels") is True else "")
+        )
+    found = np.unique(images.labels)
+    if found[-1] >= classes:
+        raise ValueError(
+            f"data: got labels up to {found[-1]}, but {config.recipe} makes {classes} classes, "
+            f"wanted 0 to {classes - 1}"
+        )
+    if len(found) < classes:
+        absent = ", ".join(str(k) for k in range(classes) if k not in found)
+        print(
+            f"minigan: {config.recipe} makes {classes} classes, and the data have no image of "
+            f"{absent}: samples of what is not there mean nothing",
+            file=sys.stderr,
+        )
 
 
 def _start_afresh(folder: RunFolder) -> None:

@@ -23,7 +23,7 @@ from .inspect import existing
 from .pictures import levels, save_norms
 from .sheets import Block, across, save_film, save_sheet, signed
 from .train import made_trainer
-from .words import require
+from .words import compact, require
 
 _FILTERS = 48  # of a layer, where each is a picture of its own
 _SEEN = 2  # real and generated images that activations are shown of
@@ -263,7 +263,7 @@ def draw_saliency(run: Trained, path: Path) -> None:
         each = scores.mean(axis=1).repeat(len(slope) // len(scores))
         tiles = [run.tiles(parts[name][0]), signed(slope.sum(-1), scale)]
         words = f"{name}: a brighter pixel raises D(x), above, where red; lowers it where blue"
-        scored = [_number(f"{score:+.2f}") for score in each]
+        scored = [_number(compact(score, 2, "+")) for score in each]
         blocks.append(Block(words, tiles, ["x", "∂D/∂x"], scored, scale))
     title = f"{run.title}: gradient of D's score by the image, to its 99th percentile"
     save_sheet(title, blocks, path)
@@ -302,7 +302,7 @@ def _walk(run: Trained, names: list[str], change: np.ndarray, ways: np.ndarray) 
     """Walks along directions whose ranges are alike."""
     steps = _odd(run.count)
     walks = inside.traverse(run.game.latent, run.noise[0], ways, steps)
-    rows = [f"{name}  {size:.2f}" for name, size in zip(names, change, strict=True)]
+    rows = [f"{name}  {compact(size, 2)}" for name, size in zip(names, change, strict=True)]
     reach = inside.span(run.game.latent)[1] @ ways[0] ** 2
     at = [_number(f"{t:.3g}") for t in np.linspace(-reach, reach, steps)]
     words = "sample 1, moved along one direction to this distance from the middle; "

@@ -21,7 +21,7 @@ from ..recipes import RECIPES
 from .config import recipe_named, settings_of
 from .folder import RunFolder
 from .pictures import save_grid
-from .words import require, shown
+from .words import compact, require, shown
 
 _SUFFIXES = (".png", ".npy", ".npz")
 _MOST = 8 << 30  # bytes of images that sample makes at once
@@ -102,9 +102,9 @@ def _of_run(folder: RunFolder) -> list[str]:
     if log:
         last = log[-1]
         lines.append(
-            f"last log   step {last['step']:,}: loss D {last['discriminator_loss']:.4f}, "
-            f"G {last['generator_loss']:.4f}, D(x) {last['real_score']:.4f}, "
-            f"D(G(z)) {last['fake_score']:.4f}"
+            f"last log   step {last['step']:,}: loss D {compact(last['discriminator_loss'], 4)}, "
+            f"G {compact(last['generator_loss'], 4)}, D(x) {compact(last['real_score'], 4)}, "
+            f"D(G(z)) {compact(last['fake_score'], 4)}"
         )
     best = folder.read_best()
     if best is not None:

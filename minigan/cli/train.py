@@ -35,7 +35,7 @@ from .config import (
 )
 from .folder import RunFolder
 from .pictures import save_curves, save_grid
-from .words import require, shown
+from .words import compact, require, shown
 
 DEFAULT = "digits"
 _GRID = 64  # images in a picture, all of one seed, so that pictures can be compared
@@ -390,6 +390,7 @@ def _gives_probabilities(loss: Loss) -> bool:
 
 def _in_words(report: Report, raw: bool) -> str:
     return (
-        f"loss D {report.discriminator_loss:.3f} G {report.generator_loss:.3f}, "
-        f"D(x) {report.real_score:.2f}, D(G(z)) {report.fake_score:.2f}" + (" (raw)" if raw else "")
+        f"loss D {compact(report.discriminator_loss, 3)} G {compact(report.generator_loss, 3)}, "
+        f"D(x) {compact(report.real_score, 2)}, D(G(z)) {compact(report.fake_score, 2)}"
+        + (" (raw)" if raw else "")
     )

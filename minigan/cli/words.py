@@ -55,6 +55,13 @@ def shown(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def compact(value: float, decimals: int, sign: str = "") -> str:
+    """A number with so many decimals; of a large one so many digits, and the power of ten."""
+    if abs(value) < 1e4:
+        return f"{value:{sign}.{decimals}f}"
+    return f"{value:{sign}.{decimals}g}".replace("e+0", "e").replace("e+", "e")
+
+
 def require(*modules: str) -> None:
     """Raise an ImportError that says how to install what is missing, importing nothing yet."""
     names = {"PIL": "Pillow"}

@@ -288,6 +288,21 @@ def test_a_walk_leaves_the_classes_of_codes_alone() -> None:
         np.testing.assert_allclose(effects**2, ways**2 @ np.arange(25.0))
 
 
+def test_numbers_of_a_run_that_diverged_are_short(
+    command: Command, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: dict[str, list[Block]] = {}
+    monkeypatch.setattr(
+        explain, "save_sheet", lambda title, blocks, path: drawn.update({path.name: blocks})
+    )
+    slope = np.ones((12, 8, 8, 1))
+    for scale, wanted in ((1.0, "−1.21"), (7e15, "−8.5e15")):
+        scores = np.full((12, 1), -1.2124 * scale)
+        monkeypatch.setattr(explain.inside, "saliency", lambda *_, s=scores: (s, slope))
+        explain.draw_saliency(explain.Trained(RunFolder(finished)), Path("saliency.png"))
+        assert {*drawn["saliency.png"][0].columns} == {wanted}
+
+
 # Errors, and what belongs to whom
 
 

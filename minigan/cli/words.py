@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 
-from ..errors import nearest
+from ..errors import nearest, of_extra
 
 
 def unknown(what: str, got: str, options: Iterable[str]) -> ValueError:
@@ -67,4 +67,4 @@ def require(*modules: str) -> None:
     names = {"PIL": "Pillow"}
     missing = [names.get(module, module) for module in modules if find_spec(module) is None]
     if missing:
-        raise ImportError(f'this command needs {" and ".join(missing)}: pip install "minigan[cli]"')
+        raise ImportError(f"this command needs {' and '.join(missing)}{of_extra('cli')}")

@@ -88,7 +88,7 @@ def test_one_line_and_nothing_written(
 def test_cuda_without_cupy(command: Command, tmp_path: Path) -> None:
     result = command("train", "--device", "cuda")
     assert result.status == 2
-    assert 'pip install "minigan[gpu]"' in result.err
+    assert 'pip install ".[gpu]"' in result.err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -102,7 +102,7 @@ def test_a_missing_extra_is_told_before_training(
     result = train("--steps", 2)
     assert result.status == 2
     assert name in result.err
-    assert 'pip install "minigan[cli]"' in result.err
+    assert 'of the extra "cli": pip install ".[cli]"' in result.err
     assert list(tmp_path.iterdir()) == []
 
 

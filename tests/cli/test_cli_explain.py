@@ -334,7 +334,7 @@ def test_what_cannot_be_explained(
     (copied / "state.npz").rename("kept.npz")
     assert "state.npz' is missing" in command("explain", copied).err
     monkeypatch.setitem(sys.modules, "PIL", None)
-    assert 'needs Pillow: pip install "minigan[cli]"' in command("explain", copied).err
+    assert 'needs Pillow, of the extra "cli"' in command("explain", copied).err
     assert not (copied / "explain").exists()
 
 

@@ -489,7 +489,7 @@ def test_other_targets_are_refused(target):
 
 def test_to_cuda_without_cupy_names_the_extra(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "cupy", None)
-    with pytest.raises(DeviceError, match=r'pip install "minigan\[gpu\]"'):
+    with pytest.raises(DeviceError, match=r'pip install "\.\[gpu\]"'):
         nn.Dense(2).build((None, 3)).to("cuda")
 
 

@@ -61,5 +61,5 @@ def nearest(name: str, options: Iterable[str]) -> str:
     """What to add to a message about an unknown ``name``: " (did you mean 'tanh'?)", or ""."""
     from difflib import get_close_matches  # slow to import, and seldom used
 
-    near = get_close_matches(name, list(options), 1, cutoff=0.5)
+    near = get_close_matches(name, list(options), 1)
     return f" (did you mean {near[0]!r}?)" if near else ""

@@ -12,7 +12,7 @@ import numpy as np
 from .. import nn
 from ..files import Entry, FileError, load_arrays, read_header, save_arrays, write_atomically
 from ..gan import SavedGenerator, load_generator
-from ..gan.conditioning import labels_for
+from ..gan.conditioning import codes_for, labels_for
 from ..gan.heads import MODULES
 from ..gan.trainer import FORMAT as TRAINER
 from ..nn.files import FORMAT as MODULE
@@ -36,7 +36,11 @@ def sample(asked: argparse.Namespace) -> int:
     _check_target(target, source)
     saved = load_generator(source)
     _check_size(saved, asked.count)
-    labels = labels_for(saved.conditioning, asked.label, asked.count)
+    try:
+        labels = labels_for(saved.conditioning, asked.label, asked.count)
+        codes_for(saved.latent, asked.code, asked.count)
+    except ValueError as error:  # of label or code, which are options here
+        raise ValueError(f"--{error}") from error
     images = saved.sample(asked.count, asked.seed, labels, asked.code)
     _write(saved, images, labels, target, asked.seed)
     print(target)

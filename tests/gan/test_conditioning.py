@@ -401,8 +401,8 @@ def test_a_code_is_asked_for(tmp_path):
 @pytest.mark.parametrize(
     ("latent", "code", "words"),
     [
-        (Codes(3, (4,), 0), 4, "code: got 4 to 4, wanted 0 to 3"),
-        (Codes(3, (4,), 0), -1, "code: got -1 to -1, wanted 0 to 3"),
+        (Codes(3, (4,), 0), 4, "code: got 4, wanted 0 to 3"),
+        (Codes(3, (4,), 0), -1, "code: got -1, wanted 0 to 3"),
         (Codes(3, (4,), 0), 1.5, "code: got float64 of shape .*, wanted one integer, or 3"),
         (Codes(3, (4,), 0), [1, 2], r"code: got int64 of shape \(2,\), wanted one integer, or 3"),
         (Codes(3, (), 1), 1, "has no categorical code"),

@@ -362,6 +362,7 @@ class Run:
             print(f"the run in {self.folder.path} is already at step {done}")
         else:
             data = f"{len(self.images):,} images of {'x'.join(map(str, self.images.shape))}"
+            data += f" ({self.images.source})" if self.images.source else ""
             steps = f"steps {done + 1:,} to {config.steps:,}"
             print(f"{config.recipe}: {data}, {steps}, into {self.folder.path}", flush=True)
 

@@ -87,6 +87,9 @@ def test_another_seed_makes_another_run(train: Command, finished: Path) -> None:
 def test_the_last_line_is_the_path_of_the_samples(train: Command) -> None:
     loud = train("--steps", 2)
     assert (loud.status, loud.out.splitlines()[-1]) == (0, "runs/digits/samples.png")
+    assert loud.out.startswith(
+        "digits: 1,437 images of 8x8x1 (UCI handwritten digits, 8x8), steps 1 to 2, into runs/"
+    )
     for word in ("2/2", "steps", "loss D", "G", "D(x)", "D(G(z))"):
         assert word in loud.err
     for mode in ("--overwrite", "--resume"):  # the second finds the run finished

@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from minigan.errors import of_extra
+
 from . import steps, workloads
 from .comparison import Row
 from .workloads import Workload
@@ -48,7 +50,7 @@ def plot(rows: list[Row], path: Path) -> None:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise SystemExit('--plot needs matplotlib: pip install "minigan[cli]"') from None
+        raise SystemExit(f"--plot needs matplotlib{of_extra('cli')}") from None
     names = list(dict.fromkeys(row.workload.split()[0] for row in rows))
     figure = Figure(figsize=(3.2 * len(names), 5.6), layout="constrained")
     axes = figure.subplots(2, len(names), squeeze=False)

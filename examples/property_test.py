@@ -1,6 +1,6 @@
 """Property tests of a function of your own: Hypothesis draws arrays, minigan judges gradients.
 
-pytest examples/property_test.py        needs minigan[test]
+pytest examples/property_test.py        needs the extra "test"
 """
 
 import numpy as np

@@ -3,7 +3,7 @@
 Two small dense networks play for points in the plane. The picture shows real points, generated
 points, and behind them D(x), the discriminator's belief that a point is real.
 
-    python examples/ring.py [--steps 3000] [--out ring.png]        needs minigan[cli]
+    python examples/ring.py [--steps 3000] [--out ring.png]        needs the extra "cli"
 """
 
 import argparse
@@ -80,8 +80,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--out", default="ring.png")
     arguments = parser.parse_args()
-    from tqdm import tqdm
-
+    try:
+        import matplotlib  # noqa: F401, before the training that it is to draw
+        from tqdm import tqdm
+    except ImportError as error:
+        sys.exit(f"this example needs {error.name}{mg.errors.of_extra('cli')}")
     interval = 0.1 if sys.stderr.isatty() else 10  # into a file, each update is a line
     trainer = train(arguments.steps, progress=partial(tqdm, mininterval=interval))
     draw(trainer, arguments.out)

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .errors import DeviceError, NotCapturable
+from .errors import DeviceError, NotCapturable, of_extra
 
 Array: TypeAlias = Any
 """A ``numpy.ndarray`` or a ``cupy.ndarray``."""
@@ -126,9 +126,7 @@ def _cupy() -> ModuleType:
     try:
         import cupy  # type: ignore[import-not-found, unused-ignore]
     except ImportError as error:
-        raise DeviceError(
-            'device "cuda" needs CuPy, which is not installed: pip install "minigan[gpu]"'
-        ) from error
+        raise DeviceError(f'device "cuda" needs CuPy{of_extra("gpu")}') from error
     if tuple(map(int, re.findall(r"\d+", cupy.__version__)[:3])) < OLDEST_CUPY:
         oldest = ".".join(map(str, OLDEST_CUPY))
         raise DeviceError(f'device "cuda" needs CuPy {oldest} or newer, got {cupy.__version__}')

@@ -52,9 +52,14 @@ def warn(message: str, category: type[Warning]) -> None:
     warnings.warn(message, category, stacklevel=level)
 
 
+def of_extra(name: str) -> str:
+    """What to add to a message about a missing library: which extra has it, and where from."""
+    return f', of the extra "{name}": pip install ".[{name}]" in the folder of minigan\'s source'
+
+
 def nearest(name: str, options: Iterable[str]) -> str:
     """What to add to a message about an unknown ``name``: " (did you mean 'tanh'?)", or ""."""
     from difflib import get_close_matches  # slow to import, and seldom used
 
-    near = get_close_matches(name, list(options), 1, cutoff=0.5)
+    near = get_close_matches(name, list(options), 1)
     return f" (did you mean {near[0]!r}?)" if near else ""

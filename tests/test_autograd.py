@@ -401,8 +401,8 @@ def test_sum_to_and_broadcast_to_are_adjoint(small, large):
     spread, summed = broadcast_to(x, large).numpy(), sum_to(y, small).numpy()
     assert spread.shape == large and summed.shape == small
     np.testing.assert_allclose((spread * y).sum(), (x * summed).sum(), rtol=1e-13, atol=1e-14)
-    check_gradients(lambda t: broadcast_to(t, large), [x], order=2)
-    check_gradients(lambda t: sum_to(t, small), [y], order=2)
+    check_gradients(lambda t: broadcast_to(t, large), [x], order=2, empty=True)
+    check_gradients(lambda t: sum_to(t, small), [y], order=2, empty=True)
 
 
 def test_tensors_of_size_0_have_gradients_of_size_0():

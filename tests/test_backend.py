@@ -114,7 +114,8 @@ def refused(device="cuda"):
 
 def test_without_cupy_the_error_says_what_to_install(no_cupy):
     assert refused() == (
-        'device "cuda" needs CuPy, which is not installed: pip install "minigan[gpu]"'
+        'device "cuda" needs CuPy, of the extra "gpu": pip install ".[gpu]" in the folder of '
+        "minigan's source"
     )
 
 

@@ -29,6 +29,13 @@ def test_the_ring_is_trained_and_drawn(monkeypatch, capsys, tmp_path):
     assert "modes captured" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("module", ["tqdm", "matplotlib"])
+def test_the_ring_says_what_it_needs_before_it_is_trained(monkeypatch, tmp_path, module):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(SystemExit, match=f'needs {module}, of the extra "cli"'):
+        run("ring.py", monkeypatch, "--out", str(tmp_path / "ring.png"))
+
+
 def test_the_embedding_loop_goes_on_with_the_same_bits(monkeypatch, capsys):
     run("embed.py", monkeypatch)
     printed = capsys.readouterr().out

@@ -38,3 +38,15 @@ def test_every_public_name_is_there():
 
     missing = [name for name in minigan.__all__ if not hasattr(minigan, name)]
     assert not missing
+
+
+def test_dir_lists_names_that_are_imported_later():
+    program = """
+import minigan.metrics, minigan.testing
+for module in (minigan, minigan.data, minigan.gan, minigan.nn, minigan.metrics, minigan.testing):
+    print(*(f"{module.__name__}.{name}" for name in {*module.__all__} - {*dir(module)}))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert not done.stdout.split()

@@ -23,7 +23,7 @@ from .inspect import existing
 from .pictures import levels, save_norms
 from .sheets import Block, across, save_film, save_sheet, signed
 from .train import made_trainer
-from .words import require
+from .words import compact, require
 
 _FILTERS = 48  # of a layer, where each is a picture of its own
 _SEEN = 2  # real and generated images that activations are shown of
@@ -263,7 +263,7 @@ def draw_saliency(run: Trained, path: Path) -> None:
         each = scores.mean(axis=1).repeat(len(slope) // len(scores))
         tiles = [run.tiles(parts[name][0]), signed(slope.sum(-1), scale)]
         words = f"{name}: a brighter pixel raises D(x), above, where red; lowers it where blue"
-        scored = [_number(f"{score:+.2f}") for score in each]
+        scored = [_number(compact(score, 2, "+")) for score in each]
         blocks.append(Block(words, tiles, ["x", "∂D/∂x"], scored, scale))
     title = f"{run.title}: gradient of D's score by the image, to its 99th percentile"
     save_sheet(title, blocks, path)
@@ -290,49 +290,79 @@ def draw_interpolation(run: Trained, path: Path) -> None:
 
 
 def draw_walk(run: Trained, path: Path) -> None:
-    """The first sample, with its noise changed along one direction at a time."""
+    """The first sample, with its noise changed along one direction at a time, or its class."""
     latent = run.game.latent
     metric = inside.metric(run.generator, run.noise[:_AVERAGED], run.labels(_AVERAGED))
-    names, change, ways = _ways(latent, metric)
-    steps = _odd(run.count)
-    walks = inside.traverse(latent, run.noise[0], ways, steps)
-    labels = run.labels(1)
-    tiles = run.tiles(run.generate(walks, labels))
-    rows = [f"{name}  {size:.2f}" for name, size in zip(names, change, strict=True)]
-    reach = inside.span(latent)[1]
-    at = ["lowest", *[""] * (steps - 2), "highest"]
-    if (reach == reach[0]).all():
-        at = [_number(f"{t:.3g}") for t in np.linspace(-reach[0], reach[0], steps)]
-    words = "sample 1, its noise moved along one direction to this distance from the middle;"
-    words += " beside each, ‖∂x/∂z‖"
-    blocks = [Block(words, tiles, rows, at), *_classes(run)]
+    walked = [_walk(run, *ways) for ways in _ways(latent, metric)]
+    blocks = [*walked, *_codes(run, latent), *_classes(run)]
     save_sheet(f"{run.title}: walks through the noise", blocks, path)
+
+
+def _walk(run: Trained, names: list[str], change: np.ndarray, ways: np.ndarray) -> Block:
+    """Walks along directions whose ranges are alike."""
+    steps = _odd(run.count)
+    walks = inside.traverse(run.game.latent, run.noise[0], ways, steps)
+    rows = [f"{name}  {compact(size, 2)}" for name, size in zip(names, change, strict=True)]
+    reach = inside.span(run.game.latent)[1] @ ways[0] ** 2
+    at = [_number(f"{t:.3g}") for t in np.linspace(-reach, reach, steps)]
+    words = "sample 1, moved along one direction to this distance from the middle; "
+    words += "beside each, ‖∂x/∂z‖"
+    return Block(words, run.tiles(run.generate(walks, run.labels(1))), rows, at)
+
+
+def _ways(latent: Any, metric: np.ndarray) -> Iterator[tuple[list[str], np.ndarray, np.ndarray]]:
+    """Names, effects and unit vectors of the directions to walk along: noise, continuous codes."""
+    count = latent.noise if isinstance(latent, Codes) else latent.size
+    effects, ways = np.sqrt(np.diag(metric)), np.eye(latent.size)
+    kind, shown = "number", count
+    if count > _AXES:
+        kind, shown = "direction", _DIRECTIONS
+        effects[:count], ways[:count, :count] = inside.directions(metric[:count, :count])
+    if count:
+        yield [f"noise {kind} {k + 1}" for k in range(shown)], effects[:shown], ways[:shown]
+    if isinstance(latent, Codes) and latent.continuous:
+        names = [f"continuous code {k + 1}" for k in range(latent.continuous)][:_AXES]
+        last = slice(latent.size - latent.continuous, None)
+        yield names, effects[last][:_AXES], ways[last][:_AXES]
+
+
+def _codes(run: Trained, latent: Any) -> Iterator[Block]:
+    """The same noise with one value after the other of each categorical code, if there are any."""
+    if not isinstance(latent, Codes):
+        return
+    for which, classes in enumerate(latent.categorical):
+
+        def make(noise: np.ndarray, values: np.ndarray, which: int = which) -> np.ndarray:
+            return run.generate(latent.told(noise, values, which), run.labels(1))
+
+        name = f"c{which + 1}"
+        yield _alike(run, f"with every value of the code {name}", f"{name} = ", classes, make)
 
 
 def _classes(run: Trained) -> list[Block]:
     """The same noise in one class after the other, in a game with classes."""
     if run.game.conditioning is None:
         return []
-    count = min(run.count, run.game.conditioning.classes)
-    noise = np.repeat(run.noise[:_PAIRS, None], count, axis=1)
-    images = run.generate(noise, np.tile(run.labels(count), len(noise)))
-    names = [f"noise {i + 1}" for i in range(len(noise))]
-    at = [f"class {k}" for k in range(count)]
-    return [Block("the same noise in every class", run.tiles(images), names, at)]
+    return [_alike(run, "in every class", "class ", run.game.conditioning.classes, run.generate)]
 
 
-def _ways(latent: Any, metric: np.ndarray) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Names, effects and unit vectors of the directions to walk along."""
-    axes = range(latent.size)
-    if isinstance(latent, Codes) and latent.noise < latent.size:
-        axes = range(latent.noise, min(latent.size, latent.noise + _AXES))
-    if len(axes) <= _AXES:
-        chosen = list(axes)
-        effects = np.sqrt(np.diag(metric))[chosen]
-        return [f"z{k + 1}" for k in chosen], effects, np.eye(latent.size)[chosen]
-    effects, ways = inside.directions(metric)
-    names = [f"v{k + 1}" for k in range(_DIRECTIONS)]
-    return names, effects[:_DIRECTIONS], ways[:_DIRECTIONS]
+def _alike(
+    run: Trained,
+    what: str,
+    label: str,
+    classes: int,
+    make: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> Block:
+    """A row for each noise, a column for each class: images by ``make`` of noise and classes."""
+    count = min(run.count, classes)
+    noise = run.noise[:_PAIRS]
+    flat = make(np.repeat(noise, count, axis=0), np.tile(np.arange(count), len(noise)))
+    words = f"the same noise {what}"
+    if count < classes:
+        words += f": the first {count} of {classes}"
+    tiles = run.tiles(flat.reshape(len(noise), count, *flat.shape[1:]))
+    rows = [f"noise {i + 1}" for i in range(len(noise))]
+    return Block(words, tiles, rows, [f"{label}{k}" for k in range(count)])
 
 
 def _number(text: str) -> str:

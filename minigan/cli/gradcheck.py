@@ -163,7 +163,9 @@ def _verdict(report: Report) -> list[str]:
     if report.missing:
         lines.append(f"no entry for: {', '.join(report.missing)}")
     if report.unreached:
-        lines.append(f"no entry reaches the kernels: {', '.join(report.unreached)}")
+        few = len({result.seed for result in report.results}) < SEEDS
+        hint = "; more seeds may, see --seeds" if few else ""
+        lines.append(f"no entry reaches the kernels: {', '.join(report.unreached)}{hint}")
     if report.complete:
         lines.append(
             f"{report.large:.0%} of the cases have 24 elements or more; {report.demanding:.0%} "

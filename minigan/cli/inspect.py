@@ -12,7 +12,7 @@ import numpy as np
 from .. import nn
 from ..files import Entry, FileError, load_arrays, read_header, save_arrays, write_atomically
 from ..gan import SavedGenerator, load_generator
-from ..gan.conditioning import labels_for
+from ..gan.conditioning import codes_for, labels_for
 from ..gan.heads import MODULES
 from ..gan.trainer import FORMAT as TRAINER
 from ..nn.files import FORMAT as MODULE
@@ -21,7 +21,7 @@ from ..recipes import RECIPES
 from .config import recipe_named, settings_of
 from .folder import RunFolder
 from .pictures import save_grid
-from .words import require, shown
+from .words import compact, require, shown
 
 _SUFFIXES = (".png", ".npy", ".npz")
 _MOST = 8 << 30  # bytes of images that sample makes at once
@@ -36,7 +36,11 @@ def sample(asked: argparse.Namespace) -> int:
     _check_target(target, source)
     saved = load_generator(source)
     _check_size(saved, asked.count)
-    labels = labels_for(saved.conditioning, asked.label, asked.count)
+    try:
+        labels = labels_for(saved.conditioning, asked.label, asked.count)
+        codes_for(saved.latent, asked.code, asked.count)
+    except ValueError as error:  # of label or code, which are options here
+        raise ValueError(f"--{error}") from error
     images = saved.sample(asked.count, asked.seed, labels, asked.code)
     _write(saved, images, labels, target, asked.seed)
     print(target)
@@ -102,9 +106,9 @@ def _of_run(folder: RunFolder) -> list[str]:
     if log:
         last = log[-1]
         lines.append(
-            f"last log   step {last['step']:,}: loss D {last['discriminator_loss']:.4f}, "
-            f"G {last['generator_loss']:.4f}, D(x) {last['real_score']:.4f}, "
-            f"D(G(z)) {last['fake_score']:.4f}"
+            f"last log   step {last['step']:,}: loss D {compact(last['discriminator_loss'], 4)}, "
+            f"G {compact(last['generator_loss'], 4)}, D(x) {compact(last['real_score'], 4)}, "
+            f"D(G(z)) {compact(last['fake_score'], 4)}"
         )
     best = folder.read_best()
     if best is not None:

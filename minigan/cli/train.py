@@ -35,7 +35,7 @@ from .config import (
 )
 from .folder import RunFolder
 from .pictures import save_curves, save_grid
-from .words import require, shown
+from .words import compact, require, shown
 
 DEFAULT = "digits"
 _GRID = 64  # images in a picture, all of one seed, so that pictures can be compared
@@ -164,6 +164,32 @@ def _check(trainer: Trainer, images: Images, config: Config) -> None:
     if config.batch > len(images):
         raise ValueError(
             f"batch: got {config.batch}, wanted at most {len(images)}, the number of images"
+        )
+    if trainer.game.conditioning is not None:
+        _check_labels(trainer.game.conditioning.classes, images, config)
+
+
+def _check_labels(classes: int, images: Images, config: Config) -> None:
+    """Refuse labels that the game has no class for; tell of classes that no image is of."""
+    if images.labels is None or (images.labels < 0).any():
+        without = "; or train without, with --set labels=false"
+        raise ValueError(
+            f"data: {config.recipe} needs the class of each image, got images without: give a "
+            "folder with one sub-folder to a class, or an .npz file with images and labels"
+            + (without if config.settings.get("labels") is True else "")
+        )
+    found = np.unique(images.labels)
+    if found[-1] >= classes:
+        raise ValueError(
+            f"data: got labels up to {found[-1]}, but {config.recipe} makes {classes} classes, "
+            f"wanted 0 to {classes - 1}"
+        )
+    if len(found) < classes:
+        absent = ", ".join(str(k) for k in range(classes) if k not in found)
+        print(
+            f"minigan: {config.recipe} makes {classes} classes, and the data have no image of "
+            f"{absent}: samples of what is not there mean nothing",
+            file=sys.stderr,
         )
 
 
@@ -336,6 +362,7 @@ class Run:
             print(f"the run in {self.folder.path} is already at step {done}")
         else:
             data = f"{len(self.images):,} images of {'x'.join(map(str, self.images.shape))}"
+            data += f" ({self.images.source})" if self.images.source else ""
             steps = f"steps {done + 1:,} to {config.steps:,}"
             print(f"{config.recipe}: {data}, {steps}, into {self.folder.path}", flush=True)
 
@@ -364,6 +391,7 @@ def _gives_probabilities(loss: Loss) -> bool:
 
 def _in_words(report: Report, raw: bool) -> str:
     return (
-        f"loss D {report.discriminator_loss:.3f} G {report.generator_loss:.3f}, "
-        f"D(x) {report.real_score:.2f}, D(G(z)) {report.fake_score:.2f}" + (" (raw)" if raw else "")
+        f"loss D {compact(report.discriminator_loss, 3)} G {compact(report.generator_loss, 3)}, "
+        f"D(x) {compact(report.real_score, 2)}, D(G(z)) {compact(report.fake_score, 2)}"
+        + (" (raw)" if raw else "")
     )

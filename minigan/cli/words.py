@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 
-from ..errors import nearest
+from ..errors import nearest, of_extra
 
 
 def unknown(what: str, got: str, options: Iterable[str]) -> ValueError:
@@ -55,9 +55,16 @@ def shown(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def compact(value: float, decimals: int, sign: str = "") -> str:
+    """A number with so many decimals; of a large one so many digits, and the power of ten."""
+    if abs(value) < 1e4:
+        return f"{value:{sign}.{decimals}f}"
+    return f"{value:{sign}.{decimals}g}".replace("e+0", "e").replace("e+", "e")
+
+
 def require(*modules: str) -> None:
     """Raise an ImportError that says how to install what is missing, importing nothing yet."""
     names = {"PIL": "Pillow"}
     missing = [names.get(module, module) for module in modules if find_spec(module) is None]
     if missing:
-        raise ImportError(f'this command needs {" and ".join(missing)}: pip install "minigan[cli]"')
+        raise ImportError(f"this command needs {' and '.join(missing)}{of_extra('cli')}")

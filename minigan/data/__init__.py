@@ -59,3 +59,7 @@ __all__ = [
     "resized",
     "ring",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import of_extra
 from .images import Images
 
 if TYPE_CHECKING:
@@ -25,9 +26,7 @@ def require_pillow() -> None:
     try:
         import PIL.Image  # noqa: F401
     except ImportError as error:
-        raise ImportError(
-            'reading and resizing pictures needs Pillow: pip install "minigan[cli]"'
-        ) from error
+        raise ImportError(f"reading and resizing pictures needs Pillow{of_extra('cli')}") from error
 
 
 def as_size(size: Size) -> tuple[int, int]:

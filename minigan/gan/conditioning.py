@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,10 +41,7 @@ class Labels:
         found = np.asarray(labels)
         if found.dtype.kind not in "iu" or found.ndim != 1:
             raise ValueError(f"labels: got {found.dtype} {found.shape}, wanted integers (N,)")
-        if found.size and not (found.min() >= 0 and found.max() < self.classes):
-            raise ValueError(
-                f"labels: got {found.min()} to {found.max()}, wanted 0 to {self.classes - 1}"
-            )
+        _check_within("labels", found, self.classes)
         return found.astype(np.int64)
 
     def chosen(self, label: Any, count: int) -> np.ndarray:
@@ -54,7 +52,10 @@ class Labels:
             raise ValueError(
                 f"label: got shape {np.shape(label)}, wanted one class, or {count} of them"
             )
-        return self.condition(np.broadcast_to(np.asarray(label), (count,)))
+        found = np.asarray(label)
+        if found.dtype.kind in "iu":
+            _check_within("label", found, self.classes)
+        return self.condition(np.broadcast_to(found, (count,)))
 
 
 def labels_for(conditioning: Labels | None, label: Any, count: int) -> np.ndarray | None:
@@ -108,11 +109,20 @@ class Codes(_Codes):
         parts.append(stream.uniform((count, self.continuous), -1.0, 1.0))
         return xp.concatenate(parts, axis=1)
 
-    def told(self, noise: Array, codes: np.ndarray) -> Array:
-        """The noise (N, size) with the first categorical code of each vector set to ``codes``."""
-        found, classes = noise.copy(), self.categorical[0]
-        one_hot = to_device(np.eye(classes, dtype=noise.dtype)[codes], device_of(noise))
-        found[:, self.noise : self.noise + classes] = one_hot
+    @property
+    def one_hot(self) -> list[slice]:
+        """Where in a vector each categorical code is."""
+        ends = [self.noise + sum(self.categorical[:k]) for k in range(len(self.categorical) + 1)]
+        return [slice(*pair) for pair in pairwise(ends)]
+
+    def told(self, noise: Array, codes: np.ndarray, which: int = 0) -> Array:
+        """The noise (N, size) with a categorical code of each vector, the first, set to ``codes``.
+
+        ``which`` counts the categorical codes from 0.
+        """
+        found, classes = noise.copy(), self.categorical[which]
+        told = to_device(np.eye(classes, dtype=noise.dtype)[codes], device_of(noise))
+        found[:, self.one_hot[which]] = told
         return found
 
 
@@ -130,6 +140,12 @@ def codes_for(latent: Any, code: Any, count: int) -> np.ndarray | None:
         raise ValueError(
             f"code: got {found.dtype} of shape {found.shape}, wanted one integer, or {count}"
         )
-    if found.size and not 0 <= found.min() <= found.max() < classes:
-        raise ValueError(f"code: got {found.min()} to {found.max()}, wanted 0 to {classes - 1}")
+    _check_within("code", found, classes)
     return np.broadcast_to(found, (count,))
+
+
+def _check_within(name: str, found: np.ndarray, classes: int) -> None:
+    """Raise a ValueError unless all of these integers are classes."""
+    if found.size and not 0 <= found.min() <= found.max() < classes:
+        got = f"{found.min()} to {found.max()}" if found.ndim else f"{found}"
+        raise ValueError(f"{name}: got {got}, wanted 0 to {classes - 1}")

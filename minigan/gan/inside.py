@@ -127,8 +127,12 @@ def traverse(latent: Latent, noise: np.ndarray, directions: np.ndarray, count: i
     """Walks from ``noise`` (size,) along unit ``directions`` (K, size): (K, count, size).
 
     A walk replaces the noise's coordinate along its direction by ``count`` values over its range:
-    ±2.5 for normal noise, from low to high for uniform, 0 to 1 for a class of ``Codes``.
+    ±2.5 for normal noise, from low to high for uniform, −1 to 1 for the continuous part of
+    ``Codes``. Raises ``ValueError`` where one leads through a one-hot code: training sees nothing
+    between two classes, or of two at once; ``Codes.told`` sets the class.
     """
+    if isinstance(latent, Codes) and any(directions[:, part].any() for part in latent.one_hot):
+        raise ValueError("directions: got one through a one-hot code, which has classes only")
     centre, reach = span(latent)
     away = noise - centre
     flat = away - (directions @ away)[:, None] * directions

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..errors import nearest
 from ..ops import conv1d, conv2d, conv2d_transpose
 from ..ops.geometry import IntOrPair, Padding, pair
 from ..ops.normalization import shift
@@ -18,6 +19,14 @@ class _Convolution(Weighted):
     """What the convolutional layers share: their settings and their bias."""
 
     bias: Parameter
+
+    def __new__(cls, *args: Any, **settings: Any) -> Any:
+        if cls.__module__ == __name__:  # others may have settings of their own
+            inits = (cls.__init__.__code__, _Convolution.__init__.__code__)
+            known = {name for init in inits for name in init.co_varnames[1 : init.co_argcount]}
+            for name in settings.keys() - known:
+                raise TypeError(f"{cls.__name__} has no setting {name!r}{nearest(name, known)}")
+        return super().__new__(cls, *args, **settings)
 
     def __init__(
         self,

@@ -105,18 +105,33 @@ class Module:
             )
         seed = int.from_bytes(os.urandom(7), "little") if seed is None else seed
         names = {id(module): name for name, module in self.named_modules()}
-        unmade = [module for _, module in self.named_modules() if not module._created]
+        one = tuple((1, *shape[1:]) for shape in input_shapes)
         token = building.set(Building(seed, prefix, names))
         try:
+            if not self._fits(one, like):  # then the error is to name the shape that was passed
+                self._try(input_shapes, like)
+        finally:
+            building.reset(token)
+        return self
+
+    def _fits(self, shapes: tuple[InputShape, ...], like: tuple[Any, ...] | None) -> bool:
+        """Whether the parameters can be made for these shapes; if so, they are."""
+        try:
+            self._try(shapes, like)
+        except (ValueError, TypeError):
+            return False
+        return True
+
+    def _try(self, shapes: tuple[InputShape, ...], like: tuple[Any, ...] | None) -> None:
+        """One forward pass on zeros, which makes the parameters."""
+        unmade = [module for _, module in self.named_modules() if not module._created]
+        try:
             with no_grad(), training(False):
-                self(*self.trial_inputs(input_shapes, like))
+                self(*self.trial_inputs(shapes, like))
         except BaseException:
             for module in unmade:  # half a module would refuse the right shape later
                 module._created = False
             raise
-        finally:
-            building.reset(token)
-        return self
 
     def _make(self, scope: Building, inputs: list[Any]) -> None:
         """Create the parameters for these inputs, under the name that the scope knows."""
@@ -131,9 +146,10 @@ class Module:
     def trial_inputs(
         self, shapes: tuple[InputShape, ...], like: tuple[Any, ...] | None = None
     ) -> list[Array]:
-        """Zeros for a batch of one: of ``like``'s dtypes, of earlier inputs', or (None) its own.
+        """Zeros of these shapes: of ``like``'s dtypes, of earlier inputs', or (None) its own.
 
-        They are on the device of the parameters that there are already.
+        An axis of any size, None, has a size of 1. They are on the device of the parameters that
+        there are already.
         """
         made = self.first_parameter()
         device = "cpu" if made is None else made.device
@@ -144,7 +160,7 @@ class Module:
         else:
             dtypes = [own if x is None else as_array(x).dtype for x in like]
         return [
-            to_device(np.zeros((1, *(1 if n is None else n for n in shape[1:])), dtype), device)
+            to_device(np.zeros([1 if n is None else n for n in shape], dtype), device)
             for shape, dtype in zip(shapes, dtypes, strict=False)
         ]
 

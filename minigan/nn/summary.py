@@ -25,7 +25,7 @@ def summary(module: Module, input_shapes: tuple[InputShape, ...]) -> str:
         module = copy.deepcopy(module).build(*shapes)  # looking does not draw the weights
     outputs: dict[int, Any] = {}
     with no_grad(), training(False), watch(lambda m, y: outputs.update({id(m): y})):
-        module(*module.trial_inputs(shapes))
+        module(*module.trial_inputs(tuple((1, *shape[1:]) for shape in shapes)))
     rows = [("layer", "output shape", "parameters")]
     for name, inner in module.named_modules():
         inside = [value for _, value in inner.children()]

@@ -43,7 +43,9 @@ def load_data(settings: dict[str, Any], path: str | None) -> Images:
     again = np.resize(known, max(len(known), len(images) // 9))
     everything = images.take(np.concatenate([np.arange(len(images)), again]))
     labels = np.concatenate([np.full(len(images), -1), digits[again]])
-    return dataclasses.replace(everything, labels=labels)
+    parts = f"{len(images):,} without labels, {len(known):,} of them again with theirs, repeated "
+    source = f"{images.source}: {parts}to {len(again):,}"
+    return dataclasses.replace(everything, labels=labels, source=source)
 
 
 def make_trainer(

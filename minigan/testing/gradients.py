@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .comparison import TOLERANCE
+from .errors import VacuousCheck
 from .first_order import check_first
 from .probes import one_hot_probes, ones_probe, random_probe
 from .second_order import check_second
@@ -28,6 +29,7 @@ def check_gradients(
     seed: int = 0,
     tolerance: float = TOLERANCE,
     projections: int = 2,
+    empty: bool = False,
 ) -> None:
     """Check the gradients of a function of tensors, to ``order`` 1 or 2.
 
@@ -51,7 +53,8 @@ def check_gradients(
     - ``GradientMismatch`` (an ``AssertionError``): wrong, with where, by how much and, if one
       simple explanation fits the whole error, which; ``StateError`` if the numbers are right;
     - ``InconclusiveCheck``: undecided, as a ``KinkFound``, a ``VacuousCheck`` where only noise is
-      compared, or because the noise is too high;
+      compared, or nothing as no input has elements (unless ``empty``, to see that shapes and
+      dtypes are kept there), or because the noise is too high;
     - ``NotDeterministicError``, ``WrongTypeError``, ``MutatedInputError``, ``NoPathError``, and
       minigan's ``NotTwiceDifferentiableError``, for functions that can't be checked.
     """
@@ -64,6 +67,7 @@ def check_gradients(
     check_tensor_state(subject, outputs, rng)
     if order == 2:
         check_second(subject, outputs, rng, tolerance, lines=projections)
+    _check_compared(subject, empty)
 
 
 @judging()
@@ -74,6 +78,7 @@ def check_vjp(
     seed: int = 0,
     tolerance: float = TOLERANCE,
     projections: int = 2,
+    empty: bool = False,
 ) -> None:
     """Check a gradient written for plain arrays, by hand or by another framework.
 
@@ -91,6 +96,7 @@ def check_vjp(
     outputs = check_contract(subject)
     _first(subject, outputs, rng, tolerance, projections)
     check_array_state(subject, outputs, rng)
+    _check_compared(subject, empty)
 
 
 def _first(
@@ -103,6 +109,15 @@ def _first(
     random = [random_probe(outputs, rng) for _ in range(projections)]
     probes = [*random, ones_probe(outputs), *one_hot_probes(outputs, rng)]
     check_first(subject, outputs, probes, rng, tolerance)
+
+
+def _check_compared(subject: Subject, empty: bool) -> None:
+    """Raise ``VacuousCheck`` where no number was compared, unless that was meant."""
+    if not empty and not any(x.size for x in subject.inputs):
+        raise VacuousCheck(
+            "the inputs have no elements, so that no gradient was compared: choose larger ones, or "
+            "say empty=True if shapes and dtypes are all that is to be checked"
+        )
 
 
 def check_settings(tolerance: float, **counts: int) -> None:

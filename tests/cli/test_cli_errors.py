@@ -88,7 +88,7 @@ def test_one_line_and_nothing_written(
 def test_cuda_without_cupy(command: Command, tmp_path: Path) -> None:
     result = command("train", "--device", "cuda")
     assert result.status == 2
-    assert 'pip install "minigan[gpu]"' in result.err
+    assert 'pip install ".[gpu]"' in result.err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -102,7 +102,7 @@ def test_a_missing_extra_is_told_before_training(
     result = train("--steps", 2)
     assert result.status == 2
     assert name in result.err
-    assert 'pip install "minigan[cli]"' in result.err
+    assert 'of the extra "cli": pip install ".[cli]"' in result.err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -124,6 +124,40 @@ def test_data_that_the_recipe_cannot_make(
     assert "(10, 10, 1)" in result.err
     assert "(8, 8, 1)" in result.err
     assert list(tmp_path.iterdir()) == []
+
+
+LABELLED = ["conditional", "projection", "ac-gan"]
+
+
+@pytest.mark.parametrize("recipe", LABELLED)
+def test_labels_are_checked_before_anything_is_written(
+    command: Command, tmp_path: Path, recipe: str
+) -> None:
+    pixels = np.zeros((20, 28, 28), np.uint8)
+    np.save("plain.npy", pixels)
+    np.savez("partly.npz", images=pixels, labels=np.arange(20) % 11 - 1)
+    np.savez("beyond.npz", images=pixels, labels=np.arange(20) % 12)
+    few = ["train", recipe, "--batch", 4, "--steps", 1, "--set", "width=0.05", "--out", "r"]
+    for data in ("plain.npy", "partly.npz"):
+        result = command(*few, "--data", data)
+        assert (result.status, len(result.err.splitlines())) == (2, 1)
+        assert "one sub-folder to a class" in result.err
+        assert ("--set labels=false" in result.err) is (recipe == "conditional")
+    assert "labels up to 11" in command(*few, "--data", "beyond.npz").err
+    assert not Path("r").exists()
+
+
+def test_a_game_without_labels_needs_none_and_absent_classes_are_told(command: Command) -> None:
+    pixels = np.zeros((20, 28, 28), np.uint8)
+    np.savez("two.npz", images=pixels, labels=np.arange(20) % 2)
+    np.save("plain.npy", pixels)
+    few = ["train", "conditional", "--batch", 4, "--steps", 1, "--set", "width=0.05", "--quiet"]
+    alone = command(*few, "--set", "labels=false", "--data", "plain.npy", "--out", "alone")
+    assert (alone.status, alone.err) == (0, "")
+    two = command(*few, "--data", "two.npz", "--out", "two")
+    assert two.status == 0
+    assert "no image of 2, 3, 4, 5, 6, 7, 8, 9:" in two.err
+    assert len(two.err.splitlines()) == 1
 
 
 def test_out_can_be_no_file(train: Command, tmp_path: Path) -> None:

@@ -227,7 +227,7 @@ GAMES = {
         conditioning=Labels(10),
     ),
     "packed": lambda: Game(generator(), Packed(judge(), 5), latent=Normal(3)),
-    "codes": lambda: Game(generator(), judge(), latent=Codes(9, (3,), 2)),
+    "codes": lambda: Game(generator(), judge(), latent=Codes(9, (3, 20), 2)),
 }
 
 
@@ -245,7 +245,7 @@ def test_other_games(command: Command, monkeypatch: pytest.MonkeyPatch, kind: st
     )
     assert command("train", kind, "--out", "r", "--quiet").status == 0
     assert command("explain", "r").status == 0
-    (walk, *classes), (ways,) = drawn["walk.png"], drawn["interpolation.png"]
+    (walk, *others), (ways,) = drawn["walk.png"], drawn["interpolation.png"]
     real = drawn["saliency.png"][0]
     assert len(real.columns) == len(real.tiles[0])
     if kind == "conditional":
@@ -253,15 +253,54 @@ def test_other_games(command: Command, monkeypatch: pytest.MonkeyPatch, kind: st
         assert len(walk.rows) == 10
         made = gan.load_generator("r/generator.npz", {"Beside": Beside}).sample(1, label=0)
         first = np.rint((made[0] + 1) / 2 * 255).repeat(3, axis=2)
-        np.testing.assert_allclose(classes[0].tiles[0][0], first, atol=1)
-        assert list(classes[0].columns) == [f"class {k}" for k in range(10)]
+        np.testing.assert_allclose(others[0].tiles[0][0], first, atol=1)
+        assert (walk.columns[0], walk.columns[-1]) == ("−2.5", "2.5")
+        assert list(others[0].columns) == [f"class {k}" for k in range(10)]
     elif kind == "packed":
         assert len(real.columns) == 10
         assert len(set(real.columns)) == 2  # two packs of five images, with a score each
         assert len(drawn["discriminator-maps.png"][0].tiles) == 4
     else:
-        assert [row.split()[0] for row in walk.rows] == ["z10", "z11", "z12", "z13", "z14"]
-        assert walk.columns[0] == "lowest"
+        # Never a number between two classes, or two of them at once.
+        continuous, few, many = others
+        assert [row.rpartition("  ")[0] for row in walk.rows] == [
+            f"noise number {k}" for k in range(1, 10)
+        ]
+        assert [row.rpartition("  ")[0] for row in continuous.rows] == [
+            "continuous code 1", "continuous code 2"
+        ]  # fmt: skip
+        assert (walk.columns[0], walk.columns[-1]) == ("−2.5", "2.5")
+        assert (continuous.columns[0], continuous.columns[-1]) == ("−1", "1")
+        assert list(few.columns) == ["c1 = 0", "c1 = 1", "c1 = 2"]
+        assert few.caption == "the same noise with every value of the code c1"
+        assert many.caption.endswith(f"of the code c2: the first {len(many.columns)} of 20")
+        made = gan.load_generator("r/generator.npz").sample(6, code=2)
+        shown = np.rint((made + 1) / 2 * 255).repeat(3, axis=3)
+        np.testing.assert_allclose([row[2] for row in few.tiles], shown, atol=1)
+
+
+def test_a_walk_leaves_the_classes_of_codes_alone() -> None:
+    latent = Codes(20, (3,), 2)
+    for names, effects, ways in explain._ways(latent, np.diag(np.arange(25.0))):
+        assert len(names) == len(effects) == len(ways)
+        assert not ways[:, 20:23].any()
+        np.testing.assert_allclose(np.linalg.norm(ways, axis=1), 1)
+        np.testing.assert_allclose(effects**2, ways**2 @ np.arange(25.0))
+
+
+def test_numbers_of_a_run_that_diverged_are_short(
+    command: Command, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: dict[str, list[Block]] = {}
+    monkeypatch.setattr(
+        explain, "save_sheet", lambda title, blocks, path: drawn.update({path.name: blocks})
+    )
+    slope = np.ones((12, 8, 8, 1))
+    for scale, wanted in ((1.0, "−1.21"), (7e15, "−8.5e15")):
+        scores = np.full((12, 1), -1.2124 * scale)
+        monkeypatch.setattr(explain.inside, "saliency", lambda *_, s=scores: (s, slope))
+        explain.draw_saliency(explain.Trained(RunFolder(finished)), Path("saliency.png"))
+        assert {*drawn["saliency.png"][0].columns} == {wanted}
 
 
 # Errors, and what belongs to whom
@@ -295,7 +334,7 @@ def test_what_cannot_be_explained(
     (copied / "state.npz").rename("kept.npz")
     assert "state.npz' is missing" in command("explain", copied).err
     monkeypatch.setitem(sys.modules, "PIL", None)
-    assert 'needs Pillow: pip install "minigan[cli]"' in command("explain", copied).err
+    assert 'needs Pillow, of the extra "cli"' in command("explain", copied).err
     assert not (copied / "explain").exists()
 
 

@@ -190,3 +190,6 @@ def test_labels_go_with_the_images_and_codes_are_asked_for(
         assert not np.array_equal(third["images"], fourth["images"])
     refused = command("sample", tmp_path / "told", "--code", 3)
     assert refused.status == 2 and "has no categorical code" in refused.err
+    for folder, option in (("told", "--label"), ("coded", "--code")):
+        refused = command("sample", tmp_path / folder, option, 10)
+        assert refused.err == f"minigan: {option}: got 10, wanted 0 to 9\n"

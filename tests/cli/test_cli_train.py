@@ -19,6 +19,8 @@ import pytest
 
 from minigan import data, gan
 from minigan.cli.folder import RunFolder
+from minigan.cli.train import _in_words
+from minigan.gan import Report
 from minigan.recipes import RECIPES
 
 Command = Callable[..., Any]
@@ -85,11 +87,19 @@ def test_another_seed_makes_another_run(train: Command, finished: Path) -> None:
 def test_the_last_line_is_the_path_of_the_samples(train: Command) -> None:
     loud = train("--steps", 2)
     assert (loud.status, loud.out.splitlines()[-1]) == (0, "runs/digits/samples.png")
+    assert loud.out.startswith(
+        "digits: 1,437 images of 8x8x1 (UCI handwritten digits, 8x8), steps 1 to 2, into runs/"
+    )
     for word in ("2/2", "steps", "loss D", "G", "D(x)", "D(G(z))"):
         assert word in loud.err
     for mode in ("--overwrite", "--resume"):  # the second finds the run finished
         quiet = train("--steps", 2, mode, "--quiet")
         assert (quiet.status, quiet.out, quiet.err) == (0, "runs/digits/samples.png\n", "")
+
+
+def test_large_numbers_are_short_in_the_line_of_progress() -> None:
+    words = _in_words(Report(1, 0.0, 2.4916e16, 0.5, -123456.0, 1.0, float("nan")), raw=True)
+    assert words == "loss D 0.000 G 2.49e16, D(x) 0.50, D(G(z)) -1.2e5 (raw)"
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])

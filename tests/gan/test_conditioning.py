@@ -500,6 +500,9 @@ def test_a_code_is_asked_for(tmp_path):
     latent = Codes(3, (4, 2), 1)
     plain = np.zeros((2, latent.size), "float32")
     assert latent.told(plain, np.array([3, 0]))[:, 3:7].tolist() == [[0, 0, 0, 1], [1, 0, 0, 0]]
+    second = latent.told(plain, np.array([1, 0]), which=1)
+    assert second[:, 7:9].tolist() == [[0, 1], [1, 0]]
+    np.testing.assert_array_equal(np.delete(second, [7, 8], 1), np.delete(plain, [7, 8], 1))
     assert not plain.any()
     run = Trainer(Game(generator(), heads(logits=1), latent=latent), seed=1)
     gan.save_generator(run.sampler, latent, (-1, 1), tmp_path / "g.npz")
@@ -518,8 +521,8 @@ def test_a_code_is_asked_for(tmp_path):
 @pytest.mark.parametrize(
     ("latent", "code", "words"),
     [
-        (Codes(3, (4,), 0), 4, "code: got 4 to 4, wanted 0 to 3"),
-        (Codes(3, (4,), 0), -1, "code: got -1 to -1, wanted 0 to 3"),
+        (Codes(3, (4,), 0), 4, "code: got 4, wanted 0 to 3"),
+        (Codes(3, (4,), 0), -1, "code: got -1, wanted 0 to 3"),
         (Codes(3, (4,), 0), 1.5, "code: got float64 of shape .*, wanted one integer, or 3"),
         (Codes(3, (4,), 0), [1, 2], r"code: got int64 of shape \(2,\), wanted one integer, or 3"),
         (Codes(3, (), 1), 1, "has no categorical code"),

@@ -13,6 +13,7 @@ from minigan import nn
 from minigan.errors import NonFiniteError
 from minigan.gan import Codes, Game, Heads, Labels, Normal, Uniform, inside
 from minigan.gan.sampling import sample
+from minigan.random import Stream
 
 
 def rng(seed=0):
@@ -175,7 +176,7 @@ def test_codes_go_straight_beside_their_noise():
     [
         (Normal(3), [-2.5] * 3, [2.5] * 3),
         (Uniform(3, 1, 4), [1.0] * 3, [4.0] * 3),
-        (Codes(1, (2,), 1), [-2.5, 0, 0, -1], [2.5, 1, 1, 1]),
+        (Codes(1, (), 1), [-2.5, -1], [2.5, 1]),
     ],
 )
 def test_a_walk_along_an_axis_replaces_one_number(latent, low, high):
@@ -194,6 +195,17 @@ def test_a_walk_along_any_direction_leaves_the_rest_alone_and_its_range_never():
         np.testing.assert_allclose(walk @ v, np.linspace(-2.5, 2.5, 4))
         np.testing.assert_allclose(walk - (walk @ v)[:, None] * v, [noise - noise @ v * v] * 4)
     assert np.abs(inside.traverse(Uniform(6), np.clip(noise, -1, 1), way, 4)).max() <= 1
+
+
+def test_a_walk_through_codes_keeps_every_class():
+    latent = Codes(2, (3, 4), 2)
+    noise, ways = latent.draw(1, Stream(0, "noise"))[0], np.eye(latent.size)
+    walks = inside.traverse(latent, noise, ways[[0, 1, 9, 10]], 5)
+    np.testing.assert_array_equal(walks[..., 2:9], np.broadcast_to(noise[2:9], (4, 5, 7)))
+    np.testing.assert_allclose(walks[2, :, 9], np.linspace(-1, 1, 5))
+    for way in (ways[2], ways[8], (ways[0] + ways[5]) / np.sqrt(2)):
+        with pytest.raises(ValueError, match="through a one-hot code"):
+            inside.traverse(latent, noise, way[None], 5)
 
 
 # Directions

@@ -1,6 +1,7 @@
 """Module: names, state, building, modes, dtypes and devices."""
 
 import copy
+import re
 import threading
 
 import numpy as np
@@ -266,6 +267,25 @@ def test_a_build_that_fails_leaves_nothing_half_made():
     assert model[0].weight.shape == (2, 3)
 
 
+@pytest.mark.parametrize(
+    "module, shape, named",
+    [
+        (lambda: nn.Conv2D(3, 3), (2, 3), (2, 3)),
+        (lambda: nn.Conv1D(3, 3), (2, 3), (2, 3)),
+        (lambda: nn.Dense(3), (5,), (5,)),
+        (lambda: nn.Sequential(nn.Dense(4), nn.Conv2D(3, 3)), (5, 2), (5, 4)),
+        (lambda: nn.SpectralNorm(nn.Conv2D(3, 3)), (5, 4), (5, 4)),
+        (lambda: nn.Sequential(nn.Conv2D(3, 3), nn.Conv2DTranspose(1, 3)), (7,), (7,)),
+    ],
+)
+def test_an_input_that_does_not_fit_is_named_by_the_shape_that_was_passed(module, shape, named):
+    layer = module()
+    with pytest.raises(ValueError, match=f"shape {re.escape(str(named))}") as raised:
+        layer(np.ones(shape, "f4"))
+    assert raised.value.__context__ is None  # one traceback, of one attempt
+    assert not any(inner._created for _, inner in layer.named_modules())
+
+
 @pytest.mark.parametrize("shapes", [(), (None, 100), (100,), ((None, 3), 4)])
 def test_build_wants_a_shape_for_each_input(shapes):
     with pytest.raises(TypeError, match=r"such as build\(\(None, 100\)\)"):
@@ -469,7 +489,7 @@ def test_other_targets_are_refused(target):
 
 def test_to_cuda_without_cupy_names_the_extra(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "cupy", None)
-    with pytest.raises(DeviceError, match=r'pip install "minigan\[gpu\]"'):
+    with pytest.raises(DeviceError, match=r'pip install "\.\[gpu\]"'):
         nn.Dense(2).build((None, 3)).to("cuda")
 
 

@@ -118,3 +118,17 @@ def test_wrong_channels_name_the_layer(layer):
     model = nn.Sequential(layer(2, 1, groups=2)).build((None, 4, 4, 4))
     with pytest.raises(ValueError, match=r"'0': .* 6 channels, but it was built for 4"):
         model(np.zeros((1, 4, 4, 6), "f4"))
+
+
+@pytest.mark.parametrize("layer", [nn.Conv1D, nn.Conv2D, nn.Conv2DTranspose])
+def test_a_setting_of_another_name_is_an_error_that_says_the_nearest(layer):
+    words = rf"^{layer.__name__} has no setting 'strides' \(did you mean 'stride'\?\)$"
+    with pytest.raises(TypeError, match=words):
+        layer(3, 3, strides=2)
+
+    class Mine(layer):
+        def __init__(self, **options):
+            self.shade = options.pop("shade")
+            super().__init__(3, 3, **options)
+
+    assert Mine(shade=1, stride=2).stride == 2

@@ -98,7 +98,7 @@ def test_broadcasting_and_summing_are_adjoint(shapes, seed):
     whole = (2, *(n if n != 1 else 3 for n in small))
     x, y = values(seed, small), values(seed + 1, whole)
     adjoint(lambda a: mg.broadcast_to(Tensor(a), whole), lambda b: sum_to(Tensor(b), small), x, y)
-    check_gradients(lambda t: sum_to(t, small), [y], order=2)
+    check_gradients(lambda t: sum_to(t, small), [y], order=2, empty=True)
 
 
 # Numerical safety: warnings are errors here

@@ -275,6 +275,7 @@ def test_a_hundred_labels_are_a_tenth_of_what_semi_supervised_learning_sees(tmp_
     assert len(np.unique(images.pixels[known].reshape(100, -1), axis=0)) == 20
     assert np.bincount(images.labels[known]).tolist() == [10] * 10
     assert (images.labels[:900] == -1).all()
+    assert ": 900 without labels, 20 of them again with theirs, repeated to 100>" in repr(images)
     with pytest.raises(ValueError, match="labels: got 5, wanted at least 10"):
         RECIPES["semi-supervised"].load_data({"labels": 5}, path)
 

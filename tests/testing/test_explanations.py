@@ -84,7 +84,7 @@ CASES = [
         R,
         "-20 times the right one, everywhere: 20, where 20 is the number of elements of input 0",
     ),
-    ("factor", 1.25 * R, R, "5/4, where 5 is the length of axis 0"),
+    ("factor", 20 / 19 * R, R, "20/19, where 20 is the number of elements of input 0"),
     ("factor", np.sqrt(5) * R, R, "√5, where 5 is the length"),
     ("factor", 2 * R, R, "2 times the right one, everywhere"),
     ("factor", 1.7 * R, R, "1.7 times the right one, everywhere"),
@@ -257,3 +257,10 @@ def test_nothing_is_changed_and_the_words_are_a_sentence():
     found = explained(2.2 * arrays[0] + arrays[2], arrays[0], inputs=(arrays[1],), g=arrays[2])
     assert isinstance(found, Explanation)
     assert found.words and not found.words.endswith(".")
+
+
+def test_a_ratio_of_small_numbers_is_not_taken_for_one_of_lengths():
+    for c, side in ((2 / 3, 3), (3 / 2, 3), (3 / 4, 4), (5 / 4, 5)):
+        right = np.random.default_rng(side).normal(size=(2, side))
+        found = explained(c * right, right, output=right, g=right)
+        assert found.kind == "factor" and found.words.endswith("the right one, everywhere"), found

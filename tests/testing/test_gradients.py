@@ -1,5 +1,7 @@
 """The checker itself: it must pass what is right, and each planted error must be caught."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from minigan.testing import (
     NoPathError,
     NotDeterministicError,
     StateError,
+    VacuousCheck,
     check_gradients,
     check_vjp,
 )
@@ -40,13 +43,27 @@ V = RNG.normal(size=6)
         (lambda x: x * 1e-9, [V]),
         (lambda x: mg.exp(x) * 1e9, [V]),
         (lambda x: x * x, [100 + V]),
-        (lambda x: mg.tanh(x), [np.ones((0, 3))]),
         (lambda x: x[0] * x[1], [np.array([2.0, 3.0, 4.0])]),
         (lambda x: mg.batch_norm(x, V, V * 2), [X]),
     ],
 )
 def test_right_gradients_pass(function, inputs, order):
     check_gradients(function, inputs, order=order)
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (2, 0)])
+def test_inputs_without_elements_pass_only_if_that_is_wanted(shape):
+    for check in (
+        partial(check_gradients, mg.exp, [np.zeros(shape)]),
+        partial(check_gradients, mg.exp, [np.zeros(shape)], order=2),
+        partial(check_vjp, np.exp, lambda g, x: g * np.exp(x), [np.zeros(shape)]),
+    ):
+        check(empty=True)
+        with pytest.raises(VacuousCheck, match="no elements, so that no gradient was compared"):
+            check()
+    check_gradients(lambda x, y: mg.sum(x) + mg.sum(mg.sin(y)), [np.zeros(shape), X])
+    with pytest.raises(GradientMismatch, match="shape"):  # what is wrong is told first
+        check_vjp(np.exp, lambda g, x: np.zeros(7), [np.zeros(shape)])
 
 
 def test_inputs_may_be_lists_integers_float32_or_tensors():

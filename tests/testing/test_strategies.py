@@ -418,4 +418,4 @@ def test_who_lacks_hypothesis_is_told_what_to_install():
         "import minigan.testing.strategies"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert 'needs hypothesis: pip install "minigan[test]"' in done.stderr
+    assert 'needs hypothesis, of the extra "test": pip install ".[test]"' in done.stderr

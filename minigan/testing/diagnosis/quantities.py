@@ -129,7 +129,9 @@ def natural(c: float, facts: Facts) -> str | None:
     forms = [(f"{size}", float(size), size) for size in known if size > 2]
     forms += [("", float(number), 0) for number in (2, 3, 4)]
     forms += [(f"√{size}", sqrt(size), size) for size in known if isqrt(size) ** 2 != size]
-    forms += [(f"{size}/{size - 1}", size / (size - 1), size) for size in known if size > 2]
+    # Of small numbers such a ratio is as likely a formula's own: 2/3 where x³ lost its 3.
+    ratios = [(f"{size}/{size - 1}", size / (size - 1), size) for size in known if size > 2]
+    forms += [(text, form, size if size > 5 else 0) for text, form, size in ratios]
     for text, form, size in forms:
         if _same(upside, form):
             shown = text if value > 1 else _inverse(text)

@@ -16,15 +16,15 @@
 Elements of arrays are not drawn one by one: a strategy draws a seed, and the array is the one that
 belongs to it (``minigan.testing.values``). So examples shrink in shape and settings while their
 values stay generic, and no shrunk zero hides the error or makes another. Arguments are checked
-when a strategy is made. Needs hypothesis (``pip install "minigan[test]"``).
+when a strategy is made. Needs hypothesis, of the extra "test".
 """
+
+from ...errors import of_extra
 
 try:
     import hypothesis  # noqa: F401
 except ImportError:
-    raise ImportError(
-        'minigan.testing.strategies needs hypothesis: pip install "minigan[test]"'
-    ) from None
+    raise ImportError(f"minigan.testing.strategies needs hypothesis{of_extra('test')}") from None
 
 from ..values import KINDS, LAYOUTS, values
 from .arrays import arrays, arrays_with_axis, float_dtypes, seeds

@@ -197,8 +197,9 @@ class Trainer:
             culprit = first_bad(self.game, records, Streams.of(self.seed, self.step_count))
             self._write(before)
             again = moment._replace(streams=self._streams(), squares=None)
+            whole = {name: duplicate(array) for name, array in self._live_state().items()}
             culprit += first_operation(lambda: self._move(records, again))
-            self._write(before)
+            self._write(whole)  # all of it, as code of one's own may go another way this time
             if self.doctor is not None:
                 self.doctor.broke(self.step_count + 1, f"{error}{culprit}")
             raise NonFiniteError(f"step {self.step_count + 1}: {error}{culprit}") from None

@@ -30,12 +30,12 @@ from .dcgan_mnist import load_data as load_data
 from .networks import scaled, spectral
 
 SETTINGS: dict[str, Any] = {
-    "steps": 3000,
+    "steps": 1500,
     "batch": 64,
     "width": 0.25,  # 1 is the published one, 256 channels in G and 128 in D
     "attention": False,
-    "lr": 2e-4,
-    "discriminator_lr": 4e-4,
+    "lr": 4e-4,
+    "discriminator_lr": 8e-4,
     "average": 0.999,
 }
 

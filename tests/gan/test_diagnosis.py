@@ -308,3 +308,18 @@ def test_a_gradient_too_large_to_square_is_told_before_the_moments_overflow():
     with pytest.raises(NonFiniteError, match="step 1"):
         run.step(pictures(8))
     assert all(np.isfinite(a).all() for a in run.state().values())
+
+
+def test_a_step_that_goes_well_the_second_time_leaves_no_trace():
+    class Once(Cure):
+        bad = True
+
+        def generator(self, turn):
+            bad, Once.bad = Once.bad, False
+            return turn.fake.logits.mean() * (np.nan if bad else 1.0)
+
+    run = Trainer(Game(*networks(norm=True), latent=Normal(LATENT), cures=[Once()]), average=0.9)
+    before = bits(run.state())
+    with pytest.raises(NonFiniteError, match="generator's loss is nan"):
+        run.step(pictures(8))
+    assert bits(run.state()) == before

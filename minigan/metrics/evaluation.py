@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
+import numpy as np
+
 from ..data import Images
 from ..data.mixtures import Mixture
 from ..errors import nearest
@@ -164,10 +166,16 @@ def evaluate(
     """
     names = _names(metrics, source)
     given = {"real": real, "fake": fake, "held_out": held_out}
-    sets = {what: comparable(what, x) for what, x in given.items() if x is not None}
+    wanted = {what: x for what, x in given.items() if x is not None or what != "held_out"}
+    sets = {what: comparable(what, x) for what, x in wanted.items()}
     for what, images in sets.items():
         if not len(images):
             raise ValueError(f"{what}: got no images")
+        if images.shape[1:] != sets["real"].shape[1:]:
+            shapes = f"{images.shape[1:]}, wanted {sets['real'].shape[1:]}"
+            raise ValueError(f"{what}: got images of shape {shapes}, as those of real are")
+        if not np.isfinite(images).all():
+            raise ValueError(f"{what}: got images with NaN or infinity")
     check_scales(sets)
     split = "halves of real" if held_out is None else "real, held out"
     views = {

@@ -95,6 +95,22 @@ def test_no_images_are_named(name):
         evaluate(**sets | {name: images(0, 3)}, metrics=["nearest_distance"])
 
 
+def test_sets_that_do_not_go_together_are_named():
+    images = np.random.default_rng(0).uniform(-1, 1, (9, 8, 8, 1))
+    bad = images.copy()
+    bad[3, 0, 0, 0] = np.nan
+    for given, words in (
+        ({"fake": images[:, :7]}, r"fake: got images of shape \(7, 8, 1\), wanted \(8, 8, 1\)"),
+        ({"fake": bad}, "fake: got images with NaN or infinity"),
+        ({"fake": images, "held_out": bad}, "held_out: got images with NaN"),
+    ):
+        with pytest.raises(ValueError, match=words) as error:
+            evaluate(real=images, **given)
+        assert "more images" not in str(error.value)
+    with pytest.raises(TypeError, match="fake: got an array of object"):
+        evaluate(real=images, fake=None)
+
+
 def test_each_set_is_looked_at_once():
     seen = []
 

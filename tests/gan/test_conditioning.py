@@ -450,7 +450,7 @@ def test_virtual_batch_normalisation_goes_with_labels_and_heads():
 def test_a_reference_batch_is_of_images_and_not_of_packs():
     judge = gan.Packed(nn.Sequential(nn.Flatten(), nn.Dense(1)), 2)
     with pytest.raises(ValueError, match="VirtualBatch goes into Packed, not around it"):
-        nn.VirtualBatch(judge, 5)(pictures(8))
+        nn.VirtualBatch(judge, 6)(pictures(8))
 
 
 def test_several_judges_name_the_class_and_the_codes_together():

@@ -336,6 +336,7 @@ def test_consistency_compares_scores_before_and_after_a_change():
 # Unrolling
 
 
+@pytest.mark.filterwarnings("ignore::minigan.errors.HealthWarning")  # a critic without bound
 def test_unrolling_differentiates_through_the_discriminators_steps():
     """D(x) = ψx, data 0, fake θ, Wasserstein: ψᵏ⁺¹ = ψᵏ − ηθ, so L_G = −(ψ − kηθ)θ."""
 

@@ -124,7 +124,7 @@ class R1(_SlopePenalty):
     gamma: float = 10.0
 
     def discriminator(self, turn: Turn) -> Tensor:
-        return 0.5 * self.gamma * _mean_square(slopes(turn.judge, turn.fixed(turn.shown[0])))
+        return 0.5 * self.gamma * _mean_square(slopes(turn.judge, as_array(turn.shown[0])))
 
 
 @dataclass(frozen=True)

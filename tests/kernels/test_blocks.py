@@ -42,8 +42,14 @@ def test_rows_of_a_map_are_a_view_in_its_own_order():
 
 
 @examples(60)
-@given(laid_out(min_dims=2, min_side=1), seeds(), st.integers(1, 40), st.sampled_from([1, 100]))
-def test_batch_norm_in_blocks_follows_its_formulas(x, seed, step, fewest):
+@given(
+    laid_out(min_dims=2, min_side=1),
+    seeds(),
+    st.integers(1, 40),
+    st.sampled_from([1, 100]),
+    st.sampled_from([1.0, 0.3, 0.0, 2.0]),
+)
+def test_batch_norm_in_blocks_follows_its_formulas(x, seed, step, fewest, slope):
     channels, axes, eps = x.shape[-1], tuple(range(x.ndim - 1)), 0.1
     gamma, beta, g = (
         values(seed + i, s) for i, s in enumerate(((channels,), (channels,), x.shape))
@@ -52,13 +58,16 @@ def test_batch_norm_in_blocks_follows_its_formulas(x, seed, step, fewest):
         patch.setattr(blocks, "BLOCK", step)
         patch.setattr("minigan.kernels.channels.FEWEST", fewest)
         mean, variance = normalization.column_moments(x)
-        y = normalization.normalize(x, gamma, beta, mean, variance, eps)
-        found = normalization.normalize_gradient(g, x, gamma, mean, variance, eps)
+        norm = gamma, beta, mean, variance, eps, slope
+        y = normalization.normalize(x, *norm)
+        found = normalization.normalize_gradient(g, x, *norm)
     close(mean, x.mean(axes))
     close(variance, x.var(axes))
     sigma = np.sqrt(x.var(axes) + eps)
     standard = (x - x.mean(axes)) / sigma
-    close(y, gamma * standard + beta)
+    straight = gamma * standard + beta
+    close(y, np.where(straight > 0, straight, slope * straight))
+    g = np.where(straight > 0, g, slope * g)
     close(found[1], (g * standard).sum(axes))
     close(found[2], g.sum(axes))
     inner = g - g.mean(axes) - standard * (g * standard).mean(axes)
@@ -69,8 +78,9 @@ def test_batch_norm_in_blocks_follows_its_formulas(x, seed, step, fewest):
 def test_results_lie_in_memory_as_the_map_does():
     x = values(0, (3, 4, 2, 5)).transpose(2, 0, 1, 3)
     one, zero = np.ones(5), np.zeros(5)
-    y = normalization.normalize(x, one, zero, zero, one, 0.1)
-    back, *_ = normalization.normalize_gradient(x, x, one, zero, one, 0.1)
+    norm = one, zero, zero, one, 0.1, 0.3
+    y = normalization.normalize(x, *norm)
+    back, *_ = normalization.normalize_gradient(x, x, *norm)
     assert y.strides == back.strides == x.strides
 
 
@@ -80,7 +90,7 @@ def test_moments_of_float16_are_taken_in_float32():
     mean, variance = normalization.column_moments(x)
     assert mean.dtype == variance.dtype == np.float32
     assert np.array_equal(mean, [300.5, 300.5]) and np.array_equal(variance, [0.25, 0.25])
-    y = normalization.normalize(x, *np.ones((2, 2), np.float16), mean, variance, 0.0)
+    y = normalization.normalize(x, *np.ones((2, 2), np.float16), mean, variance, 0.0, 1.0)
     assert y.dtype == np.float16 and set(y[:, 0].tolist()) == {0.0, 2.0}
 
 

@@ -49,14 +49,15 @@ class Stream:
 
     def later(self, step: Array) -> Stream:
         """The same, at the step that stands in a GPU's memory (float64, (1,)) by then."""
-        twin = Stream(self.seed, self.name, self.step, self.device)
-        twin._later = step
-        return twin
+        return self._twin(self.name, step)
 
     def apart(self, name: str) -> Stream:
         """The numbers of another purpose at the same step."""
+        return self._twin(name, self._later)
+
+    def _twin(self, name: str, later: Array | None) -> Stream:
         twin = Stream(self.seed, name, self.step, self.device)
-        twin._later = self._later
+        twin._later = later
         return twin
 
     def words(self, count: int, device: str | None = None) -> Array:

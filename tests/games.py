@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,17 @@ def trainer(
 ) -> Trainer:
     """A trainer of the two perceptrons; ``settings`` are its own."""
     return Trainer(Game(*networks(norm, drop, dtype), loss, Normal(LATENT)), **settings)
+
+
+def resumed(make: Callable[[], Trainer], path: Path, steps: int) -> tuple[Trainer, Trainer]:
+    """A run of so many steps, and the same one that was saved half way and went on in another."""
+    whole, first, second = (make() for _ in range(3))
+    whole.fit(pictures(), steps, 8)
+    first.fit(pictures(), steps // 2, 8)
+    first.save(path)
+    second.load(path)
+    second.fit(pictures(), steps // 2, 8)
+    return whole, second
 
 
 def bits(state: Mapping[str, np.ndarray]) -> dict[str, tuple[Any, ...]]:

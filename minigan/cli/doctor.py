@@ -27,12 +27,12 @@ def doctor(asked: argparse.Namespace) -> int:
         raise NotADirectoryError(f"{asked.source!r} is a file, wanted the folder of a run")
     config = folder.read_config()
     found, done = folder.read_findings(), 0
-    if not folder.state.exists() and not found:
+    if folder.state.exists():
+        found, done = _examined(folder, config, found, asked.data)
+    elif not found:
         raise FileNotFoundError(
             f"{str(folder.state)!r}, the state of the run, is missing: there is nothing to examine"
         )
-    if folder.state.exists():
-        found, done = _examined(folder, config, found, asked.data)
     for finding in found:
         print(finding)
     if not found:

@@ -51,17 +51,16 @@ class Classification(Cure):
         labels = batch.condition if conditional else batch.labels  # that is on the device already
         terms = [self.real * cross_entropy(_classes(turn.real, turn.game), labels)]
         if self.fake:
-            terms.append(
-                self.fake * cross_entropy(_classes(turn.fake, turn.game), turn.draw.condition)
-            )
+            terms.append(self.fake * self._of_fakes(turn))
         return added(terms)
 
     def generator(self, turn: Turn) -> Tensor | None:
         if not self.generator_weight:
             return None
-        return self.generator_weight * cross_entropy(
-            _classes(turn.fake, turn.game), turn.draw.condition
-        )
+        return self.generator_weight * self._of_fakes(turn)
+
+    def _of_fakes(self, turn: Turn) -> Tensor:
+        return cross_entropy(_classes(turn.fake, turn.game), turn.draw.condition)
 
 
 def cross_entropy(logits: Tensor, labels: Any) -> Tensor:

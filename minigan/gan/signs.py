@@ -112,13 +112,9 @@ class Signs:
     ) -> None:
         """Take in what the step ended with; nothing large is kept."""
         self.reports, self.facts, self.step = reports, facts, reports[-1].step
-        real, fake, judged = (
-            self.scores.real,
-            self.scores.fake,
-            self.subject.game.loss.discriminator,
-        )
         with no_grad():
-            self.loss, self.exchanged = judged(real, fake).item(), judged(fake, real).item()
+            loss = self.subject.game.loss.discriminator(self.scores.real, self.scores.fake)
+        self.loss = loss.item()
         now = self.subject.some_weights()
         self.change = {p: _relative(now[p], before) for p, before in self._before.items()}
         self.leverage = {}

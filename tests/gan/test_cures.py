@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from games import LATENT, SHAPE, bits, networks, pictures
+from games import LATENT, SHAPE, bits, networks, pictures, resumed
 from properties import close
 from turns import N, Quadratic, symmetric, turn_of
 
@@ -445,13 +445,8 @@ def test_every_cure_is_here_or_in_the_tests_of_conditioning():
 
 
 def test_all_cures_at_once_resume_with_the_same_bits(tmp_path):
-    whole, first, second = (Trainer(game(*ALL), seed=1) for _ in range(3))
-    whole.fit(pictures(), 6, 8)
-    first.fit(pictures(), 3, 8)
-    first.save(tmp_path / "state.npz")
-    second.load(tmp_path / "state.npz")
-    second.fit(pictures(), 3, 8)
-    assert bits(second.state()) == bits(whole.state())
+    whole, again = resumed(lambda: Trainer(game(*ALL), seed=1), tmp_path / "state.npz", 6)
+    assert bits(again.state()) == bits(whole.state())
     assert any(name.startswith("cure.11.") for name in whole.state())
 
 

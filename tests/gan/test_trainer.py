@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 import pytest
-from games import bits, networks, pictures, trainer
+from games import bits, networks, pictures, resumed, trainer
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import examples
@@ -455,13 +455,10 @@ def falling():
 
 @pytest.mark.parametrize("made", [falling, lambda: Warmup(falling(), 3)])
 def test_a_run_with_a_function_for_its_learning_rate_resumes(tmp_path, made):
-    whole, first, second = (trainer(optimizers=SGD(made(), momentum=0.5)) for _ in range(3))
-    whole.fit(pictures(), 4, 8)
-    first.fit(pictures(), 2, 8)
-    first.save(tmp_path / "state.npz")
-    second.load(tmp_path / "state.npz")
-    second.fit(pictures(), 2, 8)
-    assert bits(second.state()) == bits(whole.state())
+    whole, again = resumed(
+        lambda: trainer(optimizers=SGD(made(), momentum=0.5)), tmp_path / "state.npz", 4
+    )
+    assert bits(again.state()) == bits(whole.state())
 
 
 def test_a_function_of_another_name_is_another_schedule(tmp_path):

@@ -182,13 +182,15 @@ def _check_labels(classes: int, images: Images, config: Config) -> None:
     if found[-1] >= classes:
         raise ValueError(
             f"data: got labels up to {found[-1]}, but {config.recipe} makes {classes} classes, "
-            f"wanted 0 to {classes - 1}"
+            f"wanted 0 to {classes - 1}: add --set classes={found[-1] + 1}"
         )
     if len(found) < classes:
         absent = ", ".join(str(k) for k in range(classes) if k not in found)
+        enough = max(2, int(found[-1]) + 1)
+        fewer = f"; --set classes={enough} makes no more" if enough < classes else ""
         print(
             f"minigan: {config.recipe} makes {classes} classes, and the data have no image of "
-            f"{absent}: samples of what is not there mean nothing",
+            f"{absent}: samples of what is not there mean nothing{fewer}",
             file=sys.stderr,
         )
 

@@ -54,12 +54,15 @@ SHORT_MEMORY = 0.5
 
 
 class Check(NamedTuple):
-    """``look`` says what is wrong with the last ``rounds`` signs, oldest first, or nothing."""
+    """``look`` says what is wrong with the last ``rounds`` signs, oldest first, or nothing.
+
+    Where what to try hangs on what was seen, it says that too, after a semicolon.
+    """
 
     name: str
     rounds: int
     look: Callable[[Sequence[Signs]], str]
-    advice: str
+    advice: str = ""
 
 
 def swapped(seen: Sequence[Signs]) -> str:
@@ -142,7 +145,10 @@ def too_fast(seen: Sequence[Signs]) -> str:
         change = signs.change[player] * (1 - getattr(optimizer, "rho", 0)) ** 0.5
         told = signs.step == 1 and not (clipped and player == DISCRIMINATOR)
         if change > TOO_FAST and told:
-            return f"a step changes the {player}'s weights by {change:.2g} times their size"
+            return (
+                f"a step changes the {player}'s weights by {change:.2g} times their size; "
+                f"try a learning rate about {_times(change / (TOO_FAST / 10))} lower"
+            )
     return ""
 
 
@@ -152,9 +158,12 @@ def too_slow(seen: Sequence[Signs]) -> str:
         change = max(s.change[player] for s in seen)
         pull = min(max(s.leverage[player].values(), default=0) for s in seen)
         if seen[0].step == 1 and change < TOO_SLOW and pull > VANISHED and not optimizer.schedule:
+            if not change:
+                return f"a step does not change the {player}'s weights; give it a learning rate"
             return (
                 f"a step changes the {player}'s weights by {change:.1g} of their size: "
-                f"{1 / max(change, 1e-12):,.0f} steps to replace them"
+                f"{1 / change:,.0f} steps to replace them; "
+                f"try a learning rate about {_times(10 * TOO_SLOW / change)} higher"
             )
     return ""
 
@@ -188,12 +197,8 @@ def by_heart(seen: Sequence[Signs]) -> str:
 
 CHECKS = (
     Check("swapped labels", 1, swapped, "exchange real and fake in the loss, or undo what does"),
-    Check(
-        "learning rate too high", 1, too_fast, "try a learning rate 10 to 100 times lower"
-    ),
-    Check(
-        "learning rate too low", 5, too_slow, "try a learning rate 10 to 1,000 times higher"
-    ),
+    Check("learning rate too high", 1, too_fast),
+    Check("learning rate too low", 5, too_slow),
     Check(
         "dead units", 5, dead,
         "use LeakyReLU, a lower learning rate, and biases that start from 0",
@@ -279,6 +284,11 @@ def _scoring(network: Module) -> Iterator[Module]:
             yield from _scoring(one)
     else:
         yield last
+
+
+def _times(factor: float) -> str:
+    """Such a factor in words, to one digit."""
+    return f"{float(f'{factor:.0e}'):,.0f} times"
 
 
 def _long(signs: Signs) -> bool:

@@ -90,7 +90,8 @@ class Doctor:
             if check.name not in known and len(seen) >= check.rounds:
                 message = check.look(seen[-check.rounds :])
                 if message:
-                    self._found(check.name, report.step, message, check.advice)
+                    message, _, advice = message.partition("; ")
+                    self._found(check.name, report.step, message, advice or check.advice)
 
     def _unknown(self, most: int, look: int) -> Batch | None:
         """As many held-out images as a batch has, by turns, if there are so many.

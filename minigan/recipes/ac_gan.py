@@ -14,12 +14,12 @@ SETTINGS: dict[str, Any] = {
     "steps": 3000,
     "batch": 64,
     "width": 0.5,  # 1 is DCGAN's
+    "classes": 10,
     "dropout": 0.3,
     "lr": 1e-3,
     "beta1": 0.0,
     "average": 0.999,
 }
-CLASSES = 10
 
 
 def make_trainer(
@@ -29,14 +29,15 @@ def make_trainer(
 
     Adam without momentum stands a high rate, which falls to nothing in the end.
     """
+    classes = settings["classes"]
     features = Sequential(*body(scaled(settings["width"], 64, 128)), Dropout(settings["dropout"]))
     game = Game(
-        generator(shape, scaled(settings["width"], 256, 128), CLASSES),
-        Heads(features, Dense(1), class_logits=Dense(CLASSES)),
+        generator(shape, scaled(settings["width"], 256, 128), classes),
+        Heads(features, Dense(1), class_logits=Dense(classes)),
         "non_saturating",
         Normal(100),
         cures=[Classification()],
-        conditioning=Labels(CLASSES, discriminator=False),
+        conditioning=Labels(classes, discriminator=False),
     )
     rate = Linear(settings["lr"], 0.0, settings["steps"])
     adam = Adam(rate, beta1=settings["beta1"], beta2=0.99)

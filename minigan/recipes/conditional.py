@@ -19,13 +19,13 @@ SETTINGS: dict[str, Any] = {
     "batch": 64,
     "width": 0.5,  # 1 is DCGAN's
     "labels": True,
+    "classes": 10,
     "noise": "normal",
     "loss": "non_saturating",
     "lr": 1e-3,
     "beta1": 0.0,
     "average": 0.999,
 }
-CLASSES = 10
 
 
 def make_trainer(
@@ -38,14 +38,14 @@ def make_trainer(
     latents: dict[str, Latent] = {"normal": Normal(100), "uniform": Uniform(100)}
     if settings["noise"] not in latents:
         raise ValueError(f'noise: got {settings["noise"]!r}, wanted "normal" or "uniform"')
-    told, width = settings["labels"], settings["width"]
+    told, classes, width = (settings[name] for name in ("labels", "classes", "width"))
     judge = discriminator(scaled(width, 64, 128))
     game = Game(
-        generator(shape, scaled(width, 256, 128), CLASSES if told else 0),
-        Sequential(LabelConcat(CLASSES), judge) if told else judge,
+        generator(shape, scaled(width, 256, 128), classes if told else 0),
+        Sequential(LabelConcat(classes), judge) if told else judge,
         settings["loss"],
         latents[settings["noise"]],
-        conditioning=Labels(CLASSES) if told else None,
+        conditioning=Labels(classes) if told else None,
     )
     rate = Linear(settings["lr"], 0.0, settings["steps"])
     adam = Adam(rate, beta1=settings["beta1"], beta2=0.99)

@@ -24,23 +24,23 @@ SETTINGS: dict[str, Any] = {
     "steps": 3000,
     "batch": 64,
     "width": 0.5,  # 1 is DCGAN's
+    "classes": 10,
     "lr": 1e-3,
     "discriminator_lr": 2e-3,
     "average": 0.999,
 }
-CLASSES = 10
 
 
-def generator(shape: tuple[int, int, int], widths: list[int]) -> Sequential:
-    """DCGAN's, each batch norm with a scale and a shift for every digit."""
+def generator(shape: tuple[int, int, int], widths: list[int], classes: int) -> Sequential:
+    """DCGAN's, each batch norm with a scale and a shift for every class."""
     side, (first, second) = shape[0] // 4, widths
     layers: list[Module] = [
         Dense(side * side * first, use_bias=False),
         Reshape(side, side, first),
-        ConditionalBatchNorm(CLASSES),
+        ConditionalBatchNorm(classes),
         ReLU(),
         Conv2DTranspose(second, 5, 2, "same", use_bias=False),
-        ConditionalBatchNorm(CLASSES),
+        ConditionalBatchNorm(classes),
         ReLU(),
         Conv2DTranspose(shape[2], 5, 2, "same"),
         Tanh(),
@@ -55,14 +55,15 @@ def make_trainer(
 
     The rates are high, as the discriminator's slope is bounded, and fall to nothing in the end.
     """
+    classes = settings["classes"]
     game = Game(
-        generator(shape, scaled(settings["width"], 256, 128)),
+        generator(shape, scaled(settings["width"], 256, 128), classes),
         Sequential(
-            *body(scaled(settings["width"], 64, 128), spectral), Projection(CLASSES, spectral=True)
+            *body(scaled(settings["width"], 64, 128), spectral), Projection(classes, spectral=True)
         ),
         "hinge",
         Normal(100),
-        conditioning=Labels(CLASSES),
+        conditioning=Labels(classes),
     )
     generator_adam, discriminator_adam = (
         Adam(Linear(settings[name], 0.0, settings["steps"]), beta1=0.0, beta2=0.9)

@@ -19,12 +19,12 @@ SETTINGS: dict[str, Any] = {
     "steps": 3000,
     "batch": 100,
     "width": 0.5,  # 1 is DCGAN's
+    "classes": 10,
     "labels": 100,  # images whose digit is told, as many of each
     "lr": 3e-4,
     "beta1": 0.5,
     "average": 0.99,
 }
-CLASSES = 10
 
 
 def load_data(settings: dict[str, Any], path: str | None) -> Images:
@@ -35,11 +35,15 @@ def load_data(settings: dict[str, Any], path: str | None) -> Images:
     images = load_all(settings, path)
     if images.labels is None:
         raise ValueError("data: semi-supervised needs images with labels, got none")
-    each, digits = settings["labels"] // CLASSES, images.labels
+    classes, digits = settings["classes"], images.labels
+    each = settings["labels"] // classes
     if each < 1:
-        raise ValueError(f"labels: got {settings['labels']}, wanted at least {CLASSES}")
+        raise ValueError(f"labels: got {settings['labels']}, wanted at least {classes}")
+    found = np.unique(digits[digits >= 0]).tolist()
+    if found != list(range(classes)):
+        raise ValueError(f"classes: got {classes}, but the data's labels are {found}")
     order = Stream(0, "labels").permutation(len(images))
-    known = np.concatenate([order[digits[order] == k][:each] for k in range(CLASSES)])
+    known = np.concatenate([order[digits[order] == k][:each] for k in range(classes)])
     again = np.resize(known, max(len(known), len(images) // 9))
     everything = images.take(np.concatenate([np.arange(len(images)), again]))
     labels = np.concatenate([np.full(len(images), -1), digits[again]])
@@ -51,13 +55,13 @@ def load_data(settings: dict[str, Any], path: str | None) -> Images:
 def make_trainer(
     settings: dict[str, Any], shape: tuple[int, int, int], seed: int, device: str
 ) -> Trainer:
-    """Ten classes and one for fakes; the generator matches features."""
+    """The classes and one for fakes; the generator matches features."""
     features = Sequential(
         *body(scaled(settings["width"], 64, 128)), Dropout(0.5), Dense(128), LeakyReLU(0.2)
     )
     game = Game(
         generator(shape, scaled(settings["width"], 256, 128)),
-        Heads(features, class_logits=Dense(CLASSES)),
+        Heads(features, class_logits=Dense(settings["classes"])),
         FeatureMatching(),
         Normal(100),
         cures=[Classification(fake=0, generator_weight=0)],

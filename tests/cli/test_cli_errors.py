@@ -143,7 +143,8 @@ def test_labels_are_checked_before_anything_is_written(
         assert (result.status, len(result.err.splitlines())) == (2, 1)
         assert "one sub-folder to a class" in result.err
         assert ("--set labels=false" in result.err) is (recipe == "conditional")
-    assert "labels up to 11" in command(*few, "--data", "beyond.npz").err
+    beyond = command(*few, "--data", "beyond.npz").err
+    assert "labels up to 11" in beyond and "add --set classes=12" in beyond
     assert not Path("r").exists()
 
 
@@ -157,7 +158,11 @@ def test_a_game_without_labels_needs_none_and_absent_classes_are_told(command: C
     two = command(*few, "--data", "two.npz", "--out", "two")
     assert two.status == 0
     assert "no image of 2, 3, 4, 5, 6, 7, 8, 9:" in two.err
+    assert "--set classes=2 " in two.err
     assert len(two.err.splitlines()) == 1
+    asked = command(*few, "--data", "two.npz", "--set", "classes=2", "--out", "asked")
+    assert (asked.status, asked.err) == (0, "")
+    assert "label: got 2, wanted 0 to 1" in command("sample", "asked", "--label", 2).err
 
 
 def test_out_can_be_no_file(train: Command, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import replace
 
@@ -285,6 +286,25 @@ def test_it_tells_each_finding_once_at_the_callers_line():
     with pytest.warns(HealthWarning, match="step 1: learning rate too high: a step") as caught:
         run.fit(pictures(), 3, 4)
     assert [warning.filename for warning in caught] == [__file__]
+
+
+@pytest.mark.parametrize("rate, name", [(300.0, "too high"), (1e-7, "too low")])
+def test_a_learning_rate_that_is_far_off_is_right_after_the_advice(rate, name):
+    def advised(rate):
+        run = quiet(trainer(optimizers=SGD(rate)))
+        run.fit(pictures(8), 5 * EVERY if name == "too low" else 1, 4)
+        return [f.advice for f in run.findings if f.name == f"learning rate {name}"]
+
+    words = re.fullmatch(r"try a learning rate about ([\d,]+) times (\w+)", *advised(rate))
+    times = float(words[1].replace(",", ""))
+    assert advised(rate / times if words[2] == "lower" else rate * times) == []
+
+
+def test_a_rate_of_nothing_is_told():
+    run = quiet(trainer(optimizers=(Adam(1e-3), SGD(0.0))))
+    run.fit(pictures(8), 5 * EVERY, 4)
+    (finding,) = [f for f in run.findings if f.name == "learning rate too low"]
+    assert finding.message == "a step does not change the discriminator's weights"
 
 
 def test_the_tensor_that_was_not_finite_is_a_finding():

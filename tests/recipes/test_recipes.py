@@ -269,7 +269,7 @@ def test_mapping_has_dcgans_networks_after_and_before_dense_layers():
 
 def test_a_hundred_labels_are_a_tenth_of_what_semi_supervised_learning_sees(tmp_path):
     path = saved(fake_pictures((28, 28, 1), 900), tmp_path)
-    images = RECIPES["semi-supervised"].load_data({"labels": 20}, path)
+    images = RECIPES["semi-supervised"].load_data({"labels": 20, "classes": 10}, path)
     known = images.labels >= 0
     assert len(images) == 1000 and known.sum() == 100
     assert len(np.unique(images.pixels[known].reshape(100, -1), axis=0)) == 20
@@ -277,13 +277,15 @@ def test_a_hundred_labels_are_a_tenth_of_what_semi_supervised_learning_sees(tmp_
     assert (images.labels[:900] == -1).all()
     assert ": 900 without labels, 20 of them again with theirs, repeated to 100>" in repr(images)
     with pytest.raises(ValueError, match="labels: got 5, wanted at least 10"):
-        RECIPES["semi-supervised"].load_data({"labels": 5}, path)
+        RECIPES["semi-supervised"].load_data({"labels": 5, "classes": 10}, path)
+    with pytest.raises(ValueError, match=r"classes: got 2, but .* labels are \[0, 1, 2,"):
+        RECIPES["semi-supervised"].load_data({"labels": 20, "classes": 2}, path)
 
 
 # Running
 
 
-def fake_pictures(shape, count=6, seed=0):
+def fake_pictures(shape, count=10, seed=0):
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 256, (count, *shape)).astype(np.uint8)
     return from_arrays(pixels, np.arange(count) % 10)
@@ -355,6 +357,7 @@ OTHERS = {
     "noise": "uniform",
     "continuous": 2.0,
     "codes": 10,
+    "classes": 12,
 }
 FACTOR = 0.3  # of a width that is a factor, not a number of channels
 
@@ -392,10 +395,10 @@ def test_every_setting_of_a_trainer_changes_the_run(name, key):
 @pytest.mark.parametrize("name", RECIPES)
 def test_data_of_ones_own_comes_in_the_recipes_shape(name, tmp_path):
     recipe = RECIPES[name]
-    path = saved(fake_pictures((40, 32, 3), 3), tmp_path)
+    path = saved(fake_pictures((40, 32, 3)), tmp_path)
     images = recipe.load_data(dict(recipe.SETTINGS), path)
     assert images.shape == SHAPES[name]
-    assert len(images) == (6 if name == "semi-supervised" else 3)
+    assert len(images) == (20 if name == "semi-supervised" else 10)
 
 
 @pytest.mark.parametrize("fit, expected", [("crop", {90}), ("resize", {10, 90, 170})])

@@ -174,7 +174,9 @@ class Players:
         self.latent.given = draws
         if draws is not None:
             self.trainer.captured = None
-        return self.trainer.step(real)
+        report = self.trainer.step(real)
+        _ = report.generator_loss  # as a captured step is read when a number is asked for
+        return report
 
     def figures(self, report: gan.Report) -> Sequence[float]:
         return report.discriminator_loss, report.generator_loss

@@ -307,15 +307,17 @@ class Run:
         step, config = report.step, self.config
         is_last = step == config.steps
         is_drawn = step % config.sample_every == 0
+        is_logged = step % config.log_every == 0 or is_last
         if is_drawn:
             self.folder.log(report, singular_values=self._singular_values())
             self._draw(self.folder.picture(step))
-        elif step % config.log_every == 0 or is_last:
+        elif is_logged:
             self.folder.log(report)
         if step % config.save_every == 0 and not is_last:
             self._save()
         if self._bar is not None:
-            self._bar.set_postfix_str(_in_words(report, self._raw), refresh=False)
+            if is_logged or is_drawn or self.trainer.captured is None:  # a look waits for the GPU
+                self._bar.set_postfix_str(_in_words(report, self._raw), refresh=False)
             self._bar.update()
         if self.signals.number is not None and not is_last:
             raise Stopped(self.signals.number)

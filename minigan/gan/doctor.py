@@ -37,7 +37,8 @@ class Doctor:
         self.findings: list[Finding] = []
         self.held_out: Batch | None = None
         self._facts: Facts | None = None
-        self.forget()
+        self._reports: deque[Report] = deque(maxlen=REPORTS)
+        self._seen: deque[Signs] = deque(maxlen=max(check.rounds for check in CHECKS))
         for cure in game.cures:
             objection = cure.objection(game)
             if objection is not None:
@@ -48,10 +49,11 @@ class Doctor:
             for name, message, advice in odd_settings(player, getattr(game, player), optimizer):
                 self._found(name, 0, message, advice)
 
-    def forget(self) -> None:
-        """Of the steps so far: the run goes on from another one."""
-        self._reports: deque[Report] = deque(maxlen=REPORTS)
-        self._seen: deque[Signs] = deque(maxlen=max(check.rounds for check in CHECKS))
+    def forget(self, step: int = 0) -> None:
+        """The steps from this one on: the run goes on from another."""
+        for seen in (self._reports, self._seen):
+            while seen and seen[-1].step >= step:
+                seen.pop()
 
     def hold_out(self, batch: Batch) -> None:
         """Compare the scores of real images with those of these, which are not learned from."""

@@ -32,7 +32,7 @@ class Feed:
         if not 1 <= batch <= len(images):
             raise ValueError(f"batch: got {batch}, wanted 1 to {len(images)}, the number of images")
         self.images, self.batch, self.seed, self.range = images, batch, seed, image_range
-        self._epoch, self._order = -1, np.empty(0, np.int64)
+        self._epoch, self._order = -1, (np.empty(0, np.int64),) * 2
         self.device = device
         self._home = device if images.pixels.nbytes <= ON_A_GPU else "cpu"
         self._pixels = to_device(images.pixels, self._home)
@@ -42,13 +42,13 @@ class Feed:
         epoch, slot = divmod(k, len(self.images) // self.batch)
         if epoch != self._epoch:
             order = Stream(self.seed, "data", epoch).permutation(len(self.images))
-            self._epoch, self._order = epoch, order
-        chosen = self._order[slot * self.batch : (slot + 1) * self.batch]
+            # A GPU is told of a whole epoch at once: what is sent to it waits until it is idle.
+            self._epoch, self._order = epoch, (order, to_device(order, self._home))
+        here, there = (o[slot * self.batch : (slot + 1) * self.batch] for o in self._order)
         labels = self.images.labels
-        pixels = to_device(self._pixels[to_device(chosen, self._home)], self.device)
         return Batch(
-            scaled(pixels, self.images.range, self.range),
-            None if labels is None else labels[chosen],
+            scaled(to_device(self._pixels[there], self.device), self.images.range, self.range),
+            None if labels is None else labels[here],
         )
 
 

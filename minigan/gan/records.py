@@ -56,15 +56,6 @@ class Move(NamedTuple):
     gradient: float
 
 
-class Outcome(NamedTuple):
-    """A step in plain numbers: both players' last moves, and the mean scores."""
-
-    discriminator: Move
-    generator: Move
-    real_score: float
-    fake_score: float
-
-
 class Report(NamedTuple):
     """What one step of training saw, as plain numbers, for callbacks and logs.
 
@@ -80,6 +71,20 @@ class Report(NamedTuple):
     fake_score: float
     discriminator_gradient: float
     generator_gradient: float
+
+
+class Outcome(NamedTuple):
+    """A step in plain numbers: both players' last moves, and the mean scores."""
+
+    discriminator: Move
+    generator: Move
+    real_score: float
+    fake_score: float
+
+    def report(self, step: int) -> Report:
+        """What is said of it."""
+        (d_loss, d_gradient), (g_loss, g_gradient), real, fake = self
+        return Report(step, d_loss, g_loss, real, fake, d_gradient, g_gradient)
 
 
 class Finding(NamedTuple):

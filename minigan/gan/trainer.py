@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ from .sampling import sample
 from .update import Players, Scores, alternating, simultaneous
 
 if TYPE_CHECKING:
-    from .captured import Captured
+    from .captured import Captured, Unread
     from .doctor import Doctor
     from .signs import Signs
 
@@ -117,6 +117,7 @@ class Trainer:
         """From here on steps on a GPU are CUDA graphs: see ``gan.captured``. Returns self."""
         if self.device == "cpu":
             raise ValueError('captured: a CPU has no CUDA graphs: say device="cuda" too')
+        self._read()
         from .captured import Captured  # here, so that ``import minigan`` stays quick
 
         self.captured = Captured(self)
@@ -128,6 +129,7 @@ class Trainer:
         Nothing else changes: the run goes on with the next step.
         """
         check_device(device)
+        self._read()
         self.device = device
         twin = [] if self.average is None else [self.average.module]
         for network in (self.game.generator, self.game.discriminator, *twin):
@@ -155,7 +157,8 @@ class Trainer:
         A batch is an array of images (N, H, W, C) in the generator's range, a pair (images,
         labels) or a ``Batch``. Raises ``NonFiniteError`` before a bad loss or gradient reaches
         the weights or a layer's statistics, naming the first tensor that went bad and the operation
-        that made it; the trainer is then as it was before the step.
+        that made it; the trainer is then as it was before the step. Of a captured step that is
+        raised once a number of its report is asked for, or some steps later.
         """
         if len(batches) != self.discriminator_steps:
             raise ValueError(
@@ -167,18 +170,27 @@ class Trainer:
             self._range_checked = True
             self.doctor.meet(records[0].images)
         signs = None if self.doctor is None else self.doctor.visit(self.step_count)
+        outcome: Outcome | Unread
         if self.captured is None or self.device == "cpu" or signs is not None:
+            self._read()
             outcome = self._taken(records, signs)
         else:
             outcome = self.captured.step(records, lambda: self._taken(records))
         self._buffers.trim()
-        self._counters["step"] += 1
-        self._counters["batches"] += len(batches)
-        (d_loss, d_gradient), (g_loss, g_gradient), real, fake = outcome
-        report = Report(self.step_count, d_loss, g_loss, real, fake, d_gradient, g_gradient)
+        self._count(1)
+        report = outcome.report(self.step_count)
         if self.doctor is not None:
             self.doctor.see(report, signs, records[-1])
         return report
+
+    def _count(self, steps: int) -> None:
+        self._counters["step"] += steps
+        self._counters["batches"] += steps * self.discriminator_steps
+
+    def _read(self) -> None:
+        """Wait for captured steps, so that all is known of them; raises what ``step`` does."""
+        if self.captured is not None:
+            self.captured.read()
 
     def _taken(self, records: Sequence[Batch], signs: Signs | None = None) -> Outcome:
         """A step, one operation after the other, and ``signs`` of what it showed."""
@@ -278,6 +290,7 @@ class Trainer:
             report = self.step(*(feed(k + i) for i in range(self.discriminator_steps)))
             for callback in callbacks:
                 callback(report)
+        self._read()
         return report
 
     def _feed(self, data: Any, batch: int, seed: int) -> Callable[[int], Batch]:
@@ -344,6 +357,7 @@ class Trainer:
         same. Uses the averaged weights if there are any, and evaluation mode, so that no image
         depends on another.
         """
+        self._read()
         if condition is None:
             condition = labels_for(self.game.conditioning, label, count)
         elif label is not None:
@@ -359,10 +373,13 @@ class Trainer:
 
     def state(self) -> dict[str, Array]:
         """A copy of everything that a run is: weights, moments, learning rates, counters."""
+        self._read()
         return {name: np.array(to_device(a, "cpu")) for name, a in self._live_state().items()}
 
     def load_state(self, state: Mapping[str, Array]) -> None:
         """Go back to a state; its names and shapes are checked before anything is written."""
+        with suppress(NonFiniteError):  # from which one may well go back
+            self._read()
         live = self._live_state()
         if state.keys() != live.keys():
             odd = sorted(state.keys() ^ live.keys())

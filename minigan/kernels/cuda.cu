@@ -468,6 +468,15 @@ KERNEL follow(
     }
 }
 
+// A copy, which stays that of what was there while go was not zero yet.
+KERNEL keep(REAL *copy, const REAL *array, INDEX count, const double *go)
+{
+    EACH_IF(i, count)
+    {
+        copy[i] = array[i];
+    }
+}
+
 KERNEL go_if_finite(const REAL *sums, INDEX count, double *go)
 {
     EACH(one, 1)

@@ -199,6 +199,14 @@ def follow(average: Array, weight: Array, share: Array, go: Array | None = None)
     _launch("follow", average.size, average, _flat(weight), average.size, share, go)
 
 
+def keep(copy: Array, array: Array, go: Array) -> None:
+    """Write an array over its copy, which lies in one piece, unless ``go`` (1,) is zero."""
+    if has_kernels(array):
+        _launch("keep", copy.size, copy, _flat(array), copy.size, go)
+    else:
+        copy[...] = array_module(array).where(go.reshape(()) != 0, array, copy)
+
+
 def go_if_finite(sums: Array, go: Array) -> None:
     """Make ``go`` zero unless all the sums are finite."""
     _launch("go_if_finite", 1, sums, sums.size, go)

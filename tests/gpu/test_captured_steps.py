@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import warnings
 
@@ -16,7 +17,7 @@ from minigan import gan, nn, ops, optim
 from minigan.backend import capturing, numbers
 from minigan.errors import CaptureWarning, NonFiniteError
 from minigan.gan import Cure
-from minigan.gan.captured import WARM_UP
+from minigan.gan.captured import AT_MOST, WARM_UP
 from minigan.recipes import RECIPES
 
 pytestmark = pytest.mark.filterwarnings("ignore::minigan.errors.HealthWarning")
@@ -354,8 +355,9 @@ BAD = {
 }
 
 
+@pytest.mark.parametrize("later", [0, 3])
 @pytest.mark.parametrize("cures, settings, images", BAD.values(), ids=BAD)
-def test_a_bad_batch_is_named_and_leaves_all_as_it_was(cures, settings, images):
+def test_a_bad_batch_is_named_and_leaves_all_as_it_was(cures, settings, images, later):
     moves, messages, states = settings.get("discriminator_steps", 1), [], []
     for way in (False, True):
         run = trained(7, captured=way, cures=cures, **settings)
@@ -364,14 +366,92 @@ def test_a_bad_batch_is_named_and_leaves_all_as_it_was(cures, settings, images):
         before, taken = bits(run.state()), launches(run) if way else 0
         with pytest.raises(NonFiniteError) as error:
             run.step(*[pictures(8)] * (moves - 1), images)
+            for k in range(later):  # which the GPU is asked for before anybody knows
+                run.step(*[pictures(8, seed=k)] * moves)
+            run.state()
         messages.append(str(error.value))
         assert bits(run.state()) == before
         run.fit(pictures(), 3, batch=8)
         states.append(bits(run.state()))
         if way:
-            assert launches(run) == taken + 4
+            assert launches(run) == taken + 4 + later
     assert messages[1] == messages[0] and "step 8: " in messages[0]
     assert states[1] == states[0]
+
+
+def test_reports_after_a_bad_step_are_its_error_and_those_before_are_there():
+    run, plain = trained(7), trained(7, captured=False)
+    good, wanted = run.step(pictures(8)), plain.step(pictures(8))
+    bad = run.step(np.full((8, 4, 4, 1), np.nan, "float32"))
+    late = run.step(pictures(8))
+    assert [r.step for r in (good, bad, late)] == [8, 9, 10] and run.step_count == 10
+    for report in (late, bad, late):
+        with pytest.raises(NonFiniteError, match="^step 9: .*the batch of real images"):
+            _ = report.generator_loss
+        assert run.step_count == 8
+    assert [report.step for report in run.doctor._reports] == [*range(1, 9)]
+    assert good == wanted and hash(good) == hash(wanted) and repr(good) == repr(wanted)
+    assert tuple(good) == wanted[:] == good[:] and len(good) == len(wanted)
+    assert good._asdict() == wanted._asdict() and type(copy.copy(good)) is gan.Report
+    run.fit(pictures(), 20, batch=8)
+    plain.fit(pictures(), 20, batch=8)
+    assert bits(run.state()) == bits(plain.state())
+
+
+@pytest.mark.parametrize(
+    "look", ["sample", "state", "save", "to", "capture", "fit", "odd batch", "doctor"]
+)
+def test_a_bad_step_is_known_before_the_run_is_looked_at_or_goes_another_way(look, tmp_path):
+    run = trained(19 if look == "doctor" else 7)
+    before = run.step_count
+    looks = {
+        "sample": lambda: run.sample(1),
+        "state": run.state,
+        "save": lambda: run.save(tmp_path / "state.npz"),
+        "to": lambda: run.to("cpu"),
+        "capture": run.capture,
+        "fit": lambda: run.fit(pictures(), 1, batch=8),
+        "odd batch": lambda: run.step(pictures(4)),
+        "doctor": lambda: [run.step(pictures(8)) for _ in range(6)],
+    }
+    run.step(np.full((8, 4, 4, 1), np.nan, "float32"))
+    with pytest.raises(NonFiniteError, match=f"^step {before + 1}: "):
+        looks[look]()
+    assert run.step_count == before
+    assert all(np.isfinite(array).all() for array in run.state().values())
+
+
+def test_one_can_go_back_from_a_bad_step_that_nobody_read():
+    run = trained(5)
+    state = run.state()
+    run.step(np.full((8, 4, 4, 1), np.nan, "float32"))
+    run.load_state(state)
+    run.fit(pictures(), 4, batch=8)
+    assert bits(run.state()) == bits(trained(9).state())
+
+
+class BadInAGraph(Cure):
+    """Makes the generator's loss NaN for images that are dark on the whole, if captured."""
+
+    def generator(self, turn):
+        if not capturing.get():
+            return mg.Tensor(np.zeros((), "float32"), device="cuda")
+        return ops.sqrt(mg.Tensor(turn.batch.images.mean() + 0.5)) * 0
+
+
+def test_a_repetition_that_goes_well_is_a_step():
+    dark, run = -np.ones((8, 4, 4, 1), "float32"), trained(7, cures=(BadInAGraph(),))
+    plain = trained(7, captured=False, cures=(BadInAGraph(),))
+    report = run.step(dark)
+    assert bits(run.state()) != bits(plain.state())
+    assert report == plain.step(dark)
+    assert bits(run.state()) == bits(plain.state())
+    bad, late = run.step(dark), run.step(pictures(8))
+    with pytest.raises(NonFiniteError, match="^step 9: it came upon .* the 1 steps after it were"):
+        run.state()
+    assert bad == plain.step(dark) and bits(run.state()) == bits(plain.state())
+    with pytest.raises(NonFiniteError, match="^step 9: it came"):
+        _ = late.real_score
 
 
 def test_a_bad_batch_before_the_capture_too(cupy):
@@ -392,12 +472,23 @@ def counted(cupy):
     return standin.counted
 
 
-def test_a_step_waits_once_and_copies_little(counted):
+def test_a_step_waits_for_nothing_and_copies_little(counted):
     run, images = trained(WARM_UP + 3), pictures(8)
     with counted() as counts:
-        run.step(images)
-    assert counts.waits == 1
-    assert counts.copies == 2  # the table, and the images
+        report = run.step(images)
+    assert (counts.waits, counts.copies) == (0, 2)  # the table, and the images
+    with counted() as counts:
+        assert report.step == run.step_count
+        assert report.generator_loss > 0 and report.real_score != report.fake_score
+    assert (counts.waits, counts.copies) == (1, 0)
+
+
+def test_an_epoch_waits_for_reports_alone(counted):
+    run, steps = trained(WARM_UP + 3, doctor=False), 3 * AT_MOST
+    with counted() as counts:
+        run.fit(pictures(8 * 2 * steps), steps, batch=8)
+    assert counts.waits == 3
+    assert counts.copies == steps + 2  # the tables, all images, and the order of an epoch
 
 
 def test_many_launches_leave_nothing_behind(counted, at_length):

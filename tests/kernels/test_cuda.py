@@ -270,6 +270,16 @@ def test_go_is_given_up_for_good(place, bad):
     assert go[0] == (bad is None)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int64"])
+def test_a_copy_is_kept(dtype):
+    first, second = ((values(k, (4, 3)) * 100).astype(dtype) for k in (1, 2))
+    copy = first.copy()
+    cuda.keep(copy, second.T.copy().T, np.zeros(1))
+    np.testing.assert_array_equal(copy, first)
+    cuda.keep(copy, second.T.copy().T, np.ones(1))
+    np.testing.assert_array_equal(copy, second)
+
+
 @given(st.integers(0, 9), st.integers(0, 2**40))
 def test_philox_takes_a_step_that_is_known_later(draw, step):
     stream, later = Stream(3, "test", step), np.array([float(step)])

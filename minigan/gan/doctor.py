@@ -19,7 +19,7 @@ from .signs import PLAYERS, Facts, Signs, Subject, judged_together
 if TYPE_CHECKING:
     from .update import Players
 
-EVERY = 25
+EVERY = 32
 """Steps from one look at the networks to the next; reports are read at every step."""
 
 

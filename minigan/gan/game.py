@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -81,16 +82,18 @@ class Game:
         judged = self.discriminator(*([images] if alone else [images, condition]))
         return judged if isinstance(judged, Output) else Output(judged)
 
-    def judge_both(self, real: Any, fake: Any, condition: Any = None) -> tuple[Output, Output]:
-        """The discriminator's outputs on real and on fake images.
+    def judge_each(self, *batches: tuple[Any, Any]) -> list[Output]:
+        """The discriminator's outputs on batches of (images, condition), as real ones and fakes.
 
-        They come from one pass over both where no sample's result depends on its batch.
+        They come from one pass over all where no sample's result depends on its batch.
         """
-        if not self._judges_apart or condition is not None and self._tells_discriminator:
-            return self.judge(real, condition), self.judge(fake, condition)
-        images = [as_array(x) for x in (real, fake)]
-        both, n = self.judge(array_module(images[0]).concatenate(images)), len(images[0])
-        return both.rows(slice(n)), both.rows(slice(n, None))
+        told = self._tells_discriminator and any(condition is not None for _, condition in batches)
+        if told or not self._judges_apart:
+            return [self.judge(*batch) for batch in batches]
+        images = [as_array(x) for x, _ in batches]
+        judged = self.judge(array_module(images[0]).concatenate(images))
+        ends = list(accumulate(map(len, images), initial=0))
+        return [judged.rows(slice(*part)) for part in pairwise(ends)]
 
     @property
     def _tells_discriminator(self) -> bool:

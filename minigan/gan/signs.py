@@ -112,9 +112,11 @@ class Signs:
     ) -> None:
         """Take in what the step ended with; nothing large is kept."""
         self.reports, self.facts, self.step = reports, facts, reports[-1].step
-        with no_grad():
-            loss = self.subject.game.loss.discriminator(self.scores.real, self.scores.fake)
-        self.loss = loss.item()
+        self.loss = reports[-1].discriminator_loss
+        if self.subject.game.cures:
+            with no_grad():
+                loss = self.subject.game.loss.discriminator(self.scores.real, self.scores.fake)
+            self.loss = loss.item()
         now = self.subject.some_weights()
         self.change = {p: _relative(now[p], before) for p, before in self._before.items()}
         self.leverage = {}
@@ -217,7 +219,7 @@ def _margins(game: Game, batch: Batch, held_out: Batch, fake: Array) -> tuple[fl
     given = (batch.images[:size], told), (held_out.images, held_out.condition), (fake[:size], told)
     try:
         with no_grad(), training(False):
-            scores = [game.judge(*one).logits._array for one in given]
+            scores = [judged.logits._array for judged in game.judge_each(*given)]
     except Exception:  # as a layer of someone's own that takes no batch of this size
         return None
     known, unknown, made = numbers(one.mean() for one in scores)

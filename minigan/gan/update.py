@@ -90,7 +90,7 @@ def _discriminator_moves(
         with no_grad():  # the generator is not the one to learn here
             turn = _begun(DISCRIMINATOR, game, batch, moment)
         with weights_unchanged():
-            real, fake = game.judge_both(*turn.shown, batch.condition)
+            real, fake = game.judge_each(*((one, batch.condition) for one in turn.shown))
             turn = replace(turn, real=real, fake=fake)
             gradients, move = _gradients(objective(turn), players, turn)
         players.discriminator.step(gradients)

@@ -164,7 +164,7 @@ def test_both_are_judged_in_one_pass_where_no_sample_sees_another(network, passe
     real, fake = np.random.default_rng(0).normal(size=(2, 3, 2, 2, 1)).astype("float32")
     count, forward = [], network.forward
     network.forward = lambda x: count.append(len(x)) or forward(x)
-    found = game.judge_both(mg.Tensor(real).data, mg.Tensor(fake[:2]))
+    found = game.judge_each((mg.Tensor(real).data, None), (mg.Tensor(fake[:2]), None))
     assert count == ([5] if passes == 1 else [3, 2])
     for got, images in zip(found, (real, fake[:2]), strict=True):
         expected = game.judge(images)

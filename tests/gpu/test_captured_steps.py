@@ -18,6 +18,7 @@ from minigan.backend import capturing, numbers
 from minigan.errors import CaptureWarning, NonFiniteError
 from minigan.gan import Cure
 from minigan.gan.captured import AT_MOST, WARM_UP
+from minigan.gan.doctor import EVERY
 from minigan.recipes import RECIPES
 
 pytestmark = pytest.mark.filterwarnings("ignore::minigan.errors.HealthWarning")
@@ -402,7 +403,7 @@ def test_reports_after_a_bad_step_are_its_error_and_those_before_are_there():
     "look", ["sample", "state", "save", "to", "capture", "fit", "odd batch", "doctor"]
 )
 def test_a_bad_step_is_known_before_the_run_is_looked_at_or_goes_another_way(look, tmp_path):
-    run = trained(19 if look == "doctor" else 7)
+    run = trained(EVERY - 6 if look == "doctor" else 7)
     before = run.step_count
     looks = {
         "sample": lambda: run.sample(1),

@@ -199,7 +199,7 @@ class Stream:
     """What is being captured now: by one stream at a time."""
 
     def __init__(self, null: bool = False, non_blocking: bool = False) -> None:
-        self.ptr = 0 if null else id(self)
+        self.ptr, self.device, self.is_null = 0 if null else id(self), Device.current, null
         self.is_non_blocking = non_blocking
         self.waited_for: set[Stream] = set()
 
@@ -216,6 +216,8 @@ class Stream:
         Stream.busy.add(now)
 
     def __enter__(self) -> Stream:
+        if self.device != Device.current and not self.is_null:
+            raise RuntimeError("the stream is of another device than the current one")
         Stream.current.append(self)
         return self
 

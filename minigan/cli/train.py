@@ -252,12 +252,14 @@ class Run:
         self._announce()
         self._listen()
         try:
-            self._train()
-            self._finish()
-        except Stopped as stop:
-            self._save()
-            print(f"minigan: stopped at step {self.saved_step}; {self._hint()}", file=sys.stderr)
-            return 128 + stop.number
+            try:
+                self._train()
+                self._finish()
+            except Stopped as stop:
+                self._save()
+                words = f"minigan: stopped at step {self.saved_step}; {self._hint()}"
+                print(words, file=sys.stderr)
+                return 128 + stop.number
         except NonFiniteError as error:
             self.folder.note(self.trainer.findings[-1])
             raise NonFiniteError(
@@ -308,6 +310,8 @@ class Run:
         is_last = step == config.steps
         is_drawn = step % config.sample_every == 0
         is_logged = step % config.log_every == 0 or is_last
+        if is_drawn or is_logged:
+            report = report._replace()  # in numbers, if it was not read yet: see ``gan.captured``
         if is_drawn:
             self.folder.log(report, singular_values=self._singular_values())
             self._draw(self.folder.picture(step))
@@ -316,7 +320,7 @@ class Run:
         if step % config.save_every == 0 and not is_last:
             self._save()
         if self._bar is not None:
-            if is_logged or is_drawn or self.trainer.captured is None:  # a look waits for the GPU
+            if isinstance(report, Report):
                 self._bar.set_postfix_str(_in_words(report, self._raw), refresh=False)
             self._bar.update()
         if self.signals.number is not None and not is_last:

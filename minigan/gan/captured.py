@@ -12,16 +12,18 @@ as for any step. Batches are copied to where the graph reads them. The bits are 
 are not captured.
 
 Nobody waits for a launch: a step's report is read from the GPU once one of its numbers is asked
-for, with those of the steps before it, and the CPU prepares the next steps in the meantime. After
-``AT_MOST`` steps, before one that is taken without the graph, and before the run is sampled, saved
-or moved it is read in any case. (Labels, and images that are not on the GPU, are sent to it step
-by step, which waits.)
+for, and the CPU prepares the next steps in the meantime. Reports are also read when there are
+``MOST_UNREAD`` of them, before a step that is taken without the graph, and before the run is
+sampled, saved or moved. All this is for the thread that trains; another one is given
+``Report(*report)``. A batch in pinned memory may be sent late: it is not to be written to before.
 
 A bad loss or gradient is only seen by the CPU when it reads. By then the GPU has seen it too, and
 has left weights and optimisers alone from that move on (``go``), in later launches as well. What
 that step changed before, and what layers and cures keep, is put back from copies that the graph
 makes first while all is well. Then the step is taken again without the graph, which says what went
-wrong, as it does for any trainer, and the run is where it was before that step.
+wrong, as it does for any trainer, and the run is where it was before that step: later ones, which
+``step_count`` has counted until then, are lost. So who looks into the networks themselves asks for
+a number of the report first.
 
 Before a capture some steps run as they are, on the stream and in the pool of memory that the graph
 will have: kernels get compiled, and memory is there. Afterwards nobody else takes memory of that
@@ -31,9 +33,11 @@ captured makes the trainer go on without, and say so.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Any, cast
+from contextvars import Context, copy_context
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -43,7 +47,7 @@ from ..kernels import choice, cuda, gemm
 from ..optim import Optimizer
 from ..tensor import Tensor
 from .cures import DISCRIMINATOR, GENERATOR, Cure, Moment
-from .records import Batch, Move, Outcome, Report, Sums
+from .records import Batch, Move, Outcome, Sums, Unread
 from .update import Players, judged
 
 if TYPE_CHECKING:
@@ -56,8 +60,8 @@ WIDTH = 8
 """Numbers in a row of the table: the first has the step and the average's share, each other one a
 move's."""
 
-AT_MOST = 32
-"""Steps whose reports are not read."""
+MOST_UNREAD = 32
+"""Steps whose reports are not read yet."""
 
 JOINED = 8
 """Arrays that can be put together in a capture; of more, CuPy copies a list to the GPU."""
@@ -99,7 +103,7 @@ class Captured:
             self.read()
             if kind != self._kind:  # of another shape, for example
                 self._kind, self._alike = kind, 0
-            place = self._place = self._place or _Place(library_on(self.trainer.device))
+            place = self._place = self._place or _Place(self.trainer.device)
             if self._alike < WARM_UP:
                 self._alike += 1
                 with place.in_use():
@@ -117,8 +121,9 @@ class Captured:
 
 
 def _kind(trainer: Trainer, batches: Sequence[Batch]) -> Any:
-    """What a graph is for: the same shapes, weights in the same memory and the same settings."""
-    shapes = [(b.images.shape, None if b.condition is None else b.condition.shape) for b in batches]
+    """What a graph is for: batches alike, weights in the same memory and the same settings."""
+    arrays = [array for b in batches for array in (b.images, b.condition)]
+    shapes = [None if array is None else (array.shape, array.dtype.str) for array in arrays]
     weights = [id(parameter._array) for parameter in trainer._parameters.values()]
     return shapes, weights, gemm.precision.get(), choice.forced.get()
 
@@ -126,15 +131,17 @@ def _kind(trainer: Trainer, batches: Sequence[Batch]) -> Any:
 class _Place:
     """A stream, and a pool of memory."""
 
-    def __init__(self, xp: Any) -> None:
-        self.xp, self.pool = xp, xp.cuda.MemoryPool()
-        self.stream = xp.cuda.Stream(non_blocking=True)
+    def __init__(self, device: str) -> None:
+        self.device, self.xp = device, library_on(device)
+        self.pool = self.xp.cuda.MemoryPool()
+        self.stream = self.xp.cuda.Stream(non_blocking=True)
 
     @contextmanager
     def in_use(self, pool: bool = True) -> Iterator[None]:
         """Within the block, work is done there: after what was asked for before the block, and
         before what is asked for after it.
         """
+        library_on(self.device)
         outside, inside = self.xp.cuda.get_current_stream(), self.stream
         inside.wait_event(outside.record())
         memory = self.xp.cuda.using_allocator(self.pool.malloc) if pool else nullcontext()
@@ -145,62 +152,13 @@ class _Place:
             outside.wait_event(inside.record())
 
 
-class Unread:
-    """A ``Report`` of a step that was launched: its numbers are read once one is asked for.
+class _Launch(NamedTuple):
+    """A step that was launched, and what it takes to come back to before it."""
 
-    In a run that came upon a bad number in that step or before, that raises ``NonFiniteError``.
-    """
-
-    def __init__(self, graph: _Graph, counted: list[tuple[Any, dict[str, Array]]]) -> None:
-        self._graph: _Graph | None = graph
-        self._found: Report | Exception | None = None
-        self.step = graph.trainer.step_count + 1
-        self.counted = counted  # by the optimisers, before it
-
-    def tell(self, found: Report | Exception) -> None:
-        """Answer with this from now on."""
-        self._found, self._graph, self.counted = found, None, []
-
-    @property
-    def is_told(self) -> bool:
-        """Whether it is known."""
-        return self._found is not None
-
-    def report(self, step: int) -> Report:
-        """Itself: it is one in all but its class."""
-        return cast(Report, self)
-
-    def _read(self) -> Report:
-        if self._graph is not None:
-            with suppress(NonFiniteError):  # which may be a later step's
-                self._graph.read()
-        if isinstance(self._found, Exception):
-            raise self._found
-        return cast(Report, self._found)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._read(), name)
-
-    def __getitem__(self, place: Any) -> Any:
-        return self._read()[place]
-
-    def __iter__(self) -> Iterator[float]:
-        return iter(self._read())
-
-    def __len__(self) -> int:
-        return len(Report._fields)
-
-    def __eq__(self, other: object) -> bool:
-        return self._read() == other
-
-    def __hash__(self) -> int:
-        return hash(self._read())
-
-    def __repr__(self) -> str:
-        return repr(self._read())
-
-    def __reduce__(self) -> Any:
-        return Report, tuple(self._read())  # a copy is one in its class, too
+    report: Unread
+    slot: int  # of its figures among those that are kept
+    counted: list[tuple[Any, dict[str, Array]]]  # by the optimisers, before it
+    context: Context  # its caller's: whether gradients are recorded, how products are computed, …
 
 
 class _Graph:
@@ -212,7 +170,8 @@ class _Graph:
         self.trainer, self.kind, self.place = trainer, kind, place
         self.sums: list[Sums] = []
         self.moves: list[Optimizer] = []
-        self.unread: list[Unread] = []
+        self.launched = 0
+        self.unread: deque[_Launch] = deque()
         moves = trainer.discriminator_steps + 1
         self.numbers = np.zeros((1 + moves, WIDTH))
         self.rows: list[np.ndarray] = []  # where each move's parameters lie
@@ -228,8 +187,10 @@ class _Graph:
             live = trainer._live_state()
             self.before = {name: live[name].copy() for name in _unguarded(trainer)}
             one = place.xp.ones((), np.result_type(trainer.game.dtype, "float32"))
-            cuda.go_if_finite(_joined([one] * 9), self.go)  # loads what no other step has used,
-            cuda.keep(one.reshape(1), one, self.go)  # as does this
+            # What no other step has used is loaded now.
+            cuda.go_if_finite(_joined([one] * 9), self.go)
+            for dtype in {copy.dtype for copy in self.before.values()}:
+                cuda.keep(place.xp.ones(1, dtype), place.xp.ones(1, dtype), self.go)
             place.stream.begin_capture()
             token = capturing.set(True)
             try:
@@ -243,7 +204,7 @@ class _Graph:
             self.graph = place.stream.end_capture()
             for where, rows in zip(self.where, self.rows, strict=True):
                 where[: len(rows)].set(rows)
-        self.kept = place.xp.empty((AT_MOST, self.found.size), self.found.dtype)
+        self.kept = place.xp.empty((MOST_UNREAD, self.found.size), self.found.dtype)
 
     def _captured(self) -> Array:
         """Ask for a step, with copies of what it may spoil; returns its figures."""
@@ -268,7 +229,7 @@ class _Graph:
 
     def step(self, batches: Sequence[Batch]) -> Unread:
         """Launch a step."""
-        if len(self.unread) == AT_MOST:
+        if len(self.unread) == MOST_UNREAD:
             self.read()
         trainer, place = self.trainer, self.place
         counted = [(p.state, {n: p.state[n].copy() for n in ("lr", "steps")}) for p in self.moves]
@@ -278,41 +239,44 @@ class _Graph:
             optimizer.advance()
             numbers = optimizer.numbers(optimizer.dtype)
             row[: len(numbers)] = numbers
+        slot = self.launched % MOST_UNREAD
+        self.launched += 1
         with place.in_use(pool=False):
             for own, batch in zip(self.batches, batches, strict=True):
                 cuda.keep(own.images, batch.images, self.go)
                 if batch.condition is not None:
                     cuda.keep(own.condition, batch.condition, self.go)
-            self.table.set(self.numbers)
+            # By way of a copy, as the numbers are written anew before the GPU may have read them.
+            self.table[...] = place.xp.asarray(self.numbers)
             self.graph.launch()
-            self.kept[len(self.unread)] = self.found
+            self.kept[slot] = self.found
         for parameter in trainer._parameters.values():
             if parameter._version is not None:
                 parameter._version[0] += 1
-        self.unread.append(Unread(self, counted))
-        return self.unread[-1]
+        report = Unread(trainer.step_count + 1, self.read)
+        self.unread.append(_Launch(report, slot, counted, copy_context()))
+        return report
 
-    def read(self) -> None:
-        """Read the reports of all steps that were launched."""
+    def read(self, wanted: Unread | None = None) -> None:
+        """Tell the reports of all steps that were launched.
+
+        Raises ``NonFiniteError`` for the first bad one, the run being as it was before that; but
+        where one from before it is ``wanted``, the bad one is left for the next time.
+        """
         if not self.unread:
             return
         with self.place.in_use(pool=False):
-            figures = self.kept[: len(self.unread)].tolist()
-        unread, self.unread = self.unread, []
-        for k, (one, values) in enumerate(zip(unread, figures, strict=True)):
+            kept = self.kept.tolist()
+        while self.unread:
+            report = self.unread[0].report
             try:
-                outcome = self._outcome(values)
+                outcome = self._outcome(kept[self.unread[0].slot])
             except NonFiniteError:
-                later = unread[k + 1 :]
-                self._go_back(one)
-                try:
-                    self._again(one, later)
-                except Exception as error:
-                    for untaken in later if one.is_told else (one, *later):
-                        untaken.tell(error)
-                    raise
+                if wanted is None or not wanted.is_told:
+                    self._repeat()
                 return
-            one.tell(outcome.report(one.step))
+            report.tell(outcome.report(report.step))
+            self.unread.popleft()
 
     def _outcome(self, values: Sequence[float]) -> Outcome:
         """A step's figures as what they are, if all of them are finite that must be."""
@@ -320,28 +284,48 @@ class _Graph:
         moves = {s.player: judged(s, [next(rest) for _ in s.arrays])[0] for s in self.sums}
         return Outcome(moves[DISCRIMINATOR], moves[GENERATOR], *rest)
 
-    def _go_back(self, bad: Unread) -> None:
-        """Make the run what it was before a step that came upon a bad number."""
-        trainer, steps = self.trainer, self.trainer.step_count - bad.step + 1
+    def _repeat(self) -> None:
+        """Go back to before the first step that is unread, and take it without the graph."""
+        (bad, *later), self.unread = self.unread, deque()
+        try:
+            self._go_back(bad)
+            bad.context.run(self._again, bad.report, len(later))
+        except BaseException as error:
+            message = str(error) or f"step {bad.report.step}: {type(error).__name__}"
+            for launch in (bad, *later):
+                if not launch.report.is_told:
+                    launch.report.tell(message)
+            raise
+
+    def _go_back(self, bad: _Launch) -> None:
+        """Make the run what it was before a step."""
+        trainer, steps = self.trainer, self.trainer.step_count - bad.report.step + 1
+        with self.place.in_use(pool=False):
+            self.go.fill(1)
         trainer._write(self.before)
         for state, counted in bad.counted:
             for name, array in counted.items():
                 state[name][...] = array
         trainer._count(-steps)
         if trainer.doctor is not None:
-            trainer.doctor.forget(bad.step)
-        with self.place.in_use(pool=False):
-            self.go.fill(1)
+            trainer.doctor.forget(bad.report.step)
 
-    def _again(self, bad: Unread, later: Sequence[Unread]) -> None:
-        """Take that step without the graph, which raises what there is to say."""
-        bad.tell(self.trainer._taken(self.batches).report(bad.step))
-        self.trainer._count(1)
+    def _again(self, bad: Unread, later: int) -> None:
+        """Take a step that went badly without the graph, which raises what there is to say."""
+        trainer = self.trainer
+        outcome = trainer._taken(self.batches)
+        trainer._count(1)
+        bad.tell(outcome.report(bad.step))
+        if trainer.doctor is not None:
+            trainer.doctor.see(outcome.report(bad.step), None, self.batches[-1])
         if later:
-            raise NonFiniteError(
-                f"step {bad.step}: it came upon a number that is not finite, and did not when it "
-                f"was repeated; the {len(later)} steps after it were not taken"
+            message = (
+                "it came upon a number that is not finite, and did not when it was repeated; the "
+                f"{later} steps after it were not taken"
             )
+            if trainer.doctor is not None:
+                trainer.doctor.broke(bad.step, message)
+            raise NonFiniteError(f"step {bad.step}: {message}")
 
 
 class _Later:
@@ -359,7 +343,7 @@ class _Later:
 
 
 def _unguarded(trainer: Trainer) -> list[str]:
-    """What a step may have changed on the GPU by the time that ``go`` is 0, or changes after."""
+    """What a step changes on the GPU whatever ``go`` says, or may have changed before it is 0."""
     names, live = list(trainer._at_risk), trainer._live_state()
     if any(type(cure).moved is not Cure.moved for cure in trainer.game.cures):
         names += trainer._parameters

@@ -56,12 +56,12 @@ SHORT_MEMORY = 0.5
 class Check(NamedTuple):
     """``look`` says what is wrong with the last ``rounds`` signs, oldest first, or nothing.
 
-    Where what to try hangs on what was seen, it says that too, after a semicolon.
+    Where what to try hangs on what was seen, it gives both; else ``advice`` is what to try.
     """
 
     name: str
     rounds: int
-    look: Callable[[Sequence[Signs]], str]
+    look: Callable[[Sequence[Signs]], str | tuple[str, str]]
     advice: str = ""
 
 
@@ -134,7 +134,7 @@ def exploded(seen: Sequence[Signs]) -> str:
     return ""
 
 
-def too_fast(seen: Sequence[Signs]) -> str:
+def too_fast(seen: Sequence[Signs]) -> str | tuple[str, str]:
     """Whether the first step replaces much of the weights; by the next, they may have grown to it.
 
     RMSprop's average starts from 0, which makes its first step 1/√(1 − ρ) times too long.
@@ -145,26 +145,25 @@ def too_fast(seen: Sequence[Signs]) -> str:
         change = signs.change[player] * (1 - getattr(optimizer, "rho", 0)) ** 0.5
         told = signs.step == 1 and not (clipped and player == DISCRIMINATOR)
         if change > TOO_FAST and told:
-            return (
-                f"a step changes the {player}'s weights by {change:.2g} times their size; "
-                f"try a learning rate about {_times(change / (TOO_FAST / 10))} lower"
-            )
+            message = f"a step changes the {player}'s weights by {change:.2g} times their size"
+            return message, _rate(optimizer, TOO_FAST / 10 / change)
     return ""
 
 
-def too_slow(seen: Sequence[Signs]) -> str:
+def too_slow(seen: Sequence[Signs]) -> str | tuple[str, str]:
     """Whether the first rounds hardly moved the weights, though there was a gradient."""
     for player, optimizer in zip(PLAYERS, seen[-1].subject.players, strict=True):
         change = max(s.change[player] for s in seen)
         pull = min(max(s.leverage[player].values(), default=0) for s in seen)
         if seen[0].step == 1 and change < TOO_SLOW and pull > VANISHED and not optimizer.schedule:
             if not change:
-                return f"a step does not change the {player}'s weights; give it a learning rate"
-            return (
+                message = f"a step at rate {optimizer.lr:g} does not change the {player}'s weights"
+                return message, "give it a learning rate such as 1e-3"
+            message = (
                 f"a step changes the {player}'s weights by {change:.1g} of their size: "
-                f"{1 / change:,.0f} steps to replace them; "
-                f"try a learning rate about {_times(10 * TOO_SLOW / change)} higher"
+                f"{1 / change:,.0f} steps to replace them"
             )
+            return message, _rate(optimizer, 10 * TOO_SLOW / change)
     return ""
 
 
@@ -286,9 +285,9 @@ def _scoring(network: Module) -> Iterator[Module]:
         yield last
 
 
-def _times(factor: float) -> str:
-    """Such a factor in words, to one digit."""
-    return f"{float(f'{factor:.0e}'):,.0f} times"
+def _rate(optimizer: Optimizer, factor: float) -> str:
+    """To try so many times the learning rate."""
+    return f"try a learning rate of about {optimizer.lr * factor:.0e} in place of {optimizer.lr:g}"
 
 
 def _long(signs: Signs) -> bool:

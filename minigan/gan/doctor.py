@@ -90,10 +90,10 @@ class Doctor:
         seen = list(self._seen)
         for check in CHECKS:
             if check.name not in known and len(seen) >= check.rounds:
-                message = check.look(seen[-check.rounds :])
+                found = check.look(seen[-check.rounds :])
+                message, advice = (found, check.advice) if isinstance(found, str) else found
                 if message:
-                    message, _, advice = message.partition("; ")
-                    self._found(check.name, report.step, message, advice or check.advice)
+                    self._found(check.name, report.step, message, advice)
 
     def _unknown(self, most: int, look: int) -> Batch | None:
         """As many held-out images as a batch has, by turns, if there are so many.

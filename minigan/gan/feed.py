@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import to_device
+from ..backend import library_on, to_device
 from ..data import Images
 from ..data.images import scaled
 from ..nn.module import as_array
@@ -32,7 +32,8 @@ class Feed:
         if not 1 <= batch <= len(images):
             raise ValueError(f"batch: got {batch}, wanted 1 to {len(images)}, the number of images")
         self.images, self.batch, self.seed, self.range = images, batch, seed, image_range
-        self._epoch, self._order = -1, (np.empty(0, np.int64),) * 2
+        self._epoch = -1
+        self._order = self._order_at_home = np.empty(0, np.int64)
         self.device = device
         self._home = device if images.pixels.nbytes <= ON_A_GPU else "cpu"
         self._pixels = to_device(images.pixels, self._home)
@@ -42,13 +43,15 @@ class Feed:
         epoch, slot = divmod(k, len(self.images) // self.batch)
         if epoch != self._epoch:
             order = Stream(self.seed, "data", epoch).permutation(len(self.images))
-            # A GPU is told of a whole epoch at once: what is sent to it waits until it is idle.
-            self._epoch, self._order = epoch, (order, to_device(order, self._home))
-        here, there = (o[slot * self.batch : (slot + 1) * self.batch] for o in self._order)
+            self._epoch, self._order = epoch, order
+            self._order_at_home = to_device(order, self._home)  # once, not batch by batch
+        library_on(self._home)
+        part = slice(slot * self.batch, (slot + 1) * self.batch)
+        pixels = to_device(self._pixels[self._order_at_home[part]], self.device)
         labels = self.images.labels
         return Batch(
-            scaled(to_device(self._pixels[there], self.device), self.images.range, self.range),
-            None if labels is None else labels[here],
+            scaled(pixels, self.images.range, self.range),
+            None if labels is None else labels[self._order[part]],
         )
 
 

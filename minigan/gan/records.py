@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from ..backend import Array
+from ..errors import NonFiniteError
 from ..nn.module import each_tensor
 from ..tensor import Tensor
 
@@ -85,6 +87,62 @@ class Outcome(NamedTuple):
         """What is said of it."""
         (d_loss, d_gradient), (g_loss, g_gradient), real, fake = self
         return Report(step, d_loss, g_loss, real, fake, d_gradient, g_gradient)
+
+
+class Unread:
+    """A step's report whose numbers are not known yet: ``read`` finds out, once one is asked for.
+
+    It answers as a ``Report`` does, by name, by place or in order, and is equal to one; or with the
+    ``NonFiniteError`` of a step that went badly, its own or one before it.
+    """
+
+    def __init__(self, step: int, read: Callable[[Unread], None]) -> None:
+        self.step, self._find_out = step, read
+        self._found: Report | str | None = None
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it is known."""
+        return self._found is not None
+
+    def tell(self, found: Report | str) -> None:
+        """Answer with these numbers from now on, or with an error of this message."""
+        self._found, self._find_out = found, _nothing
+
+    def _read(self) -> Report:
+        if self._found is None:
+            self._find_out(self)
+        if not isinstance(self._found, Report):
+            raise NonFiniteError(self._found)
+        return self._found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._read(), name)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._read()[place]
+
+    def __iter__(self) -> Iterator[float]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(Report._fields)
+
+    def __eq__(self, other: object) -> bool:
+        return self._read() == other
+
+    def __hash__(self) -> int:
+        return hash(self._read())
+
+    def __repr__(self) -> str:
+        return repr(self._read())
+
+    def __reduce__(self) -> Any:
+        return Report, tuple(self._read())  # a copy has that class
+
+
+def _nothing(report: Unread) -> None:
+    """There is nothing to find out any more."""
 
 
 class Finding(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -23,12 +23,12 @@ from .diagnosis import first_bad, first_operation
 from .feed import as_batch, feed_of, is_set
 from .files import difference
 from .game import Game
-from .records import Batch, Finding, Outcome, Report
+from .records import Batch, Finding, Outcome, Report, Unread
 from .sampling import sample
 from .update import Players, Scores, alternating, simultaneous
 
 if TYPE_CHECKING:
-    from .captured import Captured, Unread
+    from .captured import Captured
     from .doctor import Doctor
     from .signs import Signs
 
@@ -158,7 +158,8 @@ class Trainer:
         labels) or a ``Batch``. Raises ``NonFiniteError`` before a bad loss or gradient reaches
         the weights or a layer's statistics, naming the first tensor that went bad and the operation
         that made it; the trainer is then as it was before the step. Of a captured step that is
-        raised once a number of its report is asked for, or some steps later.
+        raised once a number of its report is asked for, or else by a later step, ``state``,
+        ``save``, ``sample`` or the end of ``fit``, and the steps taken since are lost.
         """
         if len(batches) != self.discriminator_steps:
             raise ValueError(
@@ -170,15 +171,15 @@ class Trainer:
             self._range_checked = True
             self.doctor.meet(records[0].images)
         signs = None if self.doctor is None else self.doctor.visit(self.step_count)
-        outcome: Outcome | Unread
         if self.captured is None or self.device == "cpu" or signs is not None:
             self._read()
-            outcome = self._taken(records, signs)
+            outcome: Outcome | Unread = self._taken(records, signs)
         else:
             outcome = self.captured.step(records, lambda: self._taken(records))
         self._buffers.trim()
         self._count(1)
-        report = outcome.report(self.step_count)
+        is_known = isinstance(outcome, Outcome)
+        report = outcome.report(self.step_count) if is_known else cast(Report, outcome)
         if self.doctor is not None:
             self.doctor.see(report, signs, records[-1])
         return report
@@ -357,7 +358,6 @@ class Trainer:
         same. Uses the averaged weights if there are any, and evaluation mode, so that no image
         depends on another.
         """
-        self._read()
         if condition is None:
             condition = labels_for(self.game.conditioning, label, count)
         elif label is not None:
@@ -367,6 +367,7 @@ class Trainer:
     @property
     def sampler(self) -> Module:
         """The network that ``sample`` uses: the averaged generator if there is one."""
+        self._read()
         return self.game.generator if self.average is None else self.average.module
 
     # State
@@ -378,8 +379,6 @@ class Trainer:
 
     def load_state(self, state: Mapping[str, Array]) -> None:
         """Go back to a state; its names and shapes are checked before anything is written."""
-        with suppress(NonFiniteError):  # from which one may well go back
-            self._read()
         live = self._live_state()
         if state.keys() != live.keys():
             odd = sorted(state.keys() ^ live.keys())
@@ -392,6 +391,8 @@ class Trainer:
                 raise ValueError(
                     f"state {name!r}: got shape {np.shape(state[name])}, wanted {own.shape}"
                 )
+        with suppress(NonFiniteError):  # from which one may well go back
+            self._read()
         arrays = ((name, np.asarray(state[name])) for name in live)
         self._write({name: to_device(a, device_of(live[name])) for name, a in arrays})
         if self.doctor is not None:

@@ -200,7 +200,10 @@ def follow(average: Array, weight: Array, share: Array, go: Array | None = None)
 
 
 def keep(copy: Array, array: Array, go: Array) -> None:
-    """Write an array over its copy, which lies in one piece, unless ``go`` (1,) is zero."""
+    """Write an array over its copy, which lies in one piece, unless ``go`` (1,) is zero.
+
+    Both are of one shape and dtype.
+    """
     if has_kernels(array):
         _launch("keep", copy.size, copy, _flat(array), copy.size, go)
     else:

@@ -8,7 +8,7 @@ from ..gan import Classification, Game, Heads, Labels, Normal, Trainer
 from ..nn import Dense, Dropout, Sequential
 from ..optim import Adam, Linear
 from .dcgan_mnist import load_data as load_data
-from .networks import body, generator, scaled
+from .networks import body, class_count, generator, scaled
 
 SETTINGS: dict[str, Any] = {
     "steps": 3000,
@@ -29,7 +29,7 @@ def make_trainer(
 
     Adam without momentum stands a high rate, which falls to nothing in the end.
     """
-    classes = settings["classes"]
+    classes = class_count(settings)
     features = Sequential(*body(scaled(settings["width"], 64, 128)), Dropout(settings["dropout"]))
     game = Game(
         generator(shape, scaled(settings["width"], 256, 128), classes),

@@ -12,7 +12,7 @@ from ..gan import Game, Labels, Latent, Normal, Trainer, Uniform
 from ..nn import LabelConcat, Sequential
 from ..optim import Adam, Linear
 from .dcgan_mnist import load_data as load_data
-from .networks import discriminator, generator, scaled
+from .networks import class_count, discriminator, generator, scaled
 
 SETTINGS: dict[str, Any] = {
     "steps": 3000,
@@ -38,7 +38,7 @@ def make_trainer(
     latents: dict[str, Latent] = {"normal": Normal(100), "uniform": Uniform(100)}
     if settings["noise"] not in latents:
         raise ValueError(f'noise: got {settings["noise"]!r}, wanted "normal" or "uniform"')
-    told, classes, width = (settings[name] for name in ("labels", "classes", "width"))
+    told, classes, width = settings["labels"], class_count(settings), settings["width"]
     judge = discriminator(scaled(width, 64, 128))
     game = Game(
         generator(shape, scaled(width, 256, 128), classes if told else 0),

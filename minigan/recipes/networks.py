@@ -29,6 +29,14 @@ def plain(layer: Module) -> Module:
     return layer
 
 
+def class_count(settings: dict[str, Any]) -> int:
+    """How many classes the images have, checked."""
+    classes: int = settings["classes"]
+    if classes < 2:
+        raise ValueError(f"classes: got {classes}, wanted at least 2")
+    return classes
+
+
 def generator(
     shape: tuple[int, int, int], widths: list[int], classes: int = 0, kernel: int = 5, **init: Any
 ) -> Sequential:

@@ -18,7 +18,7 @@ from ..nn import (
 )
 from ..optim import Adam, Linear
 from .dcgan_mnist import load_data as load_data
-from .networks import body, scaled, spectral
+from .networks import body, class_count, scaled, spectral
 
 SETTINGS: dict[str, Any] = {
     "steps": 3000,
@@ -55,7 +55,7 @@ def make_trainer(
 
     The rates are high, as the discriminator's slope is bounded, and fall to nothing in the end.
     """
-    classes = settings["classes"]
+    classes = class_count(settings)
     game = Game(
         generator(shape, scaled(settings["width"], 256, 128), classes),
         Sequential(

@@ -13,7 +13,7 @@ from ..nn import Dense, Dropout, LeakyReLU, Sequential
 from ..optim import Adam
 from ..random import Stream
 from .dcgan_mnist import load_data as load_all
-from .networks import body, generator, scaled
+from .networks import body, class_count, generator, scaled
 
 SETTINGS: dict[str, Any] = {
     "steps": 3000,
@@ -35,7 +35,7 @@ def load_data(settings: dict[str, Any], path: str | None) -> Images:
     images = load_all(settings, path)
     if images.labels is None:
         raise ValueError("data: semi-supervised needs images with labels, got none")
-    classes, digits = settings["classes"], images.labels
+    classes, digits = class_count(settings), images.labels
     each = settings["labels"] // classes
     if each < 1:
         raise ValueError(f"labels: got {settings['labels']}, wanted at least {classes}")
@@ -61,7 +61,7 @@ def make_trainer(
     )
     game = Game(
         generator(shape, scaled(settings["width"], 256, 128)),
-        Heads(features, class_logits=Dense(settings["classes"])),
+        Heads(features, class_logits=Dense(class_count(settings))),
         FeatureMatching(),
         Normal(100),
         cures=[Classification(fake=0, generator_weight=0)],

@@ -17,7 +17,7 @@ from minigan import gan, nn, ops, optim
 from minigan.backend import capturing, numbers
 from minigan.errors import CaptureWarning, NonFiniteError
 from minigan.gan import Cure
-from minigan.gan.captured import AT_MOST, WARM_UP
+from minigan.gan.captured import MOST_UNREAD, WARM_UP
 from minigan.gan.doctor import EVERY
 from minigan.recipes import RECIPES
 
@@ -100,19 +100,21 @@ def test_the_tests_see_a_number_that_a_graph_kept(monkeypatch):
     graph = gan.captured._Graph
     write = graph.step
 
+    class Kept:
+        """The graph's table, in which one number stays."""
+
+        def __init__(self, table, place):
+            self.table, self.place, self.first = table, place, table.get()[place]
+
+        def __setitem__(self, everywhere, numbers):
+            numbers = numbers.get()
+            numbers[self.place] = self.first
+            self.table.set(numbers)
+
     def kept(row, column):
         def step(self, batches):
             table = self.table
-            first = table.get()[row, column] if launches(run) else None
-
-            def with_first(numbers):
-                if first is not None:
-                    numbers = numbers.copy()
-                    numbers[row, column] = first
-                set_(table, numbers)
-
-            set_ = type(table).set
-            self.table = type("Table", (), {"set": staticmethod(with_first)})
+            self.table = Kept(table, (row, column)) if launches(run) else table
             try:
                 return write(self, batches)
             finally:
@@ -400,13 +402,14 @@ def test_reports_after_a_bad_step_are_its_error_and_those_before_are_there():
 
 
 @pytest.mark.parametrize(
-    "look", ["sample", "state", "save", "to", "capture", "fit", "odd batch", "doctor"]
+    "look", ["sample", "sampler", "state", "save", "to", "capture", "fit", "odd batch", "doctor"]
 )
 def test_a_bad_step_is_known_before_the_run_is_looked_at_or_goes_another_way(look, tmp_path):
     run = trained(EVERY - 6 if look == "doctor" else 7)
     before = run.step_count
     looks = {
         "sample": lambda: run.sample(1),
+        "sampler": lambda: run.sampler,
         "state": run.state,
         "save": lambda: run.save(tmp_path / "state.npz"),
         "to": lambda: run.to("cpu"),
@@ -422,10 +425,121 @@ def test_a_bad_step_is_known_before_the_run_is_looked_at_or_goes_another_way(loo
     assert all(np.isfinite(array).all() for array in run.state().values())
 
 
+def test_an_older_report_hides_no_bad_step():
+    run = trained(7)
+    good, bad = run.step(pictures(8)), run.step(np.full((8, 4, 4, 1), np.nan, "float32"))
+    late = run.step(pictures(8))
+    assert good.generator_loss > 0 and run.step_count == 10  # nothing is known of the others
+    with pytest.raises(NonFiniteError, match="^step 9: "):
+        for _ in range(MOST_UNREAD):
+            run.step(pictures(8))
+    assert run.step_count == 8
+    for report in (bad, late):
+        with pytest.raises(NonFiniteError, match="^step 9: "):
+            _ = report.real_score
+
+
+class SlopeOfDark(Cure):
+    """Gives the generator's loss a slope that is not finite for dark images, not the value."""
+
+    def generator(self, turn):
+        dark = ops.relu(mg.Tensor(turn.batch.images.mean() + 0.5, device="cuda"))
+        return ops.sqrt(dark * turn.fake.logits.mean() ** 2)
+
+
+@pytest.mark.parametrize("block", [mg.no_grad, lambda: nn.training(False)])
+def test_a_bad_step_is_repeated_as_it_was_launched(block):
+    run = trained(7, cures=(SlopeOfDark(),))
+    before, report = bits(run.state()), run.step(-np.ones((8, 4, 4, 1), "float32"))
+    with block(), pytest.raises(NonFiniteError, match="^step 8: the gradient of generator"):
+        _ = report.generator_loss
+    assert bits(run.state()) == before
+
+
+def test_two_gpus_are_read_by_turns(cupy):
+    if cupy.cuda.runtime.getDeviceCount() < 2:
+        pytest.skip("there is one GPU")
+    wanted = trained(8)
+    one, two = trainer(), trainer(device="cuda:1")
+    two.fit(pictures(), 5, batch=8)
+    one.fit(pictures(), 8, batch=8, callbacks=[lambda report: two.step(pictures(8))])
+    assert bits(one.state()) == bits(wanted.state())
+    reports = [run.step(pictures(8)) for run in (one, two)]
+    assert all(np.isfinite(report.generator_loss) for report in reports)
+    bad = one.step(np.full((8, 4, 4, 1), np.nan, "float32"))
+    two.step(pictures(8))
+    with pytest.raises(NonFiniteError, match="^step 10: "):
+        _ = bad.generator_loss
+
+
+def test_an_interrupt_while_a_bad_step_is_looked_into(monkeypatch):
+    run, looked = trained(7), []
+
+    def interrupted(*arguments):
+        looked.append(arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gan.trainer, "first_bad", interrupted)
+    reports = [run.step(np.full((8, 4, 4, 1), np.nan, "float32")), run.step(pictures(8))]
+    with pytest.raises(KeyboardInterrupt):
+        run.state()
+    for report in reports:
+        with pytest.raises(NonFiniteError, match="^step 8: KeyboardInterrupt"):
+            _ = report.generator_loss
+    assert len(looked) == 1
+
+
+def test_an_error_that_is_told_again_does_not_grow():
+    run, lengths = trained(7), []
+    bad = run.step(np.full((8, 4, 4, 1), np.nan, "float32"))
+    for _ in range(3):
+        with pytest.raises(NonFiniteError) as error:
+            _ = bad.generator_loss
+        lengths.append(len(error.traceback))
+    assert lengths[1] == lengths[2] <= lengths[0]
+
+
+class Told(nn.Module):
+    """A generator that scales its noise by what it is told."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Dense(16), nn.Reshape(4, 4, 1), nn.Tanh())
+
+    def forward(self, noise, told):
+        return self.layers(noise * mg.Tensor(told.astype("float32")))
+
+
+class Deaf(nn.Sequential):
+    """A discriminator that is told in vain."""
+
+    def forward(self, images, told):
+        return super().forward(images)
+
+
+def test_a_condition_of_another_dtype_is_no_graphs():
+    networks = Told(), Deaf(nn.Flatten(), nn.Dense(1))
+    for network, like in zip(networks, ((2, 3), (2, 4, 4, 1)), strict=True):
+        network(np.ones(like, "float32"), np.ones((2, 3)))
+    runs = []
+    for way in (False, True):
+        game = gan.Game(*copy.deepcopy(networks), latent=gan.Normal(3), image_range=(-1, 1))
+        game.build = lambda seed: None
+        run = gan.Trainer(game, seed=1, device="cuda", captured=way, doctor=False)
+        for k, dtype in enumerate(["float32"] * 5 + ["float64", "int64", "float16", "float32"]):
+            told = np.full((8, 3), 2, dtype)
+            run.step(gan.Batch(pictures(8, seed=k), None, told))
+        runs.append(run)
+    assert bits(runs[1].state()) == bits(runs[0].state()) and launches(runs[1]) == 4
+
+
 def test_one_can_go_back_from_a_bad_step_that_nobody_read():
     run = trained(5)
     state = run.state()
     run.step(np.full((8, 4, 4, 1), np.nan, "float32"))
+    with pytest.raises(ValueError, match="^state: "):
+        run.load_state({})
+    assert run.step_count == 6  # and nothing is known of the step yet
     run.load_state(state)
     run.fit(pictures(), 4, batch=8)
     assert bits(run.state()) == bits(trained(9).state())
@@ -447,9 +561,11 @@ def test_a_repetition_that_goes_well_is_a_step():
     assert bits(run.state()) != bits(plain.state())
     assert report == plain.step(dark)
     assert bits(run.state()) == bits(plain.state())
+    assert [one.step for one in run.doctor._reports] == [*range(1, 9)]
     bad, late = run.step(dark), run.step(pictures(8))
     with pytest.raises(NonFiniteError, match="^step 9: it came upon .* the 1 steps after it were"):
         run.state()
+    assert run.findings[-1].name == "not finite" and run.findings[-1].step == 9
     assert bad == plain.step(dark) and bits(run.state()) == bits(plain.state())
     with pytest.raises(NonFiniteError, match="^step 9: it came"):
         _ = late.real_score
@@ -485,7 +601,7 @@ def test_a_step_waits_for_nothing_and_copies_little(counted):
 
 
 def test_an_epoch_waits_for_reports_alone(counted):
-    run, steps = trained(WARM_UP + 3, doctor=False), 3 * AT_MOST
+    run, steps = trained(WARM_UP + 3, doctor=False), 3 * MOST_UNREAD
     with counted() as counts:
         run.fit(pictures(8 * 2 * steps), steps, batch=8)
     assert counts.waits == 3

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import standin
 
 from minigan.cli import main
-from minigan.gan import Normal
+from minigan.cli.train import Run
+from minigan.gan import Normal, Trainer
 
 SMALL = ["--set", "width=4", "--set", "latent=8", "--batch", "8", "--set", "save_every=2"]
 
@@ -52,6 +54,28 @@ def test_a_run_that_can_not_be_captured_says_so_in_a_line(cupy, tmp_path, monkey
     assert train("--steps", "5", "--device", "cuda", "--captured") == 0
     line = "minigan: steps are not captured, as random numbers (latent) are drawn on the CPU\n"
     assert capsys.readouterr().err == line
+
+
+def test_a_signal_that_meets_a_bad_step_which_nobody_read(cupy, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    step, after = Trainer.step, Run._after_step
+
+    def bad(trainer, *batches):
+        if trainer.step_count == 6:
+            batches = [b._replace(images=b.images * np.float32(np.nan)) for b in batches]
+        return step(trainer, *batches)
+
+    def signalled(run, report):
+        if report.step == 7:
+            run.signals.number = 15
+        after(run, report)
+
+    monkeypatch.setattr(Trainer, "step", bad)
+    monkeypatch.setattr(Run, "_after_step", signalled)
+    assert train("--steps", "20", "--device", "cuda", "--captured", "--out", "run") == 1
+    assert "step 7: " in (error := capsys.readouterr().err)
+    assert "run keeps the state of step 6" in error
+    assert "not finite" in Path("run/findings.jsonl").read_text()
 
 
 def no_driver():

@@ -282,6 +282,15 @@ def test_a_hundred_labels_are_a_tenth_of_what_semi_supervised_learning_sees(tmp_
         RECIPES["semi-supervised"].load_data({"labels": 20, "classes": 2}, path)
 
 
+@pytest.mark.parametrize("name", ["conditional", "projection", "ac-gan", "semi-supervised"])
+@pytest.mark.parametrize("classes", [-1, 0, 1])
+def test_recipes_with_labels_want_two_classes_at_least(name, classes, tmp_path):
+    recipe, path = RECIPES[name], saved(fake_pictures((28, 28, 1)), tmp_path)
+    with pytest.raises(ValueError, match=f"classes: got {classes}, wanted at least 2"):
+        images = recipe.load_data({**recipe.SETTINGS, "classes": classes}, path)
+        make(name, images.shape, classes=classes)
+
+
 # Running
 
 

@@ -24,6 +24,9 @@ The package is a tower; a module imports only from those below it:
     backend · files · errors
 """
 
+from importlib import import_module as _import_module
+from typing import Any as _Any
+
 from . import data, errors, gan, nn, ops, optim, random
 from .autograd import grad
 from .buffers import Buffers
@@ -50,3 +53,10 @@ __all__ = [
     "vjp",
     *ops.__all__,
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    """The packages that most programs do without, imported when one is asked for."""
+    if name in ("metrics", "recipes", "testing"):
+        return _import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -50,3 +50,10 @@ for module in (minigan, minigan.data, minigan.gan, minigan.nn, minigan.metrics, 
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert not done.stdout.split()
+
+
+def test_packages_that_few_need_are_imported_when_asked_for():
+    program = "import minigan as mg; print(mg.metrics.evaluate, mg.recipes, mg.testing); mg.nothing"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "minigan.recipes" in done.stdout and "minigan.testing" in done.stdout
+    assert done.stderr.endswith("module 'minigan' has no attribute 'nothing'\n")

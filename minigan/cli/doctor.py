@@ -33,8 +33,9 @@ def doctor(asked: argparse.Namespace) -> int:
         raise FileNotFoundError(
             f"{str(folder.state)!r}, the state of the run, is missing: there is nothing to examine"
         )
-    for finding in found:
-        print(finding)
+    for finding in dict.fromkeys(found):
+        later = finding._replace(step=done)
+        print(finding if finding.step <= done or not done else f"after {later}")
     if not found:
         early = f" in {done} steps, which is too early to judge: much shows from step {REPORTS} on"
         print("nothing to complain of" + (f"{early} only" if done < REPORTS else ""))

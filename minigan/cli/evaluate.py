@@ -11,6 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .. import metrics
 from ..data import Images, digits, find_mnist, mnist, resized
 from ..data.idx import is_mnist
@@ -103,6 +105,7 @@ def evaluate(asked: argparse.Namespace) -> int:
     if asked.data is None:
         with_images(config, real)
     held_out = _held_out(config, real, asked.data or config.data)
+    real = _once(real)
     source = _source(asked, config, real, names)
     count = asked.count or min(_MOST, len(real if held_out is None else held_out))
     if not asked.quiet:
@@ -122,11 +125,21 @@ def evaluate(asked: argparse.Namespace) -> int:
         )
     if not names or set(names) & set(RECOGNISED):
         shown = seen if others is None else others
-        found = list(recognised(folder, saved, source, fake, shown, asked.seed))
+        split = "real, trained on" if others is None else "real, held out"
+        found = list(recognised(folder, saved, source, fake, shown, asked.seed, split))
         _check_has(names, [result.metric for result in found])
         results += [result for result in found if not names or result.metric in names]
     print(_as_json(results) if asked.json else "\n".join(_table(results)))
     return 0
+
+
+def _once(images: Images) -> Images:
+    """Each picture once, with its label, where a recipe repeats those that have one."""
+    if images.labels is None or (images.labels >= 0).all():
+        return images
+    order = np.argsort(images.labels < 0, kind="stable")
+    first = {images.pixels[i].tobytes(): i for i in reversed(order)}
+    return images.take(np.sort([*first.values()]))
 
 
 def _known(text: str | None) -> list[str]:

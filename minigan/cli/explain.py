@@ -138,7 +138,7 @@ def draw_filters(run: Trained, path: Path) -> None:
         given = [x for x in inputs[owner] if x is not None]
         for module, weight in _first_weights(judged, given):
             caption = f"{owner}, layer {names[id(module)]}: {type(module).__name__}"
-            blocks.append(_filters(caption, weight))
+            blocks.append(_filters(caption, weight, run.real[0].shape[-1]))
     if not blocks:
         raise Nothing("neither network has a layer whose weights can be seen as images")
     save_sheet(f"{run.title}: filters", blocks, path)
@@ -168,19 +168,23 @@ def _first_weights(
             yield dense, np.moveaxis(dense.weight.numpy().reshape(-1, *made), 0, 2)
 
 
-def _filters(caption: str, weight: np.ndarray) -> Block:
-    """Weights (h, w, inputs, outputs) as images: in colour, in grey, or slice by slice."""
+def _filters(caption: str, weight: np.ndarray, channels: int) -> Block:
+    """Weights (h, w, inputs, outputs) as images: in colour, in grey, or slice by slice.
+
+    They are in colour, or grey, where they take or make images of so many ``channels``.
+    """
     height, width, inputs, outputs = weight.shape
     scale = float(np.abs(weight).max())
     columns = across(height, width)
-    if inputs not in (1, 3) and outputs not in (1, 3):
+    if channels not in (1, 3) or channels not in (inputs, outputs):
         rows, units = _largest(weight, 2, 8), _largest(weight, 3, columns)
         tiles = signed(weight[:, :, rows][:, :, :, units].transpose(2, 3, 0, 1), scale)
         words = f"{caption}, {height}×{width}; the largest of {inputs} inputs × {outputs} outputs"
         return Block(words, tiles, [f"in {i}" for i in rows], [f"out {k}" for k in units], scale)
-    images = np.moveaxis(weight, 3, 0) if inputs in (1, 3) else np.moveaxis(weight, 2, 0)
+    takes = inputs == channels
+    images = np.moveaxis(weight, 3, 0) if takes else np.moveaxis(weight, 2, 0)
     shown = images[:_FILTERS]
-    end = "inputs" if outputs in (1, 3) and inputs not in (1, 3) else "filters"
+    end = "filters" if takes else "inputs"
     words = f"{caption}, {height}×{width}; {len(shown)} of {len(images)} {end}"
     is_grey = images.shape[-1] == 1
     tiles = signed(shown[..., 0], scale) if is_grey else levels(shown, (-scale, scale))

@@ -200,7 +200,8 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             # Where files can't be made, as under /proc, ENOENT would be told of the wrong thing.
-            reason = "not a place for files" if error.errno == errno.ENOENT else error.strerror
+            reasons = {errno.ENOENT: "not a place for files", errno.EEXIST: "it is a file"}
+            reason = reasons.get(error.errno or 0, error.strerror)
             message = f"out: {str(self.path)!r} can't be made: {reason}"
             raise OSError(error.errno, message) from error
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,16 @@ _AT_A_TIME = 500
 
 
 def recognised(
-    folder: RunFolder, saved: SavedGenerator, source: Source, fake: Any, real: Images, seed: int
+    folder: RunFolder,
+    saved: SavedGenerator,
+    source: Source,
+    fake: Any,
+    real: Images,
+    seed: int,
+    split: str,
 ) -> Iterator[Result]:
-    """All that the run has; ``fake`` are samples of that ``seed``, ``real`` images held out."""
+    """All that the run has; ``fake`` are samples of that ``seed``, ``real`` images of ``split``."""
+    _result = partial(_figure, split)
     count, probabilities = len(fake), source.probabilities
     known = np.zeros(len(real), bool) if real.labels is None else real.labels >= 0
     images = real.batch(np.flatnonzero(known))
@@ -71,11 +79,11 @@ def _class_logits(judge: Heads, images: Any) -> Any:
     return np.concatenate([logits.numpy() for logits in outputs if logits is not None])
 
 
-def _result(
-    name: str, value: float, real_value: float, fakes: int, reals: int, source: str
+def _figure(
+    split: str, name: str, value: float, real_value: float, fakes: int, reals: int, source: str
 ) -> Result:
     sizes = (reals, fakes)
     return Result(
-        name, value, real_value, math.nan, 1, sizes, sizes, "real, held out", source, "top class",
+        name, value, real_value, math.nan, 1, sizes, sizes, split, source, "top class",
         "higher",
     )  # fmt: skip

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import warnings
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -187,12 +188,17 @@ def _check_labels(classes: int, images: Images, config: Config) -> None:
     if len(found) < classes:
         absent = ", ".join(str(k) for k in range(classes) if k not in found)
         enough = max(2, int(found[-1]) + 1)
-        fewer = f"; --set classes={enough} makes no more" if enough < classes else ""
+        fewer = f"; for {enough} classes add --set classes={enough}" if enough < classes else ""
         print(
             f"minigan: {config.recipe} makes {classes} classes, and the data have no image of "
-            f"{absent}: samples of what is not there mean nothing{fewer}",
+            f"{absent}, samples of which mean nothing{fewer}",
             file=sys.stderr,
         )
+
+
+def _digits(names: Sequence[str]) -> tuple[str, ...]:
+    """The names that classes without names have."""
+    return tuple(map(str, range(len(names))))
 
 
 def _start_afresh(folder: RunFolder) -> None:
@@ -263,7 +269,8 @@ class Run:
         except NonFiniteError as error:
             self.folder.note(self.trainer.findings[-1])
             raise NonFiniteError(
-                f"{error}; {self.folder.path} keeps the state of step {self.saved_step}"
+                f"{error}; {self.folder.path} keeps the state of step {self.saved_step}, and "
+                f"minigan doctor {shlex.quote(str(self.folder.path))} says what to try"
             ) from None
         print(self.folder / "samples.png")
         return 0
@@ -371,6 +378,9 @@ class Run:
         else:
             data = f"{len(self.images):,} images of {'x'.join(map(str, self.images.shape))}"
             data += f" ({self.images.source})" if self.images.source else ""
+            names = self.images.classes or ()
+            if self.trainer.game.conditioning is not None and names != _digits(names):
+                data += ", classes " + ", ".join(f"{k} {name}" for k, name in enumerate(names))
             steps = f"steps {done + 1:,} to {config.steps:,}"
             print(f"{config.recipe}: {data}, {steps}, into {self.folder.path}", flush=True)
 

@@ -44,9 +44,9 @@ def as_size(size: Size) -> tuple[int, int]:
 def check_options(channels: int | None, fit: str) -> None:
     """Raise a ValueError unless ``channels`` is 1, 3 or None and ``fit`` a known way to fit."""
     if channels not in (None, 1, 3):
-        raise ValueError(f"channels must be 1 (grey) or 3 (colour), got {channels!r}")
+        raise ValueError(f"channels: got {channels!r}, wanted 1 (grey) or 3 (colour)")
     if fit not in ("resize", "crop"):
-        raise ValueError(f"fit must be 'resize' or 'crop', got {fit!r}")
+        raise ValueError(f"fit: got {fit!r}, wanted 'resize' or 'crop'")
 
 
 def flattened(image: Image, channels: int, background: int = 255) -> Image:

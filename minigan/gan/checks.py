@@ -17,7 +17,7 @@ from .augmentation import AdaptiveAugment
 from .cures import DISCRIMINATOR, GENERATOR, Cure
 from .game import Game, last_of
 from .heads import Heads, Packed, Several
-from .losses import Hinge, Loss, Wasserstein, played
+from .losses import Hinge, Loss, Minimax, Wasserstein, played
 from .penalties import Orthogonal
 from .recognition import Classification, Information
 from .selection import HistoryPool
@@ -39,8 +39,8 @@ EXPLODED = 500.0
 """Leverage: a change of the weights by a 500th changes the loss, which is about 1, by 1."""
 TOO_FAST = 0.1
 """Of the weights changed in a step: in ten there is nothing left of what was learned."""
-TOO_SLOW = 1e-4
-"""Of the weights changed in a step: it takes 10,000 in one direction to replace them."""
+TOO_SLOW = 2e-4
+"""Of the weights changed in a step: it takes 5,000 in one direction to replace them."""
 DEAD = 0.75
 """Of a layer's units."""
 BY_HEART = 0.5
@@ -110,16 +110,22 @@ def collapsed(seen: Sequence[Signs]) -> str:
     return f"the generator's images are {times}"
 
 
-def vanished(seen: Sequence[Signs]) -> str:
+def vanished(seen: Sequence[Signs]) -> str | tuple[str, str]:
     """Whether the generator gets nothing to learn from, as a whole or in its first layers."""
     leverage = [s.leverage[GENERATOR] for s in seen]
     if max(max(one.values(), default=1) for one in leverage) < VANISHED:
         size = max(leverage[-1].values())
-        return f"doubling the generator's weights would change its loss by no more than {size:.1g}"
+        change = f"change its loss by no more than {size:.1g}" if size else "not change its loss"
+        message = f"doubling the generator's weights would {change}"
+        minimax = isinstance(played(seen[-1].subject.game.loss), Minimax)
+        return message, f"{_SWITCH if minimax else ''}{_STRONGER}"
     for name in leverage[-1]:
         shares = [one[name] / (max(one.values()) or 1) for one in leverage]
         if max(shares) < VANISHED_ON_THE_WAY:
-            return f"generator.{name} gets {shares[-1]:.1g} of the gradient of the layers after it"
+            message = (
+                f"generator.{name} gets {shares[-1]:.1g} of the gradient of the layers after it"
+            )
+            return message, _STRONGER
     return ""
 
 
@@ -155,7 +161,7 @@ def too_slow(seen: Sequence[Signs]) -> str | tuple[str, str]:
     for player, optimizer in zip(PLAYERS, seen[-1].subject.players, strict=True):
         change = max(s.change[player] for s in seen)
         pull = min(max(s.leverage[player].values(), default=0) for s in seen)
-        if seen[0].step == 1 and change < TOO_SLOW and pull > VANISHED and not optimizer.schedule:
+        if seen[0].step == 1 and change < TOO_SLOW and pull > VANISHED and not _rises(optimizer):
             if not change:
                 message = f"a step at rate {optimizer.lr:g} does not change the {player}'s weights"
                 return message, "give it a learning rate such as 1e-3"
@@ -194,6 +200,9 @@ def by_heart(seen: Sequence[Signs]) -> str:
     return ""
 
 
+_SWITCH = 'use the loss "non_saturating", '
+_STRONGER = "use fewer layers, LeakyReLU and BatchNorm, or a weaker discriminator"
+
 CHECKS = (
     Check("swapped labels", 1, swapped, "exchange real and fake in the loss, or undo what does"),
     Check("learning rate too high", 1, too_fast),
@@ -207,11 +216,7 @@ CHECKS = (
         "bound the discriminator (GradientPenalty, R1, WeightClipping), lower the rate, or pass "
         "clip_norm to the optimiser",
     ),
-    Check(
-        "vanishing generator gradient", 5, vanished,
-        'use the loss "non_saturating", fewer layers or LeakyReLU and BatchNorm, a weaker '
-        "discriminator",
-    ),
+    Check("vanishing generator gradient", 5, vanished),
     Check(
         "mode collapse", 5, collapsed,
         "lower the generator's rate beside the discriminator's, or add R1, Packed or Unrolled",
@@ -283,6 +288,11 @@ def _scoring(network: Module) -> Iterator[Module]:
             yield from _scoring(one)
     else:
         yield last
+
+
+def _rises(optimizer: Optimizer) -> bool:
+    """Whether its learning rate has risen, as it does at first in a run that warms up."""
+    return optimizer.schedule is not None and optimizer.schedule(0) < optimizer.lr
 
 
 def _rate(optimizer: Optimizer, factor: float) -> str:

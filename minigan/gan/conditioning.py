@@ -64,8 +64,8 @@ def labels_for(conditioning: Labels | None, label: Any, count: int) -> np.ndarra
         return conditioning.chosen(label, count)
     if label is not None:
         raise ValueError(
-            f"label: got {label!r}, but this generator takes no labels; code=… asks for a code of "
-            "one that has Codes for its noise"
+            f"label: got {label!r}, but this generator takes no labels; where its noise has "
+            "Codes, code= (--code) asks for one"
         )
     return None
 

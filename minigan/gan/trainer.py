@@ -116,7 +116,9 @@ class Trainer:
     def capture(self) -> Trainer:
         """From here on steps on a GPU are CUDA graphs: see ``gan.captured``. Returns self."""
         if self.device == "cpu":
-            raise ValueError('captured: a CPU has no CUDA graphs: say device="cuda" too')
+            raise ValueError(
+                'captured: a CPU has no CUDA graphs: say device="cuda" (--device cuda) too'
+            )
         self._read()
         from .captured import Captured  # here, so that ``import minigan`` stays quick
 

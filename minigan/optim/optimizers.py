@@ -56,8 +56,9 @@ class Optimizer:
         self.schedule = lr if callable(lr) else None
         first = lr(0) if callable(lr) else lr
         for name, value in (("lr", first), ("clip_norm", clip_norm), ("clip_value", clip_value)):
-            if value is not None and not value >= 0:
-                raise ValueError(f"{name}: got {value}, wanted a number that is not negative")
+            is_left_out = value is None and name != "lr"
+            if not is_left_out and not (hasattr(value, "__float__") and float(value or 0) >= 0):
+                raise ValueError(f"{name}: got {value!r}, wanted a number that is not negative")
         self.clip_norm, self.clip_value, self.first_lr = clip_norm, clip_value, float(first)
         self.parameters: dict[str, Tensor] = {}
         self.state: dict[str, Array] = {"lr": np.array(float(first)), "steps": np.array(0)}
@@ -366,7 +367,7 @@ class Adam(Optimizer):
     ) -> None:
         super().__init__(lr, **clipping)
         if not 0 <= beta1 < 1 or not 0 <= beta2 < 1:
-            raise ValueError(f"beta1 and beta2 must be in [0, 1), got {beta1} and {beta2}")
+            raise ValueError(f"beta1, beta2: got {beta1}, {beta2}, wanted 0 to below 1")
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
         self.amsgrad, self.weight_decay = amsgrad, weight_decay
         self.slots = ("mean", "square", "largest") if amsgrad else ("mean", "square")

@@ -34,14 +34,20 @@ def load_data(settings: dict[str, Any], path: str | None) -> Images:
     """
     images = load_all(settings, path)
     if images.labels is None:
-        raise ValueError("data: semi-supervised needs images with labels, got none")
+        raise ValueError(
+            "data: semi-supervised needs images with labels, got none: give a folder with one "
+            "sub-folder to a class, or an .npz file with images and labels"
+        )
     classes, digits = class_count(settings), images.labels
     each = settings["labels"] // classes
     if each < 1:
         raise ValueError(f"labels: got {settings['labels']}, wanted at least {classes}")
     found = np.unique(digits[digits >= 0]).tolist()
     if found != list(range(classes)):
-        raise ValueError(f"classes: got {classes}, but the data's labels are {found}")
+        raise ValueError(
+            f"classes: got {classes}, but the data's labels are {found}: add --set classes="
+            f"{found[-1] + 1}, and images of those that are missing, if any"
+        )
     order = Stream(0, "labels").permutation(len(images))
     known = np.concatenate([order[digits[order] == k][:each] for k in range(classes)])
     again = np.resize(known, max(len(known), len(images) // 9))

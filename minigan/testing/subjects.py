@@ -109,6 +109,7 @@ class LayerFunction(TensorFunction):
         if not twin.built:
             twin.build(*(x.shape for x in points), seed=0)
         twin.to("float64")
+        _check_parameters(twin)
         named = {name: p for name, p in twin.named_state().items() if p.requires_grad}
         super().__init__(twin, [*inputs, *named.values()])
         self.count, self.parameters = len(points), list(named.values())
@@ -117,6 +118,18 @@ class LayerFunction(TensorFunction):
     def outputs(self, xs: Sequence[Tensor]) -> list[Tensor]:
         with substituted(self.parameters, xs[self.count :]):
             return self.listed(self.function(*xs[: self.count]))
+
+
+def _check_parameters(network: Any) -> None:
+    """Raise for a weight that neither a check nor an optimiser would find."""
+    for path, module in network.named_modules():
+        for name, value in vars(module).items():
+            if type(value) is Tensor and value.requires_grad and value.is_leaf:
+                raise WrongTypeError(
+                    f"function: {path + '.' if path else ''}{name} of {type(module).__name__} is a "
+                    "Tensor with requires_grad, wanted a Parameter: as it is it would be neither "
+                    f"checked nor trained; write self.{name} = nn.Parameter(…)"
+                )
 
 
 class ArrayFunction:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -95,6 +96,9 @@ def test_the_cure_is_r1_and_noise_of_two_sizes():
     assert noise.var() == pytest.approx(0.25 * 0.16 + 0.75 * 0.04, rel=0.05)
     far = abs(noise).max(axis=-1) > 1  # of the narrow noise 5 deviations, of the wide one 2.5
     assert far.mean() == pytest.approx(0.25 * 0.0247, rel=0.2)
+    turn.step = 100
+    noise = replace(cure, rest=0.5).show(points, turn).numpy()
+    assert noise.var() == pytest.approx(0.5 * 0.16 + 0.5 * 0.01, rel=0.05)
 
 
 def test_the_plain_game_has_no_cures():

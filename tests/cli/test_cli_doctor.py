@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from minigan.data import digits
+from minigan.gan import Finding
 from minigan.gan.checks import REPORTS
 
 Command = Callable[..., Any]
@@ -52,8 +54,18 @@ def test_a_finished_run_is_examined(train: Command, command: Command) -> None:
     result = command("doctor", "r")
     assert (result.status, result.err) == (1, "")
     assert result.out.startswith("step 1: learning rate too high: ")
+    assert not re.search(r"^step ([5-9]|\d\d)", result.out, re.MULTILINE)  # which it never had
     assert len(result.out.splitlines()) == len({x.split(": ")[1] for x in result.out.splitlines()})
     assert {p: p.read_bytes() for p in Path("r").rglob("*") if p.is_file()} == before
+
+
+def test_what_shows_after_the_last_step_is_told_as_such_and_once(
+    command: Command, train: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [Finding("one", 3, "is", "do"), *[Finding("two", 6, "was", "did")] * 2]
+    train("--steps", 4, "--out", "r", "--quiet")
+    monkeypatch.setattr("minigan.cli.doctor._examined", lambda *arguments: (found, 4))
+    assert command("doctor", "r").out == "step 3: one: is; do\nafter step 4: two: was; did\n"
 
 
 def test_a_healthy_run_has_nothing(train: Command, command: Command) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from minigan import gan
 
@@ -157,12 +158,23 @@ def test_a_game_without_labels_needs_none_and_absent_classes_are_told(command: C
     assert (alone.status, alone.err) == (0, "")
     two = command(*few, "--data", "two.npz", "--out", "two")
     assert two.status == 0
-    assert "no image of 2, 3, 4, 5, 6, 7, 8, 9:" in two.err
-    assert "--set classes=2 " in two.err
+    assert "no image of 2, 3, 4, 5, 6, 7, 8, 9," in two.err
+    assert "for 2 classes add --set classes=2" in two.err
     assert len(two.err.splitlines()) == 1
     asked = command(*few, "--data", "two.npz", "--set", "classes=2", "--out", "asked")
     assert (asked.status, asked.err) == (0, "")
     assert "label: got 2, wanted 0 to 1" in command("sample", "asked", "--label", 2).err
+
+
+def test_classes_with_names_are_told_by_number(command: Command) -> None:
+    for name in ("circles", "crosses"):
+        Path("pictures", name).mkdir(parents=True)
+        for k in range(3):
+            Image.fromarray(np.full((28, 28), 80 * k, np.uint8)).save(f"pictures/{name}/{k}.png")
+    few = ["train", "--data", "pictures", "--batch", 4, "--steps", 1, "--set", "width=0.05"]
+    told = command(*few[:1], "conditional", *few[1:], "--set", "classes=2", "--out", "two")
+    assert "(pictures), classes 0 circles, 1 crosses, steps 1 to 1" in told.out
+    assert "classes" not in command(*few[:1], "wgan", *few[1:], "--out", "none").out
 
 
 def test_out_can_be_no_file(train: Command, tmp_path: Path) -> None:

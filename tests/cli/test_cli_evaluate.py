@@ -209,6 +209,20 @@ def test_a_discriminator_with_classes_is_asked_for_those_of_real_images(
     assert last["real_value"] is None  # nothing is measured beside it
 
 
+def test_without_held_out_images_each_picture_counts_once_and_was_trained_on(
+    command: Command, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 28, 28), dtype=np.uint8)
+    np.savez("two.npz", images=pixels, labels=np.arange(40) % 2)
+    few = ["--data", "two.npz", "--batch", "4", "--steps", "1", "--quiet", "--out", "run"]
+    settings = ["--set", "width=0.05", "--set", "classes=2", "--set", "labels=20"]
+    assert command("train", "semi-supervised", *few, *settings).status == 0
+    found = json.loads(command("evaluate", "run", "--json", "--quiet").out)
+    assert found[0]["real_samples"] == [20, 20] and found[0]["samples"] == [40, 40]
+    assert (found[-1]["metric"], found[-1]["split"]) == ("named_class", "real, trained on")
+    assert found[-1]["samples"] == [20, 0]
+
+
 def test_codes_are_compared_with_classes(
     command: Command, train_tiny: Command, tmp_path: Path, mnist_folder: Path
 ) -> None:
@@ -230,7 +244,7 @@ def test_codes_are_compared_with_classes(
     seen = metrics.load_classifier(judge).probabilities(test.batch(slice(None))).argmax(axis=1)
     assert last["real_value"] == purity(test.labels, seen) and last["real_samples"] == [40, 70]
     poor = metrics.FeatureSource("poor", np.copy, lambda x: np.eye(2)[np.arange(len(x)) % 2])
-    (row,) = recognised(RunFolder(run), saved, poor, saved.sample(70), test, 0)
+    (row,) = recognised(RunFolder(run), saved, poor, saved.sample(70), test, 0, "held out")
     assert row.real_value == purity(test.labels, np.arange(40) % 2) < 1
 
 

@@ -365,3 +365,11 @@ def test_the_pictures_are_the_runs_own(command: Command, explained: Path) -> Non
     assert refused.status == 2
     assert "is a file of the run itself" in refused.err
     assert json.loads(folder.config.read_text())["recipe"] == "digits"
+
+
+def test_filters_that_see_more_than_the_image_are_not_in_colour() -> None:
+    weight = np.random.default_rng(0).normal(size=(3, 3, 3, 4))  # grey, and two planes of labels
+    labelled, coloured = (explain._filters("first", weight, channels) for channels in (1, 3))
+    assert "3 inputs × 4 outputs" in labelled.caption and labelled.rows == ["in 0", "in 1", "in 2"]
+    assert "4 of 4 filters" in coloured.caption
+    assert "4 of 4 inputs" in explain._filters("last", weight.swapaxes(2, 3), 3).caption

@@ -205,8 +205,8 @@ def test_arguments(tmp_path: Path) -> None:
         ({"size": (0, 4)}, r"size must be \(height, width\)"),
         ({"size": 2.5}, "size must be"),
         ({"size": (1, 2, 3)}, "size must be"),
-        ({"channels": 4}, "channels must be 1"),
-        ({"fit": "pad"}, "fit must be"),
+        ({"channels": 4}, "channels: got 4, wanted 1"),
+        ({"fit": "pad"}, "fit: got 'pad', wanted"),
         ({"background": 256}, "background must be"),
     ]
     for arguments, words in wrong:

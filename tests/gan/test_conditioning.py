@@ -533,7 +533,7 @@ def test_a_code_that_there_is_not(latent, code, words):
     run = Trainer(Game(generator(), heads(logits=1), latent=latent))
     with pytest.raises(ValueError, match=words):
         run.sample(3, code=code)
-    with pytest.raises(ValueError, match="takes no labels; code=… asks for a code"):
+    with pytest.raises(ValueError, match="takes no labels; where its noise has Codes"):
         run.sample(3, label=1)
 
 

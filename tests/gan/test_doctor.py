@@ -22,7 +22,7 @@ from minigan.gan.doctor import EVERY
 from minigan.gan.losses import loss_named
 from minigan.gan.signs import Facts, _coarse, _nearest
 from minigan.gan.update import Scores
-from minigan.optim import SGD, Adam
+from minigan.optim import SGD, Adam, Linear, Warmup
 
 
 def quiet(run):
@@ -298,6 +298,26 @@ def test_a_learning_rate_that_is_far_off_is_right_after_the_advice(rate, name):
     (advice,) = advised(rate)
     better = re.fullmatch(rf"try a learning rate of about (\S+) in place of {rate:g}", advice)
     assert advised(float(better[1])) == []
+
+
+def test_a_rate_that_falls_may_be_too_low_and_one_that_rises_is_not():
+    falls, rises = Linear(1e-7, 0.0, 1000), Warmup(Linear(1e-2, 1e-2, 1), 10**6)
+    found = []
+    for rate in (falls, rises):
+        run = quiet(trainer(optimizers=SGD(rate)))
+        run.fit(pictures(8), 5 * EVERY, 4)
+        found.append([f.name for f in run.findings])
+    assert "learning rate too low" in found[0] and "learning rate too low" not in found[1]
+
+
+@pytest.mark.parametrize("loss", ["minimax", "hinge"])
+def test_another_loss_is_advised_where_it_would_help(loss):
+    run = quiet(trainer(loss=loss, optimizers=SGD(0.0)))
+    weight = run.game.generator.parameters()[-2]
+    weight.assign(weight.numpy() * 0)
+    run.fit(pictures(8), 5 * EVERY, 4)
+    (advice,) = [f.advice for f in run.findings if f.name == "vanishing generator gradient"]
+    assert ("non_saturating" in advice) is (loss == "minimax")
 
 
 @pytest.mark.parametrize("rate", [0.0, 1e-30])

@@ -16,6 +16,7 @@ from minigan.testing import (
     NotDeterministicError,
     StateError,
     VacuousCheck,
+    WrongTypeError,
     check_gradients,
     check_vjp,
 )
@@ -49,6 +50,28 @@ V = RNG.normal(size=6)
 )
 def test_right_gradients_pass(function, inputs, order):
     check_gradients(function, inputs, order=order)
+
+
+class Holding(nn.Module):
+    """A layer whose weight is a parameter, or a tensor of some kind."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.weight = kind(W)
+
+    def forward(self, x):
+        return x @ self.weight
+
+
+def test_a_weight_that_is_no_parameter_is_told():
+    leaf = partial(mg.Tensor, requires_grad=True)
+    message = "weight of Holding is a Tensor with requires_grad, wanted a Parameter"
+    with pytest.raises(WrongTypeError, match=message):
+        check_gradients(Holding(leaf), [X])
+    with pytest.raises(WrongTypeError, match=r"\b0\.weight of Holding"):
+        check_gradients(nn.Sequential(Holding(leaf)), [X])
+    for kind in (mg.Tensor, nn.Parameter):  # of which the first wants no gradient
+        check_gradients(Holding(kind), [X])
 
 
 @pytest.mark.parametrize("shape", [(0,), (0, 3), (2, 0)])

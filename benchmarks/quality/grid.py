@@ -12,6 +12,7 @@ TASK = mixtures.Task(
     "grid",
     grid(),
     steps=15_000,
+    wide=0.2,
     least_quality=0.936,
     most_kl=0.04,
     exact_kl=0.0048,

@@ -6,9 +6,9 @@ seed, means over the seeds 0, 1, …. One recipe plays both, in coordinates whos
 Both networks see their input through fixed waves (Tancik et al., 2020, "Fourier features let
 networks learn high frequency functions in low dimensional domains"). Noise on real and generated
 points (as ``InstanceNoise``) starts where modes just blur into their neighbours and falls below the
-size of a mode, so that points find their mode before they find their place in it; a tenth of the
+size of a mode, so that points find their mode before they find their place in it; some of the
 points keep the first noise meanwhile, and a few do afterwards, by which the discriminator goes on
-seeing how full each mode is: with half as many, a mode was lost in one of ten runs. R1
+seeing how full each mode is: with a twentieth, the grid lost a mode in one of ten runs. R1
 holds its slope, with γ in proportion to the noise's variance, which makes it the same at every
 scale.
 """
@@ -59,13 +59,15 @@ class Row(NamedTuple):
 class Task(NamedTuple):
     """A mixture, what is asked of its samples, and what PacGAN's table 1 reports of it.
 
-    ``steps`` are the default; ``exact_kl`` is an exact sampler's; ``gan`` and ``pacgan`` are rows
-    in the paper's words.
+    ``steps`` are the default; ``wide`` is the share of points that keep the first noise while that
+    of the others falls; ``exact_kl`` is an exact sampler's; ``gan`` and ``pacgan`` are rows in the
+    paper's words.
     """
 
     name: str
     mixture: Mixture
     steps: int
+    wide: float
     least_quality: float
     most_kl: float
     exact_kl: float
@@ -164,7 +166,7 @@ def trainer_for(task: Task, seed: int, steps: int, cured: bool = True) -> Traine
     """A trainer whose learning rates, and noise if there is any, fall within ``steps``."""
     noise = FIRST_NOISE * task.gap, LAST_NOISE * task.mixture.std
     first, last = (task.scale * deviation for deviation in noise)
-    cures = [Falling(first, last, 7 * steps // 10)] if cured else []
+    cures = [Falling(first, last, 7 * steps // 10, wide=task.wide)] if cured else []
     game = Game(*networks(), "non_saturating", Normal(2), (-2, 2), cures=cures)
     generator, discriminator = (
         Adam(HeldThenFalling(rate, 0.02 * rate, steps, 0.3), beta1=0.0, beta2=0.99)

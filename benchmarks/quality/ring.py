@@ -12,6 +12,7 @@ TASK = mixtures.Task(
     "ring",
     ring(),
     steps=12_000,
+    wide=0.1,
     least_quality=0.959,
     most_kl=0.07,
     exact_kl=0.0014,

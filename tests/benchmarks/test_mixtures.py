@@ -75,7 +75,7 @@ def test_noise_and_rate_fall_as_stated():
 
 def test_the_cure_is_planned_for_the_task():
     (cure,) = mixtures.trainer_for(grid.TASK, seed=0, steps=400).game.cures
-    assert cure == mixtures.Falling(0.3 * 0.5, mixtures.LAST_NOISE * 0.0125, 280)
+    assert cure == mixtures.Falling(0.3 * 0.5, mixtures.LAST_NOISE * 0.0125, 280, wide=0.2)
 
 
 def test_the_cure_is_r1_and_noise_of_two_sizes():

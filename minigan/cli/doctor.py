@@ -34,8 +34,8 @@ def doctor(asked: argparse.Namespace) -> int:
             f"{str(folder.state)!r}, the state of the run, is missing: there is nothing to examine"
         )
     for finding in dict.fromkeys(found):
-        later = finding._replace(step=done)
-        print(finding if finding.step <= done or not done else f"after {later}")
+        is_later = finding.step > done > 0  # in the steps that were taken to examine it
+        print(f"after {finding._replace(step=done)}" if is_later else finding)
     if not found:
         early = f" in {done} steps, which is too early to judge: much shows from step {REPORTS} on"
         print("nothing to complain of" + (f"{early} only" if done < REPORTS else ""))

@@ -196,12 +196,12 @@ class RunFolder:
 
     def make(self) -> None:
         """Make the folder if it is not there. Raises ``OSError``, naming it, if that can't be."""
+        self._require_possible()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             # Where files can't be made, as under /proc, ENOENT would be told of the wrong thing.
-            reasons = {errno.ENOENT: "not a place for files", errno.EEXIST: "it is a file"}
-            reason = reasons.get(error.errno or 0, error.strerror)
+            reason = "not a place for files" if error.errno == errno.ENOENT else error.strerror
             message = f"out: {str(self.path)!r} can't be made: {reason}"
             raise OSError(error.errno, message) from error
 

@@ -313,11 +313,11 @@ class _Graph:
     def _again(self, bad: Unread, later: int) -> None:
         """Take a step that went badly without the graph, which raises what there is to say."""
         trainer = self.trainer
-        outcome = trainer._taken(self.batches)
+        report = trainer._taken(self.batches).report(bad.step)
         trainer._count(1)
-        bad.tell(outcome.report(bad.step))
+        bad.tell(report)
         if trainer.doctor is not None:
-            trainer.doctor.see(outcome.report(bad.step), None, self.batches[-1])
+            trainer.doctor.see(report, None, self.batches[-1])
         if later:
             message = (
                 "it came upon a number that is not finite, and did not when it was repeated; the "

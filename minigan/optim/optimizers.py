@@ -55,9 +55,11 @@ class Optimizer:
     ) -> None:
         self.schedule = lr if callable(lr) else None
         first = lr(0) if callable(lr) else lr
-        for name, value in (("lr", first), ("clip_norm", clip_norm), ("clip_value", clip_value)):
-            is_left_out = value is None and name != "lr"
-            if not is_left_out and not (hasattr(value, "__float__") and float(value or 0) >= 0):
+        sizes: dict[str, Any] = {"lr": first, "clip_norm": clip_norm, "clip_value": clip_value}
+        for name, value in sizes.items():
+            if value is None and name != "lr":
+                continue
+            if not (hasattr(value, "__float__") and value >= 0):
                 raise ValueError(f"{name}: got {value!r}, wanted a number that is not negative")
         self.clip_norm, self.clip_value, self.first_lr = clip_norm, clip_value, float(first)
         self.parameters: dict[str, Tensor] = {}

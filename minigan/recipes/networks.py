@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..gan import Labels
 from ..nn import (
     BatchNorm,
     Conv2D,
@@ -31,10 +32,7 @@ def plain(layer: Module) -> Module:
 
 def class_count(settings: dict[str, Any]) -> int:
     """How many classes the images have, checked."""
-    classes: int = settings["classes"]
-    if classes < 2:
-        raise ValueError(f"classes: got {classes}, wanted at least 2")
-    return classes
+    return Labels(settings["classes"]).classes
 
 
 def generator(

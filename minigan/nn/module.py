@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -224,36 +224,37 @@ class Module:
 
     def children(self) -> Iterator[tuple[str, Any]]:
         """The (name, parameter or module) pairs held directly, in the order of assignment."""
-        for name, value in vars(self).items():
-            if isinstance(value, (Module, Parameter)):
-                yield name, value
-            elif isinstance(value, (list, tuple, dict)) and name != "_arguments":
-                yield from _members(name, value)
+        own = vars(self).items()
+        yield from _members("", ((name, value) for name, value in own if name != "_arguments"))
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """Every module inside, this one first under the name ``prefix``, each once."""
-        seen: set[int] = set()
-        stack: list[tuple[str, Module]] = [(prefix, self)]
-        while stack:
-            name, module = stack.pop()
-            if id(module) in seen:
-                continue
-            seen.add(id(module))
-            yield name, module
-            inner = [(n, m) for n, m in module.children() if isinstance(m, Module)]
-            stack.extend((f"{name}.{n}" if name else n, m) for n, m in reversed(inner))
+        return ((name, held) for name, held in self._held(prefix) if isinstance(held, Module))
 
     def named_state(self) -> dict[str, Parameter]:
         """Every parameter by dotted name, trained or not; one that is shared appears once."""
         self.require_built()
-        found: dict[str, Parameter] = {}
+        return {name: held for name, held in self._held() if isinstance(held, Parameter)}
+
+    def _held(self, prefix: str = "") -> Iterator[tuple[str, Any]]:
+        """Every module inside, each followed by its own parameters; nothing twice."""
         seen: set[int] = set()
-        for path, module in self.named_modules():
+        stack: list[tuple[str, Module]] = [(prefix, self)]
+        while stack:
+            path, module = stack.pop()
+            if id(module) in seen:
+                continue
+            seen.add(id(module))
+            yield path, module
+            inner = []
             for name, value in module.children():
-                if isinstance(value, Parameter) and id(value) not in seen:
+                name = f"{path}.{name}" if path else name
+                if isinstance(value, Module):
+                    inner.append((name, value))
+                elif id(value) not in seen:
                     seen.add(id(value))
-                    found[f"{path}.{name}" if path else name] = value
-        return found
+                    yield name, value
+            stack += reversed(inner)
 
     def named_parameters(self) -> dict[str, Parameter]:
         """The trained parameters by dotted name."""
@@ -406,15 +407,14 @@ def _says_per_sample(kind: type[Module]) -> bool:
     return False
 
 
-def _members(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, (Module, Parameter)):
-        yield name, value
-    elif isinstance(value, (list, tuple)):
-        for i, item in enumerate(value):
-            yield from _members(f"{name}.{i}", item)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _members(f"{name}.{key}", item)
+def _members(prefix: str, items: Iterable[tuple[Any, Any]]) -> Iterator[tuple[str, Any]]:
+    for key, value in items:
+        if isinstance(value, (Module, Parameter)):
+            yield f"{prefix}{key}", value
+        elif isinstance(value, (list, tuple)):
+            yield from _members(f"{prefix}{key}.", enumerate(value))
+        elif isinstance(value, dict):
+            yield from _members(f"{prefix}{key}.", value.items())
 
 
 def as_array(value: Any) -> Any:

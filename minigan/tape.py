@@ -72,6 +72,7 @@ class Primitive:
         *,
         broadcasts: bool = False,
         plain: bool = False,
+        outer: Backward | None = None,
         at_once: Backward | None = None,
         extras: Sequence[str] = (),
         composed: Callable[..., Tensor] | None = None,
@@ -79,6 +80,7 @@ class Primitive:
     ) -> None:
         self.name = name or getattr(forward, "__name__", "primitive").strip("_")
         self.forward, self.composed, self.at_once = forward, composed, at_once
+        self.outer = outer
         self.plain, self.always_plain = plain, plain and bool(composed or at_once)
         self.broadcasts, self.extras = broadcasts, tuple(extras)
         self._read_signature(forward)
@@ -94,7 +96,7 @@ class Primitive:
                 f"primitive {self.name!r} takes any number of operands, so its backward must be "
                 "one function, which returns a sequence of gradients"
             )
-        functions = [f for f in (self.joint, self.at_once, *self.separate) if f]
+        functions = [f for f in (self.outer, self.joint, self.at_once, *self.separate) if f]
         self.wants = {f: _parameter_names(f)[1:] for f in functions}
         self._check_wants({name for names in self.wants.values() for name in names})
         self._places = {name: place for place, name in enumerate(self.operands)} | {"out": OUT}
@@ -136,6 +138,8 @@ class Primitive:
             wanted = {name for f, parent in pairs if f and parent for name in self.wants[f]}
             if self.at_once is not None and None not in parents:
                 wanted |= set(self.wants[self.at_once])
+        if self.outer is not None:
+            wanted |= set(self.wants[self.outer])
         if self.composed is not None:
             wanted |= set(self.operands)
         named = list(enumerate(self.operands))
@@ -217,6 +221,8 @@ class Primitive:
         It is run on tensors, or on arrays if ``plain``.
         """
         kept = self.arrays if plain else self.tensors
+        if self.outer is not None:
+            g = self.outer(g, **kept(node, self.wants[self.outer]))
         joint = self.joint
         if plain and self.at_once is not None and all(wanted):
             joint = self.at_once

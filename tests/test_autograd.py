@@ -1412,6 +1412,31 @@ def test_gradients_at_once_must_be_one_for_each_operand():
         mg.grad(product_with(lambda g, a, b: g)(a, b).sum(), [a, b])
 
 
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("at_once", [None, lambda g, a, b: (g * b, g * a)])
+def test_an_outer_backward_is_run_once_and_first(at_once, create_graph):
+    """y = exp(ab), as exp of a product: the operands' rules are given the product's gradient."""
+    calls = []
+
+    def outer(g, out):
+        calls.append(type(g))
+        return g * out
+
+    rules = [lambda g, b: g * b, lambda g, a: g * a]
+    product = mg.primitive(
+        lambda a, b: np.exp(a * b), rules, plain=True, outer=outer, at_once=at_once
+    )
+    a, b = tracked(A), tracked(B)
+    for asked in ([a, b], [a], [b]):
+        found = mg.grad(product(a, b).sum(), asked, create_graph=create_graph)
+        expected = mg.grad(mg.exp(a * b).sum(), asked)
+        np.testing.assert_allclose(values(*found), values(*expected), rtol=1e-6)
+        assert len(calls) == 1
+        calls.clear()
+    assert product(a, B)._node.kept.keys() == {"b", "out"}
+    check_gradients(product, [A, B], order=2)
+
+
 def test_what_gradients_at_once_need_is_kept_only_where_they_can_be_used():
     forward = lambda a, b: a + b  # noqa: E731
     rules = [lambda g: g, lambda g: g]

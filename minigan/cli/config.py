@@ -32,6 +32,7 @@ _IN_WORDS = {
     str: "a text",
     bool: "true or false",
     dict: "an object",
+    list: "a list",
     type(None): "a text or null",
 }
 _WHOLE = {"steps": 1, "batch": 1, "seed": 0, **dict.fromkeys(CADENCE, 1)}  # with the least value
@@ -42,7 +43,8 @@ class Config:
     """Everything that decides a run, as ``config.json`` keeps it.
 
     ``settings`` are the recipe's own, without steps and batch; ``images`` tells by a checksum
-    what the data were; ``best`` is a metric and ``classifier`` the file that gives its features;
+    what the data were, and ``class_names`` what they call their classes, if anything;
+    ``best`` is a metric and ``classifier`` the file that gives its features;
     ``precision`` is how a GPU multiplies, and ``captured`` whether its steps are graphs.
     """
 
@@ -61,6 +63,7 @@ class Config:
     sample_every: int
     save_every: int
     images: str = ""
+    class_names: tuple[str, ...] = ()
     minigan: str = __version__
 
     def text(self) -> str:
@@ -71,9 +74,8 @@ class Config:
         """Every value that an option can set, by name."""
         values = dataclasses.asdict(self)
         settings = values.pop("settings")
-        return {k: v for k, v in values.items() if k not in ("recipe", "images", "minigan")} | (
-            settings
-        )
+        told = ("recipe", "images", "class_names", "minigan")
+        return {k: v for k, v in values.items() if k not in told} | settings
 
     def identity(self) -> dict[str, Any]:
         """What a state must share with the run that goes on from it, besides the networks."""
@@ -199,7 +201,15 @@ def with_images(config: Config, images: Images) -> Config:
             f"data: got {found}, but the run was started with {config.images}; "
             "name the same data with --data, or start another run with --out"
         )
-    return dataclasses.replace(config, images=found)
+    names = images.classes or ()
+    if names == tuple(map(str, range(len(names)))):  # as classes without names are called
+        names = ()
+    return dataclasses.replace(config, images=found, class_names=names)
+
+
+def class_names(config: Config) -> str:
+    """Which class is which, such as "0 cats, 1 dogs"; nothing where they have no names."""
+    return ", ".join(f"{k} {name}" for k, name in enumerate(config.class_names))
 
 
 def read_config(path: Path) -> Config:
@@ -209,11 +219,12 @@ def read_config(path: Path) -> Config:
         if values.pop("format", None) != FORMAT:
             raise ValueError(f"it has another format, wanted {FORMAT!r}")
         later = {"best": None, "classifier": None, "precision": "auto", "captured": False}
-        values = later | values  # which the first runs had not
+        values = {**later, "class_names": [], **values}  # which the first runs had not
         _check_keys(values, {field.name for field in dataclasses.fields(Config)})
-        like = {**dict.fromkeys(values, ""), "settings": {}, "captured": False, **_WHOLE}
-        _check_values(values, like | dict.fromkeys(("data", "best", "classifier")))
-        config = Config(**values)
+        like = {**dict.fromkeys(values, ""), "settings": {}, "class_names": [], "captured": False}
+        _check_values(values, like | _WHOLE | dict.fromkeys(("data", "best", "classifier")))
+        names = tuple(map(str, values.pop("class_names")))
+        config = Config(**values, class_names=names)
         defaults = recipe_named(config.recipe).SETTINGS
         _check_keys(config.recipe_settings(), defaults.keys())
         _check_values(config.recipe_settings(), defaults)

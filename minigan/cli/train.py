@@ -8,7 +8,6 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -27,6 +26,7 @@ from ..gan.losses import BinaryCrossEntropy, Loss
 from .best import Best
 from .config import (
     Config,
+    class_names,
     fresh,
     given_options,
     recipe_named,
@@ -194,11 +194,6 @@ def _check_labels(classes: int, images: Images, config: Config) -> None:
             f"{absent}, samples of which mean nothing{fewer}",
             file=sys.stderr,
         )
-
-
-def _digits(names: Sequence[str]) -> tuple[str, ...]:
-    """The names that classes without names have."""
-    return tuple(map(str, range(len(names))))
 
 
 def _start_afresh(folder: RunFolder) -> None:
@@ -378,9 +373,8 @@ class Run:
         else:
             data = f"{len(self.images):,} images of {'x'.join(map(str, self.images.shape))}"
             data += f" ({self.images.source})" if self.images.source else ""
-            names = self.images.classes or ()
-            if self.trainer.game.conditioning is not None and names != _digits(names):
-                data += ", classes " + ", ".join(f"{k} {name}" for k, name in enumerate(names))
+            if self.trainer.game.conditioning is not None and config.class_names:
+                data += f", classes {class_names(config)}"
             steps = f"steps {done + 1:,} to {config.steps:,}"
             print(f"{config.recipe}: {data}, {steps}, into {self.folder.path}", flush=True)
 
@@ -411,5 +405,5 @@ def _in_words(report: Report, raw: bool) -> str:
     return (
         f"loss D {compact(report.discriminator_loss, 3)} G {compact(report.generator_loss, 3)}, "
         f"D(x) {compact(report.real_score, 2)}, D(G(z)) {compact(report.fake_score, 2)}"
-        + (" (raw)" if raw else "")
+        + (" (scores)" if raw else "")
     )

@@ -63,11 +63,20 @@ class Dense(Weighted):
         if self.use_bias:
             self.add_parameter("bias", (self.units,), dtype=self.dtype)
 
-    def compute(self, x: TensorLike, weight: Any) -> Tensor:
+    @property
+    def folds(self) -> bool:
+        """Whether ``folded`` can be used."""
+        return self._created and self.use_bias
+
+    def folded(self, x: TensorLike, slope: float) -> Tensor:
+        """The leaky ReLU of that slope of the result, done in one with it."""
+        return self.compute(x, self.weight, slope)
+
+    def compute(self, x: TensorLike, weight: Any, slope: float = 1.0) -> Tensor:
         x = self.input(x, "(N, …, inputs)")
         self.check_channels(x, weight.shape[0])
         if self.use_bias:
-            return affine(x, weight, self.bias)
+            return affine(x, weight, self.bias, slope)
         return matmul(x, weight)
 
 

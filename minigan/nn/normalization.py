@@ -71,10 +71,14 @@ class BatchNorm(_Norm):
 
     @property
     def folds(self) -> bool:
-        """Whether ``forward`` can take in the leaky ReLU that follows."""
+        """Whether ``folded`` can be used."""
         return self._created and self.in_training and self.affine
 
-    def forward(self, x: TensorLike, slope: float = 1.0) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
+        return self.folded(x, 1.0)
+
+    def folded(self, x: TensorLike, slope: float) -> Tensor:
+        """The leaky ReLU of that slope of the result, done in one with it."""
         x = self.input(x, "(N, …, C)")
         self.check_channels(x, self.running_mean.shape[0])
         if not self.in_training:

@@ -7,6 +7,7 @@ from typing import Any
 
 from .activation import LeakyReLU, ReLU
 from .context import watcher_in_force
+from .dense import Dense
 from .module import Module
 from .normalization import BatchNorm
 
@@ -16,16 +17,19 @@ def conditioned(layer: Module, x: Any, condition: tuple[Any, ...]) -> Any:
     return layer(x, *condition) if layer.takes_condition else layer(x)
 
 
-def folded_slope(layer: Module, after: Module | None) -> float | None:
-    """The slope of the leaky ReLU after batch norm, which does it in its own passes; else None.
+_FOLDING = (BatchNorm, Dense)  # not their subclasses, which may do something else
+
+
+def folded_slope(layer: Any, after: Any) -> float | None:
+    """The slope of a leaky ReLU that the layer before it does in one with its own work, or None.
 
     That changes no bit of any result. Where layers are watched each one is done by itself.
     """
-    if type(layer) is not BatchNorm or not layer.folds or watcher_in_force.get() is not None:
+    if type(layer) not in _FOLDING or type(after) not in (ReLU, LeakyReLU):
         return None
-    if type(after) is ReLU:
-        return 0.0
-    return after.slope if type(after) is LeakyReLU else None
+    if not layer.folds or watcher_in_force.get() is not None:
+        return None
+    return 0.0 if type(after) is ReLU else after.slope
 
 
 class Sequential(Module):
@@ -66,7 +70,7 @@ class Sequential(Module):
             if slope is None:
                 x = conditioned(layer, x, condition)
             else:
-                x = layer.forward(x, slope)
+                x = layer.folded(x, slope)
                 next(pairs)
         return x
 

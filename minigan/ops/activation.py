@@ -52,14 +52,14 @@ def softplus(x: Array, /) -> Array:
     return xp.maximum(x, x.dtype.type(0)) + xp.log1p(xp.exp(-abs(x)))
 
 
-@elementwise(lambda g, out: _gated(g, signs=out, slope=0.0))
+@elementwise(lambda g, out: gated(g, signs=out, slope=0.0))
 def relu(x: Array, /) -> Array:
     """max(x, 0). f′ = 1 for x > 0, else 0, also at x = 0."""
     # With both bounds, as NumPy's maximum of an array and a number is several times as slow.
     return x.clip(x.dtype.type(0), x.dtype.type(np.inf), out=result_of(x))
 
 
-@elementwise(lambda g, out, slope: _gated(g, signs=out, slope=slope))
+@elementwise(lambda g, out, slope: gated(g, signs=out, slope=slope))
 def leaky_relu(x: Array, /, slope: float = 0.3) -> Array:
     """x for x > 0, else slope·x, with slope ≥ 0 (Maas, Hannun and Ng, 2013; Keras's default 0.3).
 
@@ -74,14 +74,22 @@ def leaky_relu(x: Array, /, slope: float = 0.3) -> Array:
     return result
 
 
+def bent(x: Array, slope: float) -> Array:
+    """``leaky_relu`` of an array that nothing else needs, in its place."""
+    if cuda.has_kernels(x):
+        return cuda.bend(x, slope)
+    each_block(lambda part: rectifier.bend(part, slope, part), x)
+    return x
+
+
 def check_slope(slope: float) -> None:
     """Raise ``ValueError`` unless a leaky ReLU can have that slope."""
     if not slope >= 0:
         raise ValueError(f"slope: got {slope}, wanted a number that is not negative")
 
 
-@vjp(lambda g, signs, slope: _gated(g, signs, slope), plain=True)
-def _gated(x: Array, /, signs: TensorLike, slope: float) -> Array:
+@vjp(lambda g, signs, slope: gated(g, signs, slope), plain=True)
+def gated(x: Array, /, signs: TensorLike, slope: float) -> Array:
     """x where ``signs`` > 0, slope·x elsewhere: linear in x, so it is its own adjoint."""
     signs = signs._array if isinstance(signs, Tensor) else signs
     if cuda.has_kernels(x):

@@ -10,7 +10,9 @@ from ..backend import Array, array_module
 from ..buffers import empty
 from ..kernels import gemm
 from ..primitives import primitive, sum_to, vjp
+from ..tape import Backward
 from ..tensor import Tensor, TensorLike
+from .activation import bent, check_slope, gated
 from .shape import reshape, swap_last, together
 
 
@@ -48,30 +50,42 @@ def _matmul(a: Array, b: Array, /) -> Array:
     return gemm.matmul(a, b, empty(array_module(a), (a.shape[0], b.shape[1]), a.dtype))
 
 
-def affine(x: TensorLike, weight: TensorLike, bias: TensorLike) -> Tensor:
-    """x·W + b for x (…, inputs), W (inputs, units) and b (units,).
+def affine(x: TensorLike, weight: TensorLike, bias: TensorLike, slope: float = 1.0) -> Tensor:
+    """x·W + b for x (…, inputs), W (inputs, units) and b (units,), or a leaky ReLU of it.
 
     With Y = XW + 1·bᵀ, one row of X for each element of the other axes, the gradients are G·Wᵀ,
-    Xᵀ·G and the sum of G's rows.
+    Xᵀ·G and the sum of G's rows. A ``slope`` other than 1 is that of a leaky ReLU, done while Y is
+    in the cache; G is then the gradient of its input. Raises ``ValueError`` where it is below 0.
     """
     x, weight, bias = together("affine", (x, weight, bias))
     if not x.ndim or weight.ndim != 2 or (x.shape[-1],) != weight.shape[:1]:
         raise ValueError(f"affine: shapes {x.shape} and {weight.shape} do not match")
     if bias.shape != weight.shape[1:]:
         raise ValueError(f"affine: got a bias of shape {bias.shape}, wanted {weight.shape[1:]}")
-    if x.ndim == 2:
-        return _affine(x, weight, bias)
-    y = _affine(_rows(x), weight, bias)
-    return reshape(y, (*x.shape[:-1], *bias.shape))
+    check_slope(slope)
+    rows = x if x.ndim == 2 else _rows(x)
+    y = _affine(rows, weight, bias) if slope == 1 else _bent(rows, weight, bias, slope=slope)
+    return y if x.ndim == 2 else reshape(y, (*x.shape[:-1], *bias.shape))
 
 
-@vjp(
+_AFFINE: tuple[Backward, ...] = (
     lambda g, weight: _matmul(g, swap_last(weight)),
     lambda g, x: _matmul(swap_last(x), g),
     lambda g, bias_shape: sum_to(g, bias_shape),
-    plain=True,
 )
+
+
+@vjp(*_AFFINE, plain=True)
 def _affine(x: Array, weight: Array, bias: Array, /) -> Array:
+    return _sum(x, weight, bias)
+
+
+@vjp(*_AFFINE, outer=lambda g, out, slope: gated(g, out, slope), plain=True)
+def _bent(x: Array, weight: Array, bias: Array, /, slope: float) -> Array:
+    return bent(_sum(x, weight, bias), slope)
+
+
+def _sum(x: Array, weight: Array, bias: Array) -> Array:
     result = gemm.matmul(x, weight, empty(array_module(x), (len(x), len(bias)), x.dtype))
     result += bias
     return result

@@ -174,6 +174,7 @@ def test_classes_with_names_are_told_by_number(command: Command) -> None:
     few = ["train", "--data", "pictures", "--batch", 4, "--steps", 1, "--set", "width=0.05"]
     told = command(*few[:1], "conditional", *few[1:], "--set", "classes=2", "--out", "two")
     assert "(pictures), classes 0 circles, 1 crosses, steps 1 to 1" in told.out
+    assert "\nclasses    0 circles, 1 crosses\n" in command("info", "two").out
     assert "classes" not in command(*few[:1], "wgan", *few[1:], "--out", "none").out
 
 

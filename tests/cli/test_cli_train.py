@@ -99,7 +99,7 @@ def test_the_last_line_is_the_path_of_the_samples(train: Command) -> None:
 
 def test_large_numbers_are_short_in_the_line_of_progress() -> None:
     words = _in_words(Report(1, 0.0, 2.4916e16, 0.5, -123456.0, 1.0, float("nan")), raw=True)
-    assert words == "loss D 0.000 G 2.49e16, D(x) 0.50, D(G(z)) -1.2e5 (raw)"
+    assert words == "loss D 0.000 G 2.49e16, D(x) 0.50, D(G(z)) -1.2e5 (scores)"
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
@@ -136,7 +136,7 @@ def test_a_terminal_that_cannot_show_a_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("loss, raw", [("hinge", True), ("non_saturating", False)])
 def test_raw_scores_are_told_from_probabilities(train: Command, loss: str, raw: bool) -> None:
     told = train("--steps", 2, "--out", "r", "--set", f"loss={loss}").err
-    assert ("(raw)" in told) is raw
+    assert ("(scores)" in told) is raw
 
 
 def test_the_last_step_is_logged_whatever_log_every_is(train: Command) -> None:

@@ -175,6 +175,29 @@ def test_affine_is_a_product_and_a_sum(lead, inputs, units, seed):
     behaves(mg.affine, x, w, b)
 
 
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("slope", [0.0, 0.3, 2.0])
+@pytest.mark.parametrize("wanted", [(0, 1, 2), (1, 2), (0,), (2,)])
+@pytest.mark.parametrize("shape", [(7, 4), (2, 3, 4), (4,), (700, 4)])
+def test_affine_with_a_slope_is_a_leaky_relu_of_it(shape, wanted, slope, create_graph):
+    arrays = [values(k, s) for k, s in enumerate([shape, (4, 101), (101,)])]
+    inputs = [Tensor(a, requires_grad=i in wanted) for i, a in enumerate(arrays)]
+    together = mg.affine(*inputs, slope=slope)
+    apart = mg.leaky_relu(mg.affine(*inputs), slope)
+    assert together.numpy().tobytes() == apart.numpy().tobytes()
+    inputs = [inputs[i] for i in wanted]
+    g = Tensor(values(3, together.shape), requires_grad=create_graph)
+    found = mg.grad(together, inputs, g, create_graph=create_graph)
+    for got, of in zip(found, mg.grad(apart, inputs, g, create_graph=create_graph), strict=True):
+        assert got.numpy().tobytes() == of.numpy().tobytes()
+
+
+def test_a_slope_of_affine_is_checked():
+    for slope in (-0.1, float("nan")):
+        with pytest.raises(ValueError, match="slope: got .*wanted a number that is not negative"):
+            mg.affine(np.ones((2, 3)), np.ones((3, 4)), np.ones(4), slope)
+
+
 @pytest.mark.parametrize(
     ("shapes", "message"),
     [

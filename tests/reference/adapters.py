@@ -273,7 +273,7 @@ ADAPTERS: dict[str, Callable[..., Any]] = {
     "log_softmax": lambda x, axis: F.log_softmax(x, axis),
     "logsumexp": over(torch.logsumexp),
     "matmul": torch.matmul,
-    "affine": lambda x, weight, bias: F.linear(x, weight.T, bias),
+    "affine": lambda x, w, b, slope: F.leaky_relu(F.linear(x, w.T, b), slope),
     "binary_cross_entropy": binary_cross_entropy,
     "binary_cross_entropy_with_logits": lambda x, target: F.binary_cross_entropy_with_logits(
         x, torch.full_like(x, target)

@@ -265,7 +265,8 @@ def paddings(draw: Any) -> Case:
 def affine_maps(draw: Any) -> Case:
     inputs, units = draw(st.integers(1, 4)), draw(st.integers(1, 4))
     lead = draw(shapes(min_dims=0, max_dims=3, min_side=1))
-    return Case([draw(arrays(shape)) for shape in ((*lead, inputs), (inputs, units), (units,))])
+    own = [draw(arrays(shape)) for shape in ((*lead, inputs), (inputs, units), (units,))]
+    return Case(own, {"slope": draw(st.sampled_from([1.0, 0.0, 0.3, 2.0]))})
 
 
 @st.composite

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ... import ops
-from .draws import LARGE, Rng, Shape, chance, pick, until, values, whole
+from .draws import LARGE, Rng, Shape, chance, number, pick, until, values, whole
 from .entries import Case, register
 
 
@@ -83,4 +83,11 @@ def _affine(rng: Rng) -> Case:
     lead = pick(rng, [(), (whole(rng, 3, 6),), (whole(rng, 3, 6),), (2, whole(rng, 2, 3))])
     inputs, units = whole(rng, 2, 6), whole(rng, 1, 5)
     shapes = [(*lead, inputs), (inputs, units), (units,)]
-    return Case(ops.affine, [values(rng, s) for s in shapes], {})
+    slope = pick(rng, [1.0, 0.0, number(rng, 0.1, 0.9), number(rng, 1.1, 2.0)])
+
+    def off_the_kink(operands: list[np.ndarray]) -> bool:
+        x, weight, bias = operands
+        return slope == 1 or bool(abs(x @ weight + bias).min() > 0.02)
+
+    operands = until(lambda: [values(rng, s) for s in shapes], off_the_kink)
+    return Case(lambda x, w, b: ops.affine(x, w, b, slope), operands, {"slope": slope})

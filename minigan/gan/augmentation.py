@@ -292,4 +292,4 @@ class Consistency(Cure):
     def _gap(self, turn: Turn, logits: Tensor, images: Any, generated: bool) -> Tensor:
         changed = _changed(self.changes, turn.fixed(images), turn)
         gap = logits - turn.judge(changed, generated).logits
-        return (gap * gap).mean()
+        return turn.of_each_judge((gap * gap).mean())

@@ -24,6 +24,7 @@ from ..errors import NotCapturable
 from ..nn.module import as_array
 from ..random import Stream
 from ..tensor import Tensor, as_tensor
+from .heads import judges_side_by_side
 from .records import Batch, Draw, Move, Output, Sums
 
 if TYPE_CHECKING:
@@ -113,6 +114,14 @@ class Turn:
         but in a look-ahead it is.
         """
         return as_tensor(images) if self.ahead else Tensor(as_array(images))
+
+    def of_each_judge(self, term: Tensor) -> Tensor:
+        """A mean over all scores as the sum over ``Several`` judges of each one's mean.
+
+        So is the loss of ``SeveralDiscriminators``: a term weighs as much as with one judge.
+        """
+        count = judges_side_by_side(self.game.discriminator)
+        return term if count == 1 else count * term
 
     def alike(self, *images: Any) -> list[Any]:
         """Sets of images as the discriminator would be shown them, each by the same draws."""

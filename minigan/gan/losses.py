@@ -8,7 +8,6 @@ E is the mean over the batch, x real, G(z) fake.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,16 +75,16 @@ class NonSaturating(Minimax):
 class LeastSquares(Loss):
     """½E(s(x) − 1)² + ½E s(G(z))² for D, ½E(s(G(z)) − 1)² for G, s the raw score.
 
-    (Mao et al., 2017, eq. 9.) ``real_label`` is D's target for real images: a score, so that it
-    may be any that is above fakes', which is 0.
+    (Mao et al., 2017, eq. 9.) ``real_label`` is D's target for real images; G's stays 1. A D that
+    can't tell them apart gives half the label, which G is to find too low: it is below 2.
     """
 
     real_label: float = 1.0
     centred = False
 
     def __post_init__(self) -> None:
-        if not 0 < self.real_label < math.inf:
-            raise ValueError(f"real_label: got {self.real_label}, wanted a number above 0")
+        if not 0 < self.real_label < 2:
+            raise ValueError(f"real_label: got {self.real_label}, wanted a number in (0, 2)")
 
     def discriminator(self, real: Output, fake: Output) -> Tensor:
         return 0.5 * ((real.logits - self.real_label) ** 2).mean() + 0.5 * (fake.logits**2).mean()

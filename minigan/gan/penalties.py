@@ -2,7 +2,8 @@
 
 s(x) is the discriminator's raw score (logit) of one image, ∇s its gradient with respect to that
 image, ‖·‖ the Euclidean norm over all its pixels. Every norm is taken per sample, never over the
-batch, and has the gradient 0 at 0.
+batch, and has the gradient 0 at 0. Each of ``Several`` discriminators has its own penalty, and
+they are added up as their losses are.
 """
 
 from __future__ import annotations
@@ -88,13 +89,11 @@ class GradientPenalty(_SlopePenalty):
         real, fake = map(turn.fixed, turn.shown)
         if real.shape != fake.shape:
             raise ValueError(f"{type(self).__name__}: got real {real.shape}, fake {fake.shape}")
-        pack = images_together(turn.game.discriminator)
-        drawn = _draw(turn, "uniform", (len(real) // pack, *[1] * (real.ndim - 1)), real._array)
-        between = drawn.repeat(pack, axis=0)
-        return self.at(turn.judge, fake + between * (real - fake))
+        between = _for_each_score(turn, real._array)
+        return turn.of_each_judge(self.at(turn.judge, fake + between * (real - fake)))
 
     def at(self, judge: Judge, points: Any) -> Tensor:
-        """The penalty at these points (N, H, W, C)."""
+        """The penalty at these points (N, H, W, C), the mean over samples and columns of logits."""
         gaps = [norm(g, axis=1) - self.target for g in slopes(judge, points)]
         gaps = [relu(gap) for gap in gaps] if self.one_sided else gaps
         return self.weight * _mean([gap * gap for gap in gaps])
@@ -102,9 +101,10 @@ class GradientPenalty(_SlopePenalty):
 
 @dataclass(frozen=True)
 class Dragan(_SlopePenalty):
-    """weight·E(‖∇s(x + δ)‖ − 1)², δ = ½·std(x)·u, u uniform on [0, 1), std over the whole batch.
+    """weight·E(‖∇s(x + αδ)‖ − 1)², δ = ½·std(x)·u, std over the whole batch.
 
-    (Kodali et al., 2017, section 2.3 and the authors' perturbation.)
+    u is uniform on [0, 1) for each pixel, α for each score. (Kodali et al., 2017, section 2.3, with
+    the perturbation of the authors' code: in the paper δ is normal, and there is no α.)
     """
 
     weight: float = 10.0
@@ -113,8 +113,9 @@ class Dragan(_SlopePenalty):
     def discriminator(self, turn: Turn) -> Tensor:
         real = as_array(turn.shown[0])
         noise = _draw(turn, "uniform", real.shape, real)
+        noise *= _for_each_score(turn, real)
         points = real + real.dtype.type(self.spread) * real.std() * noise
-        return GradientPenalty(self.weight).at(turn.judge, points)
+        return turn.of_each_judge(GradientPenalty(self.weight).at(turn.judge, points))
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,8 @@ class R1(_SlopePenalty):
     gamma: float = 10.0
 
     def discriminator(self, turn: Turn) -> Tensor:
-        return 0.5 * self.gamma * _mean_square(slopes(turn.judge, as_array(turn.shown[0])))
+        found = slopes(turn.judge, as_array(turn.shown[0]))
+        return turn.of_each_judge(0.5 * self.gamma * _mean_square(found))
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,8 @@ class R2(_SlopePenalty):
 
     def discriminator(self, turn: Turn) -> Tensor:
         judge = lambda images: turn.judge(images, generated=True)  # noqa: E731
-        return 0.5 * self.gamma * _mean_square(slopes(judge, turn.fixed(turn.shown[1])))
+        found = slopes(judge, turn.fixed(turn.shown[1]))
+        return turn.of_each_judge(0.5 * self.gamma * _mean_square(found))
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,7 @@ class LatentConsistency(Cure):
         judged = turn.shown[1] is turn.images
         score = turn.fake.logits if judged else turn.judge(here, generated=True).logits
         gap = score - turn.judge(there, generated=True).logits
-        return self.weight * (gap * gap).mean()
+        return turn.of_each_judge(self.weight * (gap * gap).mean())
 
     def generator(self, turn: Turn) -> Tensor:
         gap = turn.images - self._nearby(turn)
@@ -196,7 +199,8 @@ class LeCam(Cure):
         like, half = real._array, len(known) // 2
         means = to_device(np.array(known, like.dtype), device_of(like))
         on_real, on_fake = real - means[half:], fake - means[:half]
-        return self.weight * ((on_real * on_real).mean() + (on_fake * on_fake).mean())
+        total = (on_real * on_real).mean() + (on_fake * on_fake).mean()
+        return turn.of_each_judge(self.weight * total)
 
     def moved(self, turn: Turn) -> None:
         if turn.player == DISCRIMINATOR:
@@ -258,6 +262,13 @@ def _matrices(network: Module) -> Iterator[Tensor]:
             yield layers[id(parameter)].matrix()
         elif parameter.ndim > 1:
             yield reshape(parameter, (-1, parameter.shape[-1]))
+
+
+def _for_each_score(turn: Turn, images: Array) -> Array:
+    """Uniform numbers (N, 1, …), one for each image, or for all images of a pack."""
+    pack = images_together(turn.game.discriminator)
+    shape = (len(images) // pack, *[1] * (images.ndim - 1))
+    return _draw(turn, "uniform", shape, images).repeat(pack, axis=0)
 
 
 def _draw(turn: Turn, kind: str, shape: tuple[int, ...], like: Array) -> Array:

@@ -135,7 +135,7 @@ METRICS: dict[str, Metric] = {
     "patch_wasserstein": Metric(
         _patches, "images", "x1000, 16 patches of 7x7 an image, scales: {parts}", "lower"
     ),
-    "ms_ssim": Metric(_similarity, "images", "pairs: {parts}", "lower"),
+    "ms_ssim": Metric(_similarity, "images", "pairs: {parts}", "as real"),
 }
 """Every metric that ``evaluate`` knows, by name."""
 

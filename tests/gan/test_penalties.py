@@ -50,7 +50,9 @@ def test_dragan_is_a_gradient_penalty_near_real_images():
     cure = gan.Dragan(2.0, 0.3)
     turn = turn_of("discriminator", cure)
     real = plain(turn.batch.images)
-    noise = Streams.of(7, 3).penalty.uniform(real.shape, dtype="float64")
+    stream = Streams.of(7, 3).penalty
+    noise = stream.uniform(real.shape, dtype="float64")
+    noise *= stream.uniform((N, 1, 1, 1), dtype="float64")  # how far each image goes that way
     gaps = norms(turn, real + 0.3 * real.std() * noise) - 1
     close(cure.discriminator(turn), 2 * (gaps**2).mean())
 
@@ -161,7 +163,7 @@ def test_lecam_has_averages_for_each_of_several_discriminators():
     ]
     for _ in range(2):
         wanted = [c.discriminator(t).item() for c, t in zip(alone, turns, strict=True)]
-        close(cure.discriminator(turn), np.mean(wanted))
+        close(cure.discriminator(turn), sum(wanted))
         for c, t in ((cure, turn), *zip(alone, turns, strict=True)):
             c.moved(t)
         turn, *turns = (replace(t, real=t.fake, fake=t.real) for t in (turn, *turns))
@@ -226,3 +228,30 @@ def test_several_discriminators_are_penalised_each():
     found = gan.penalties.slopes(several, x)
     close(found[0], np.full((4, 6), 1.0))
     close(found[1], np.full((4, 6), 2.0))
+
+
+@pytest.mark.parametrize(
+    "cure",
+    [
+        gan.GradientPenalty(), gan.GradientPenalty(2.0, 0.5, True), gan.Dragan(), gan.R1(),
+        gan.R2(), gan.LeCam(), gan.LatentConsistency(), gan.Consistency(3.0, 2.0),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_each_of_several_equal_discriminators_learns_as_one_alone(cure):
+    """What is added weighs as much beside a judge's own loss however many judges there are."""
+    a, b = symmetric(), RNG.normal(size=6)
+
+    def gradient(count):
+        judges = [Quadratic(a, b) for _ in range(count)]
+        judge = judges[0] if count == 1 else gan.Several(*judges)
+        turn = turn_of("discriminator", cure, discriminator=judge)
+        turn.game.generator.w.assign(np.linspace(-1, 1, 24).reshape(4, 6))
+        images = Tensor(np.linspace(-1, 1, N * 6).reshape(N, *SHAPE))
+        turn = replace(turn, images=images, shown=(images + 0.25, images))
+        turn = replace(turn, draw=Draw(np.ones((N, 4))), real=turn.judge(turn.shown[0]))
+        turn = replace(turn, fake=turn.judge(turn.shown[1]))
+        return mg.grad(cure.discriminator(turn), [judges[0].a, judges[0].b])
+
+    for alone, beside in zip(gradient(1), gradient(3), strict=True):
+        close(beside, alone.numpy())

@@ -15,7 +15,8 @@ from typing import Any, cast
 import numpy as np
 
 from .. import __version__
-from ..data import Images
+from ..data import Images, find_mnist, mnist, resized
+from ..data.idx import is_mnist
 from ..files import FileError
 from ..recipes import RECIPES
 from .words import shown, unknown
@@ -186,6 +187,20 @@ def images_of(config: Config, path: str | None = None) -> Images:
             f"{error}; say with --data PATH where the run's data are now"
         ) from None
     return cast(Images, found)
+
+
+def held_out(config: Config, images: Images, path: str | None = None) -> Images | None:
+    """Images like ``images`` that the run learns nothing from, if its data have such a part.
+
+    They are the recipe's own, or MNIST's test set. ``path`` is where the data may be now.
+    """
+    recipe, path = recipe_named(config.recipe), path or config.data
+    if path is None and hasattr(recipe, "held_out"):
+        return cast(Images, recipe.held_out())
+    folder = find_mnist() if path is None else Path(path)
+    if not folder.is_dir() or not is_mnist(folder, "test"):
+        return None
+    return resized(mnist(folder, "test"), images.shape[:2], images.shape[2])
 
 
 def with_images(config: Config, images: Images) -> Config:

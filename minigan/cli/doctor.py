@@ -12,10 +12,10 @@ import numpy as np
 from ..errors import HealthWarning, NonFiniteError
 from ..gan import Finding, Report
 from ..gan.checks import REPORTS
-from .config import Config, images_of, with_images
+from .config import Config, held_out, images_of, with_images
 from .folder import RunFolder
 from .inspect import existing
-from .train import held_out, made_trainer
+from .train import made_trainer
 
 _LOOKS = 5  # steps in a row, as many as any check wants
 
@@ -62,5 +62,5 @@ def _examined(
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", HealthWarning)
         with suppress(NonFiniteError):  # it is among the findings
-            trainer.fit(images, _LOOKS, config.batch, held_out=held_out(config))
+            trainer.fit(images, _LOOKS, config.batch, held_out=held_out(config, images, data))
     return doctor.findings, done

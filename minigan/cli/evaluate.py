@@ -14,14 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import metrics
-from ..data import Images, digits, find_mnist, mnist, resized
-from ..data.idx import is_mnist
+from ..data import Images, digits, find_mnist, mnist
 from ..data.images import scaled
 from ..gan import SavedGenerator, load_generator
 from ..metrics import METRICS, PIXELS, Classifier, Result, Source
 from ..random import Stream
 from ..recipes.digits import HELD_OUT
-from .config import Config, images_of, with_images
+from .config import Config, held_out, images_of, with_images
 from .folder import RunFolder
 from .inspect import existing
 from .recognised import RECOGNISED, recognised
@@ -104,14 +103,14 @@ def evaluate(asked: argparse.Namespace) -> int:
     real = images_of(config, asked.data)
     if asked.data is None:
         with_images(config, real)
-    held_out = _held_out(config, real, asked.data or config.data)
+    others = held_out(config, real, asked.data)
     real = _once(real)
     source = _source(asked, config, real, names)
-    count = asked.count or min(_MOST, len(real if held_out is None else held_out))
+    count = asked.count or min(_MOST, len(real if others is None else others))
     if not asked.quiet:
         _note(f"drawing {count:,} samples, and comparing them with real images")
     fake = _fakes(saved, count, asked.seed)
-    seen, others = some(real, count), None if held_out is None else some(held_out, count)
+    seen, others = some(real, count), None if others is None else some(others, count)
     chosen = [n for n in names if n in METRICS] if names else _possible(source)
     results: list[Result] = []
     if chosen:
@@ -174,16 +173,6 @@ def some(images: Images, count: int) -> Images:
 
 def _fakes(saved: SavedGenerator, count: int, seed: int) -> Any:
     return scaled(saved.sample(count, seed), saved.image_range, (-1, 1))
-
-
-def _held_out(config: Config, real: Images, path: str | None) -> Images | None:
-    """Images of the kind of ``real`` that the run did not see, if the data have such a part."""
-    if path is None and config.recipe == "digits":
-        return _sets("digits", None)[1]
-    folder = find_mnist() if path is None else Path(path)
-    if not folder.is_dir() or not is_mnist(folder):
-        return None
-    return resized(mnist(folder, "test"), real.shape[:2], real.shape[2])
 
 
 def _source(

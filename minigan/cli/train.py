@@ -29,6 +29,7 @@ from .config import (
     class_names,
     fresh,
     given_options,
+    held_out,
     recipe_named,
     resumed,
     settings_of,
@@ -116,12 +117,6 @@ def made_trainer(config: Config, images: Images) -> Trainer:
         named = f" ({', '.join(changed)})" if changed else ""
         raise ValueError(f"settings of {config.recipe}{named}: {error}") from error
     return cast(Trainer, made)
-
-
-def held_out(config: Config) -> Images | None:
-    """The images that the recipe learns nothing from, where it has such."""
-    function = getattr(recipe_named(config.recipe), "held_out", None)
-    return function(config.recipe_settings(), config.data) if function else None
 
 
 def _settled(asked: argparse.Namespace) -> tuple[RunFolder, Config]:
@@ -280,7 +275,7 @@ class Run:
                 steps - done,
                 self.config.batch,
                 callbacks=[self._after_step],
-                held_out=held_out(self.config),
+                held_out=held_out(self.config, self.images),
             )
 
     def _listen(self) -> None:

@@ -129,11 +129,11 @@ def mnist(folder: str | os.PathLike[str], split: Literal["train", "test"] = "tra
     return Images(pixels[..., None], labels.astype(np.int64), tuple("0123456789"), source)
 
 
-def is_mnist(folder: str | os.PathLike[str]) -> bool:
-    """Whether a folder holds any of MNIST's four files."""
+def is_mnist(folder: str | os.PathLike[str], split: str | None = None) -> bool:
+    """Whether a folder holds any of MNIST's four files, or of the two of that split."""
     return any(
         _find(folder, f"{part}-{kind}", rank) is not None
-        for part in _PARTS.values()
+        for part in ([_PARTS[split]] if split else _PARTS.values())
         for kind, rank in (("images", 3), ("labels", 1))
     )
 

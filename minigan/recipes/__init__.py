@@ -1,7 +1,8 @@
 """Named end-to-end runs, each built of public pieces only.
 
 A recipe is a module with ``SETTINGS`` (defaults, all of which a user may set), ``load_data`` and
-``make_trainer``; its docstring's first line says what it is.
+``make_trainer``; its docstring's first line says what it is. ``held_out`` gives images that it does
+not learn from, where the package has such.
 """
 
 from __future__ import annotations

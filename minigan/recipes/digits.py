@@ -43,9 +43,9 @@ def load_data(settings: dict[str, Any], path: str | None) -> Images:
     return digits().split(HELD_OUT, seed=0)[0]
 
 
-def held_out(settings: dict[str, Any], path: str | None) -> Images | None:
-    """Digits that nothing is learned from, where they are those of the package."""
-    return None if path is not None else digits().split(HELD_OUT, seed=0)[1]
+def held_out() -> Images:
+    """The package's digits that nothing is learned from."""
+    return digits().split(HELD_OUT, seed=0)[1]
 
 
 def networks(

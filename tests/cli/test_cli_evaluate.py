@@ -17,6 +17,7 @@ from minigan.cli.folder import RunFolder
 from minigan.cli.recognised import purity, recognised
 from minigan.data import digits, mnist
 from minigan.gan import load_generator
+from minigan.gan.doctor import Doctor
 from minigan.gan.heads import MODULES
 from minigan.gan.sampling import noise
 from minigan.random import Stream
@@ -105,6 +106,27 @@ def test_mnist_s_test_set_is_held_out(command: Command, tmp_path: Path, mnist_fo
     assert "classifier of data, train set" in judged.out
     (mnist_folder / "t10k-labels-idx1-ubyte").write_bytes(b"")
     assert command("evaluate", run).status == 2  # damaged, not left out without a word
+    for kind in ("labels-idx1", "images-idx3"):
+        (mnist_folder / f"t10k-{kind}-ubyte").unlink()
+    assert "halves of real" in command("evaluate", run, "--metrics", "coverage").out
+
+
+@pytest.mark.parametrize("recipe", ["mlp-mnist", "digits", "conditional"])
+def test_the_doctor_of_a_run_sees_held_out_images(
+    recipe: str, command: Command, mnist_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    hold_out = Doctor.hold_out
+    monkeypatch.setattr(
+        Doctor, "hold_out", lambda self, batch: (seen.append(batch), hold_out(self, batch))
+    )
+    data = [] if recipe == "digits" else ["--data", mnist_folder]
+    small = {"mlp-mnist": "hidden=4", "digits": "width=1", "conditional": "width=0.05"}[recipe]
+    few = ["--steps", 1, "--batch", 8, "--set", small]
+    assert command("train", recipe, *few, *data, "--out", "run", "--quiet").status == 0
+    assert [len(batch.images) for batch in seen] == [64 if recipe == "digits" else 40]
+    assert command("doctor", "run").status in (0, 1)
+    assert len(seen) == 2
 
 
 def test_a_classifier_is_kept(command: Command) -> None:

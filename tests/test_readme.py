@@ -3,6 +3,11 @@
 import re
 from pathlib import Path
 
+from minigan import nn
+from minigan.cli.evaluate import CLASSIFICATION
+from minigan.cli.recognised import RECOGNISED
+from minigan.metrics import METRICS
+
 README = Path(__file__).parent.parent / "README.md"
 
 
@@ -22,6 +27,18 @@ def test_the_snippets_run_in_order(tmp_path, monkeypatch, capsys):
 def test_what_the_readme_says_smooths_labels_does():
     text = README.read_text(encoding="utf-8")
     assert "loss=gan.NonSaturating(real_label=0.9)" in text and "`real_label=0.9`" not in text
+
+
+def test_the_readme_names_every_metric_and_layer_of_gans():
+    text = README.read_text(encoding="utf-8")
+    layers = [
+        "SpectralNorm", "GradientNormalized", "MinibatchDiscrimination", "MinibatchStdDev",
+        "VirtualBatch", "VirtualBatchNorm", "SelfAttention", "PixelNorm", "Residual", "Maxout",
+        "LabelConcat", "ConditionalBatchNorm", "Projection",
+    ]  # fmt: skip
+    assert all(hasattr(nn, name) for name in layers)
+    names = [*METRICS, *RECOGNISED, CLASSIFICATION, *layers]
+    assert [name for name in names if not re.search(rf"`{name}\b", text)] == []
 
 
 def test_files_that_the_readme_links_to_exist():

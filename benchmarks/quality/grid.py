@@ -11,7 +11,7 @@ from . import mixtures
 TASK = mixtures.Task(
     "grid",
     grid(),
-    steps=10_000,
+    steps=12_500,
     wide=0.2,
     least_quality=0.936,
     most_kl=0.04,

@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 
 from .. import __version__
-from ..data import Images, find_mnist, mnist, resized
+from ..data import Images, mnist, resized
 from ..data.idx import is_mnist
 from ..files import FileError
 from ..recipes import RECIPES
@@ -194,13 +194,13 @@ def held_out(config: Config, images: Images, path: str | None = None) -> Images 
 
     They are the recipe's own, or MNIST's test set. ``path`` is where the data may be now.
     """
-    recipe, path = recipe_named(config.recipe), path or config.data
-    if path is None and hasattr(recipe, "held_out"):
-        return cast(Images, recipe.held_out())
-    folder = find_mnist() if path is None else Path(path)
-    if not folder.is_dir() or not is_mnist(folder, "test"):
+    path = path or config.data
+    if path is None:
+        found = getattr(recipe_named(config.recipe), "held_out", lambda: None)()
+        return cast("Images | None", found)
+    if not Path(path).is_dir() or not is_mnist(path, "test"):
         return None
-    return resized(mnist(folder, "test"), images.shape[:2], images.shape[2])
+    return resized(mnist(path, "test"), images.shape[:2], images.shape[2])
 
 
 def with_images(config: Config, images: Images) -> Config:

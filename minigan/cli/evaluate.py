@@ -26,6 +26,8 @@ from .inspect import existing
 from .recognised import RECOGNISED, recognised
 from .words import unknown
 
+CLASSIFICATION = "classification_accuracy"
+"""The figure that is found only if it is asked for, as two classifiers learn for it."""
 _MOST = 10_000  # samples, unless more are asked for
 
 
@@ -128,6 +130,8 @@ def evaluate(asked: argparse.Namespace) -> int:
         found = list(recognised(folder, saved, source, fake, shown, asked.seed, split))
         _check_has(names, [result.metric for result in found])
         results += [result for result in found if not names or result.metric in names]
+    if CLASSIFICATION in names:
+        results.append(_classification(saved, fake, seen, others, asked))
     print(_as_json(results) if asked.json else "\n".join(_table(results)))
     return 0
 
@@ -144,8 +148,8 @@ def _once(images: Images) -> Images:
 def _known(text: str | None) -> list[str]:
     names = [] if text is None else text.split(",")
     for name in names:
-        if name not in METRICS and name not in RECOGNISED:
-            raise unknown("metric", name, [*METRICS, *RECOGNISED])
+        if name not in METRICS and name not in (*RECOGNISED, CLASSIFICATION):
+            raise unknown("metric", name, [*METRICS, *RECOGNISED, CLASSIFICATION])
     return names
 
 
@@ -158,6 +162,41 @@ def _check_has(names: Sequence[str], found: Sequence[str]) -> None:
                 "labels or codes and want --classifier FILE, named_class is for discriminators "
                 "with class logits and wants images with labels"
             )
+
+
+def _classification(
+    saved: SavedGenerator,
+    fake: Any,
+    real: Images,
+    held_out: Images | None,
+    asked: argparse.Namespace,
+) -> Result:
+    """How much a classifier learns from the samples, and from as many real images."""
+    if saved.conditioning is None or real.labels is None:
+        raise ValueError(
+            f"metrics: this run has no {CLASSIFICATION}: it is for runs with labels, and wants "
+            "real images with labels"
+        )
+    labels = saved.conditioning.chosen(None, len(fake))
+    samples = Images(fake.clip(-1, 1).astype("float32"), labels, value_range=(-1, 1))
+    kind = _KINDS["digits" if real.shape == (8, 8, 1) else "mnist"]
+
+    def train(images: Images) -> Any:
+        if not asked.quiet:
+            what = "samples" if images is samples else "real images"
+            _note(f"a classifier learns from {len(images):,} {what}")
+        return metrics.train_classifier(
+            images,
+            known,
+            width=kind.width,
+            steps=kind.steps,
+            batch=min(64, len(images)),
+            seed=asked.seed,
+            progress=None if asked.quiet else _shown,
+        ).probabilities
+
+    known, place = (real, None) if held_out is None else (held_out, real)
+    return metrics.evaluate_classification(real=known, fake=samples, train=train, held_out=place)
 
 
 def _possible(source: Source) -> list[str]:
@@ -181,7 +220,9 @@ def _source(
     """The classifier that is given, one of digits if that is the data, or the pixels."""
     if asked.classifier is not None:
         return classifier_of(asked.classifier, real.shape)
-    if names and all(name in METRICS and METRICS[name].sees == "images" for name in names):
+    if names and all(
+        n in METRICS and METRICS[n].sees == "images" or n == CLASSIFICATION for n in names
+    ):
         return PIXELS
     if config.recipe == "digits" and not (asked.data or config.data):
         if not asked.quiet:

@@ -31,6 +31,7 @@ _AXES = 12  # numbers of noise that are walked along one by one; of more, the be
 _DIRECTIONS = 10
 _AVERAGED = 2  # noise vectors that a direction's effect is measured at
 _PAIRS = 6
+_AT_A_TIME = 1000  # images of the data that samples are compared with
 
 
 class Nothing(Exception):
@@ -202,6 +203,40 @@ def _largest(values: np.ndarray, axis: int, count: int) -> np.ndarray:
     others = tuple(i for i in range(values.ndim) if i != axis)
     sizes = np.sum(np.square(values, dtype=np.float64), axis=others)
     return np.sort(np.argsort(-sizes, kind="stable")[:count])
+
+
+# Samples beside real images
+
+
+def draw_comparison(run: Trained, path: Path) -> None:
+    """Samples, each with the training image nearest to it, and real images to compare them with."""
+    samples = run.fake[0]
+    found, distances = _nearest(run, samples)
+    pairs = [run.tiles(samples), run.tiles(found)]
+    words = "samples, each above the training image nearest to it and √(mean of (x − y)²) to that"
+    columns = [f"{distance:.2f}" for distance in distances]
+    blocks = [
+        Block(words, pairs, ["sample", "nearest"], columns),
+        Block("real images from all over the data", [run.tiles(run.real[0])], ["real"]),
+    ]
+    save_sheet(f"{run.title}: samples and real images", blocks, path)
+
+
+def _nearest(run: Trained, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each sample the image of the data that is nearest by its pixels, and how near."""
+    low, high = run.trainer.image_range
+    flat = samples.reshape(len(samples), -1).astype(np.float32)
+    best, which = np.full(len(flat), np.inf), np.zeros(len(flat), int)
+    for start in range(0, len(run.images), _AT_A_TIME):
+        chosen = np.arange(start, min(start + _AT_A_TIME, len(run.images)))
+        real = run.images.batch(chosen, low, high).reshape(len(chosen), -1)
+        squares = (flat**2).sum(1)[:, None] - 2 * flat @ real.T + (real**2).sum(1)
+        first = squares.argmin(1)
+        least = squares[np.arange(len(flat)), first]
+        which = np.where(least < best, chosen[first], which)
+        best = np.minimum(least, best)
+    found = run.images.batch(which, low, high)
+    return found, np.sqrt(((samples - found) ** 2).mean(axis=(1, 2, 3)))
 
 
 # Activations and saliency
@@ -399,6 +434,7 @@ def draw_film(run: Trained, path: Path) -> None:
 
 
 _PICTURES: tuple[Callable[[Trained, Path], None], ...] = (
+    draw_comparison,
     draw_filters,
     draw_generator,
     draw_discriminator,

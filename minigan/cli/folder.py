@@ -21,6 +21,7 @@ from ..nn.files import FORMAT as MODULE
 from .config import Config, parsed_json, read_config
 
 EXPLAINED = (
+    "comparison.png",
     "filters.png",
     "generator-maps.png",
     "discriminator-maps.png",

@@ -41,7 +41,7 @@ class WeightClipping(Cure):
 class HistoricalAveraging(Cure):
     """weight·‖θ − (1/t)·Σθ[i]‖² for each player, θ[i] its weights after its i-th move.
 
-    (Salimans et al., 2016, section 3.3.)
+    (Salimans et al., 2016, section 3.3.) The first weights, before any move, count as one of them.
     """
 
     weight: float = 1.0

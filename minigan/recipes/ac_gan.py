@@ -7,6 +7,7 @@ from typing import Any
 from ..gan import Classification, Game, Heads, Labels, Normal, Trainer
 from ..nn import Dense, Dropout, Sequential
 from ..optim import Adam, Linear
+from .dcgan_mnist import held_out as held_out
 from .dcgan_mnist import load_data as load_data
 from .networks import body, class_count, generator, scaled
 

@@ -11,6 +11,7 @@ from typing import Any
 from ..gan import Game, Labels, Latent, Normal, Trainer, Uniform
 from ..nn import LabelConcat, Sequential
 from ..optim import Adam, Linear
+from .dcgan_mnist import held_out as held_out
 from .dcgan_mnist import load_data as load_data
 from .networks import class_count, discriminator, generator, scaled
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..data import Images, find_mnist, load, mnist
+from ..data.idx import is_mnist
 from ..gan import Game, Normal, Trainer
 from ..nn import (
     BatchNorm,
@@ -45,6 +46,12 @@ def load_data(settings: dict[str, Any], path: str | None) -> Images:
     if path is None:
         return mnist(find_mnist())
     return load(path, size=(28, 28), channels=1)
+
+
+def held_out() -> Images | None:
+    """MNIST's test images, where they lie beside the others."""
+    folder = find_mnist()
+    return mnist(folder, "test") if is_mnist(folder, "test") else None
 
 
 def networks(channels: int) -> tuple[Sequential, Sequential]:

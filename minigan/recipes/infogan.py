@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..gan import Codes, Information, Trainer
+from .dcgan_mnist import held_out as held_out
 from .dcgan_mnist import load_data as load_data
 from .mapping import coded_trainer
 

@@ -8,18 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..data import Images
 from ..gan import BinaryCrossEntropy, Game, Normal, Trainer
 from ..nn import Dense, Flatten, Maxout, ReLU, Reshape, Sequential, Sigmoid
 from ..optim import Adam
-from .dcgan_mnist import load_data as load_mnist
+from .dcgan_mnist import held_out as held_out
+from .dcgan_mnist import load_data as load_data
 
 SETTINGS: dict[str, Any] = {"steps": 6000, "batch": 100, "hidden": 128, "pieces": 0, "lr": 2e-4}
-
-
-def load_data(settings: dict[str, Any], path: str | None) -> Images:
-    """MNIST's training images, or what ``path`` holds, as 28×28 grey images."""
-    return load_mnist(settings, path)
 
 
 def make_trainer(

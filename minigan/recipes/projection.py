@@ -17,6 +17,7 @@ from ..nn import (
     Tanh,
 )
 from ..optim import Adam, Linear
+from .dcgan_mnist import held_out as held_out
 from .dcgan_mnist import load_data as load_data
 from .networks import body, class_count, scaled, spectral
 

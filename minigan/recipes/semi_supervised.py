@@ -12,6 +12,7 @@ from ..gan import Classification, FeatureMatching, Game, Heads, Normal, Trainer
 from ..nn import Dense, Dropout, LeakyReLU, Sequential
 from ..optim import Adam
 from ..random import Stream
+from .dcgan_mnist import held_out as held_out
 from .dcgan_mnist import load_data as load_all
 from .networks import body, class_count, generator, scaled
 

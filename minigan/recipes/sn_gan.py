@@ -26,6 +26,7 @@ from ..nn import (
     UpSampling2D,
 )
 from ..optim import Adam, Linear
+from .dcgan_mnist import held_out as held_out
 from .dcgan_mnist import load_data as load_data
 from .networks import scaled, spectral
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..gan import Cure, Game, Normal, Trainer, WeightClipping
 from ..optim import Optimizer, RMSprop
+from .dcgan_mnist import held_out as held_out
 from .dcgan_mnist import load_data as load_data
 from .networks import discriminator, generator, scaled
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..gan import GradientPenalty, Trainer
 from ..optim import Adam
+from .dcgan_mnist import held_out as held_out
 from .dcgan_mnist import load_data as load_data
 from .wgan import critic_trainer
 

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.quality import stacked
 from benchmarks.quality.__main__ import main
 from minigan.data import Images
-from minigan.nn import BatchNorm, Conv2D
+from minigan.nn import BatchNorm, Conv2D, Conv2DTranspose, Tanh
 from minigan.random import Stream
 
 DIGITS = Images(np.repeat(np.arange(10, dtype="uint8"), 28 * 28).reshape(10, 28, 28, 1) * 25)
@@ -46,14 +46,18 @@ def test_each_colour_counts():
 
 
 @pytest.mark.parametrize("size, most", [("quarter", 8), ("half", 16)])
-def test_the_networks_are_the_published_ones(size, most):
+def test_the_networks_are_the_published_ones_without_batch_norm_beside_r1(size, most):
+    """But for the discriminator's batch norm, which goes with neither R1 nor pairs (R3GAN)."""
     trainer = stacked.trainer_for(size, 0, 10)
-    game = trainer.game
-    layers = game.discriminator.layers
-    assert [m.filters for m in layers if isinstance(m, Conv2D)] == [most // 4, most // 2, most]
-    assert not any(isinstance(m, BatchNorm) for m in layers)
+    judged, made = trainer.game.discriminator.layers, trainer.game.generator.layers
+    assert [m.filters for m in judged if isinstance(m, Conv2D)] == [most // 4, most // 2, most]
+    assert not any(isinstance(m, BatchNorm) for m in judged)
+    assert judged[-1].weight.shape == (4 * 4 * most, 1)
+    assert made[0].weight.shape == (256, 4 * 4 * 64)
+    assert [m.filters for m in made if isinstance(m, Conv2DTranspose)] == [32, 16, 8]
+    assert sum(isinstance(m, BatchNorm) for m in made) == 4
+    assert isinstance(made[-2], Conv2D) and isinstance(made[-1], Tanh)
     assert trainer.sample(2).shape == (2, 28, 28, 3)
-    assert game.discriminator.layers[-1].weight.shape == (4 * 4 * most, 1)
 
 
 def test_the_command_trains_and_says_what_falls_short(monkeypatch, capsys, tmp_path):

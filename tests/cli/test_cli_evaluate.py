@@ -15,7 +15,7 @@ from minigan.cli import evaluate as module
 from minigan.cli import main
 from minigan.cli.folder import RunFolder
 from minigan.cli.recognised import purity, recognised
-from minigan.data import digits, mnist
+from minigan.data import Images, digits, mnist
 from minigan.gan import load_generator
 from minigan.gan.doctor import Doctor
 from minigan.gan.heads import MODULES
@@ -213,6 +213,45 @@ def test_a_conditional_run_is_asked_for_every_class(
     assert [row["metric"] for row in both] == ["classes", "asked_class"]
     result = command(*asked, "asked_class,class_of_code")
     assert result.status == 2 and "this run has no class_of_code" in result.err
+
+
+@pytest.mark.parametrize("test_set", [True, False])
+def test_a_classifier_learns_from_samples_if_that_is_asked_for(
+    test_set: bool, command: Command, train_tiny: Command, tmp_path: Path, mnist_folder: Path
+) -> None:
+    run, name = tmp_path / "run", "classification_accuracy"
+    train_tiny("conditional", run)
+    if not test_set:
+        for kind in ("labels-idx1", "images-idx3"):
+            (mnist_folder / f"t10k-{kind}-ubyte").unlink()
+    asked = ("evaluate", run, "--metrics", name, "--json")
+    result = command(*asked)
+    (found,) = json.loads(result.out)
+    train, test = mnist(mnist_folder), mnist(mnist_folder, "test") if test_set else None
+    kind = module._KINDS["mnist"]
+    made = load_generator(run / "generator.npz").sample(40 if test_set else 80)
+    labels = np.arange(len(made)) % 10
+    wanted = metrics.evaluate_classification(
+        real=module.some(test if test_set else train, len(made)),
+        fake=Images(made, labels, value_range=(-1, 1)),
+        held_out=module.some(train, len(made)) if test_set else None,
+        train=lambda images: (
+            metrics.train_classifier(
+                images,
+                module.some(test if test_set else train, len(made)),
+                width=kind.width,
+                steps=kind.steps,
+                batch=min(64, len(images)),
+            ).probabilities
+        ),
+    )
+    assert [found[key] for key in ("metric", "value", "real_value", "split")] == [
+        name, wanted.value, wanted.real_value, "real, held out" if test_set else "halves of real"
+    ]  # fmt: skip
+    assert "a classifier learns from 40 samples" in result.err or not test_set
+    train_tiny("dcgan-mnist", tmp_path / "untold")
+    refused = command("evaluate", tmp_path / "untold", "--metrics", name)
+    assert refused.status == 2 and f"this run has no {name}" in refused.err
 
 
 def test_a_discriminator_with_classes_is_asked_for_those_of_real_images(

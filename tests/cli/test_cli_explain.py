@@ -108,6 +108,7 @@ def test_it_makes_all_pictures_and_prints_their_paths(command: Command, copied: 
     "name, blocks",
     [
         # Of each block the rows, the height of a cell, and whether its columns are labelled.
+        ("comparison.png", [(2, 59, True), (1, 59, False)]),
         ("filters.png", [(8, 63, True), (8, 63, True), (1, 63, False)]),
         ("generator-maps.png", [(4, 59, True), (4, 59, True)]),
         ("discriminator-maps.png", [(4, 59, True), (4, 63, True), (4, 63, True)]),
@@ -123,6 +124,20 @@ def test_sheets_are_as_high_as_what_they_hold(
         width, height = picture.size
     assert height == 40 + sum(53 + 18 * named + rows * cell for rows, cell, named in blocks)
     assert 400 < width < 1000
+
+
+def test_the_nearest_image_is_found_wherever_it_is(
+    explained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = explain.Trained(RunFolder(explained))
+    chosen = np.array([1436, 0, 700, 99])
+    real = run.images.batch(chosen, -1, 1)
+    samples = real + np.array([0, 0.01, -0.02, 0.03], "f4")[:, None, None, None]
+    for at_a_time in (100, 1437, 5000):
+        monkeypatch.setattr(explain, "_AT_A_TIME", at_a_time)
+        found, distances = explain._nearest(run, samples)
+        np.testing.assert_array_equal(found, real)
+        np.testing.assert_allclose(distances, [0, 0.01, 0.02, 0.03], atol=1e-6)
 
 
 def test_the_film_has_a_frame_for_each_picture_of_training(explained: Path) -> None:

@@ -13,6 +13,7 @@ from properties import close, plain
 import minigan as mg
 from minigan import Tensor, gan, nn
 from minigan.gan import Codes, Game, Labels, Normal, Trainer
+from minigan.optim import SGD
 from minigan.random import Stream
 
 RNG = np.random.default_rng(0)
@@ -483,14 +484,31 @@ def test_several_judges_learn_classes():
         assert not np.array_equal(before[name], run.state()[name])
 
 
-def test_networks_may_share_parameters():
-    shared = nn.Dense(16)
-    g = nn.Sequential(nn.Dense(16), nn.ReLU(), shared, nn.Reshape(*SHAPE), nn.Tanh())
-    d = nn.Sequential(nn.Flatten(), shared, nn.LeakyReLU(0.2), nn.Dense(1))
-    runs = [Trainer(Game(g, d, latent=Normal(LATENT)), seed=0)]
-    runs[0].fit(pictures(), 3, 8)
-    state = runs[0].state()
+@pytest.mark.parametrize("rates", [(0.1, 0.0), (0.0, 0.1), (0.1, 0.1)])
+def test_networks_may_share_parameters(rates):
+    """Either player moves them, and a run with such goes on with the same bits."""
+
+    def run():
+        shared = nn.Dense(16)
+        g = nn.Sequential(nn.Dense(16), nn.ReLU(), shared, nn.Reshape(*SHAPE), nn.Tanh())
+        d = nn.Sequential(nn.Flatten(), shared, nn.LeakyReLU(0.2), nn.Dense(1))
+        assert g.build((None, LATENT), seed=0)[2] is d.build((None, *SHAPE), seed=1)[1]
+        players = tuple(SGD(rate, momentum=0.5) for rate in rates)
+        return Trainer(Game(g, d, latent=Normal(LATENT)), seed=0, optimizers=players)
+
+    one, two = run(), run()
+    before = one.state()
+    one.fit(pictures(), 2, 8)
+    state = one.state()
+    assert not np.array_equal(state["generator.2.weight"], before["generator.2.weight"])
     assert np.array_equal(state["generator.2.weight"], state["discriminator.1.weight"])
+    for own, rate in zip(("generator.0.weight", "discriminator.3.weight"), rates, strict=True):
+        assert np.array_equal(state[own], before[own]) == (rate == 0)
+    two.load_state(state)
+    assert bits(one.state()) == bits(two.state())
+    for trainer in (one, two):
+        trainer.fit(pictures(), 2, 8)
+    assert bits(one.state()) == bits(two.state())
 
 
 # Asked for

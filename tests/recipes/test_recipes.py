@@ -435,6 +435,18 @@ def test_digits_are_in_the_package_and_some_are_held_out():
     assert len(images) == 1797 - recipe.HELD_OUT == 1437
 
 
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_with_data_of_its_own_holds_some_out(name, data_folder):
+    recipe = RECIPES[name]
+    if name in ("dcgan-color", "upsampling", "dcgan64"):
+        assert not hasattr(recipe, "held_out")
+        return
+    images, others = recipe.load_data(dict(recipe.SETTINGS), None), recipe.held_out()
+    assert (others.shape, len(others)) == (images.shape, 360 if name == "digits" else 10_000)
+    known = {one.tobytes() for one in images.pixels}
+    assert not any(one.tobytes() in known for one in others.pixels)
+
+
 @pytest.mark.parametrize("name", ["dcgan-mnist", "mlp-mnist"])
 def test_mnist_is_found(name, data_folder):
     recipe = RECIPES[name]

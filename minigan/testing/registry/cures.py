@@ -157,7 +157,7 @@ _term(
     [DISCRIMINATOR],
     lambda rng, _: {
         "weight": _weight(rng),
-        "target": number(rng, 0.0, 0.2),
+        "target": number(rng, 0.0, pick(rng, [0.2, 1.0])),
         "one_sided": chance(rng),
     },
     judged=False,

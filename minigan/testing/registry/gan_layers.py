@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import nn
+from ... import gan, nn
 from ...tensor import Tensor, no_grad
 from .draws import Rng, chance, number, pick, shape, until, values, whole
 from .entries import Case, register
@@ -31,6 +31,21 @@ def _labelled(
     own = [values(rng, p.shape, "off_zero") for p in module.parameters()]
     settings = {**settings, "labels": tuple(labels.tolist())}
     return Case(functional(module, [labels], mode=mode), [x, *own], settings)
+
+
+def _settled(
+    rng: Rng, module: nn.Module, x: np.ndarray, fixed: list[np.ndarray], settings: dict[str, Any]
+) -> Case:
+    """``module`` (built) in evaluation, its singular vectors being those of its new weights.
+
+    In training they follow the weights, as constants, which differences would not leave alone.
+    """
+    for parameter in module.parameters():
+        parameter.assign(values(rng, parameter.shape, "off_zero"))
+    with no_grad(), nn.training(True):
+        module(x, *fixed)
+    own = [p.numpy() for p in module.parameters()]
+    return Case(functional(module, fixed, mode=False), [x, *own], settings)
 
 
 def _sequence_of_maps(rng: Rng, channels: int) -> np.ndarray:
@@ -61,30 +76,26 @@ def _conditional_batch_norm(rng: Rng) -> Case:
 
 @register("VirtualBatch", "VirtualBatchNorm")
 def _virtual_batch(rng: Rng) -> Case:
-    size, eps = whole(rng, 2, 5), pick(rng, [0.05, 0.1, 0.3])
-    norm = nn.VirtualBatchNorm(eps=eps, **F64)
+    size, eps, classes = whole(rng, 2, 5), pick(rng, [0.05, 0.1, 0.3]), pick(rng, [None, 2, 3])
+    told = [nn.LabelConcat(classes, **F64)] if classes else []
     first = nn.Dense(whole(rng, 1, 3), use_bias=False, **F64)
-    module = nn.VirtualBatch(nn.Sequential(first, norm), size)
+    network = nn.Sequential(*told, first, nn.VirtualBatchNorm(eps=eps, **F64))
+    module = nn.VirtualBatch(network, size, classes=classes)
     sides = [whole(rng, 1, 3)] * pick(rng, [0, 1, 1])
     x = values(rng, (whole(rng, 3, 5), *sides, whole(rng, 3, 4)))
-    return layer_case(rng, module, x, {"size": size, "eps": eps})
+    settings: dict[str, Any] = {"size": size, "eps": eps, "classes": classes}
+    return _labelled(rng, module, x, settings) if classes else layer_case(rng, module, x, settings)
 
 
 @register("SpectralNorm")
 def _spectral_norm(rng: Rng) -> Case:
-    """In evaluation: in training the singular vectors follow the weight, as constants."""
     name, iterations = pick(rng, sorted(WEIGHTED)), pick(rng, [1, 2, 3])
     layer, x = WEIGHTED[name](rng)
     module = nn.SpectralNorm(layer, iterations).build(x.shape, seed=0)
-    for parameter in module.parameters():
-        parameter.assign(values(rng, parameter.shape, "off_zero"))
-    with no_grad(), nn.training(True):
-        module(x)
-    own = [p.numpy() for p in module.parameters()]
-    ids = x.dtype.kind == "i"
-    function = functional(module, [x] if ids else [], mode=False)
-    settings: dict[str, Any] = {"layer": name, "iterations": iterations}
-    return Case(function, own if ids else [x, *own], settings)
+    case = _settled(rng, module, x, [], {"layer": name, "iterations": iterations})
+    if x.dtype.kind != "i":
+        return case
+    return case._replace(function=functional(module, [x], mode=False), inputs=case.inputs[1:])
 
 
 def _ids(rng: Rng) -> tuple[nn.Module, np.ndarray]:
@@ -113,12 +124,16 @@ WEIGHTED: dict[str, Callable[[Rng], tuple[nn.Module, np.ndarray]]] = {
 @register("GradientNormalized")
 def _gradient_normalized(rng: Rng) -> Case:
     bend, hidden = pick(rng, [nn.Tanh, nn.Softplus, nn.GELU]), whole(rng, 2, 3)
+    heads = chance(rng, 0.4)
 
     def draw() -> Case:
-        critic = nn.Sequential(nn.Dense(hidden, **F64), bend(), nn.Dense(1, **F64))
+        body, last = nn.Sequential(nn.Dense(hidden, **F64), bend()), nn.Dense(1, **F64)
+        critic = gan.Heads(body, last) if heads else nn.Sequential(body, last)
         x = values(rng, (whole(rng, 4, 7), whole(rng, 3, 5)))
-        settings: dict[str, Any] = {"activation": bend.__name__, "hidden": hidden}
-        return layer_case(rng, nn.GradientNormalized(critic), x, settings)
+        settings: dict[str, Any] = {"activation": bend.__name__, "hidden": hidden, "heads": heads}
+        case = layer_case(rng, nn.GradientNormalized(critic), x, settings)
+        logits = lambda *tensors: case.function(*tensors).logits  # noqa: E731
+        return case._replace(function=logits) if heads else case
 
     # |D| has its kink where D, and so D̂, is zero; where ‖∇D‖ is, D̂ is ±1.
     return until(draw, lambda case: _is_between(case, 0.1, 0.95))
@@ -164,9 +179,14 @@ def _label_concat(rng: Rng) -> Case:
 
 @register("Projection")
 def _projection(rng: Rng) -> Case:
-    settings: dict[str, Any] = {"classes": whole(rng, 2, 5)}
+    settings: dict[str, Any] = {"classes": whole(rng, 2, 5), "spectral": chance(rng, 0.4)}
     x = values(rng, (whole(rng, 4, 8), whole(rng, 3, 6)))
-    return _labelled(rng, nn.Projection(**settings, **F64), x, settings)
+    module = nn.Projection(**settings, **F64)
+    if not settings["spectral"]:
+        return _labelled(rng, module, x, settings)
+    labels = _labels(rng, len(x), settings["classes"])
+    settings["labels"] = tuple(labels.tolist())
+    return _settled(rng, module.build(x.shape, labels.shape, seed=0), x, [labels], settings)
 
 
 # Of parts
@@ -174,9 +194,12 @@ def _projection(rng: Rng) -> Case:
 
 @register("SelfAttention")
 def _self_attention(rng: Rng) -> Case:
-    settings: dict[str, Any] = {"pool": chance(rng, 0.6)}
+    settings: dict[str, Any] = {"pool": chance(rng, 0.6), "spectral": chance(rng, 0.4)}
     x = values(rng, (2, whole(rng, 2, 4), whole(rng, 2, 3), whole(rng, 2, 4)))
-    return layer_case(rng, nn.SelfAttention(**settings, **F64), x, settings)
+    module = nn.SelfAttention(**settings, **F64)
+    if settings["spectral"]:
+        return _settled(rng, module.build(x.shape, seed=0), x, [], settings)
+    return layer_case(rng, module, x, settings)
 
 
 @register("Maxout")

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ...gan.losses import LOSSES, BinaryCrossEntropy
+from ...gan.losses import LOSSES, BinaryCrossEntropy, LeastSquares, Minimax
 from ...gan.records import Output
 from ...tensor import Tensor
-from .draws import LARGE, Rng, Shape, chance, pick, until, values, whole
+from .draws import LARGE, Rng, Shape, chance, number, pick, until, values, whole
 from .entries import Case, register
 
 SIDES = ("discriminator", "generator")
@@ -50,6 +50,9 @@ def _case(name: str, side: str, draw: Callable[[Rng, Shape], np.ndarray], rng: R
     if isinstance(loss, BinaryCrossEntropy):
         settings = {"mean_of_terms": chance(rng), "eps": pick(rng, [1e-7, 0.1])}
         loss = BinaryCrossEntropy(**settings)
+    elif side == "discriminator" and isinstance(loss, (Minimax, LeastSquares)):
+        settings = {"real_label": pick(rng, [1.0, number(rng, 0.6, 0.95)])}
+        loss = type(loss)(**settings)
     both = side == "discriminator" or loss.paired
     full = _batch(rng, 12 if both else LARGE)
     function = getattr(loss, side)

@@ -17,9 +17,9 @@ TASK = mixtures.Task(
     most_kl=0.04,
     exact_kl=0.0048,
     gan=("GAN 17.3±0.8", "GAN 0.948±0.007", "GAN 0.70"),
-    pacgan=(
-        "PacGAN2 23.8±0.7, PacGAN4 24.8±0.2",
-        "PacGAN2 0.913±0.008, PacGAN4 0.936±0.006",
+    cured=(
+        "PacGAN2 23.8±0.7, PacGAN4 24.8±0.2, VEEGAN 24.6, Unrolled 23.6",
+        "PacGAN2 0.913±0.008, PacGAN4 0.936±0.006, VEEGAN 0.40, Unrolled 0.16",
         "PacGAN2 0.13, PacGAN4 0.04",
     ),
 )

@@ -19,7 +19,7 @@ import argparse
 import math
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -34,7 +34,7 @@ from minigan.optim import Adam
 from minigan.random import Stream
 from minigan.tensor import Tensor, TensorLike, as_tensor
 
-from . import Figure, means, note
+from . import Figure, means, note, published
 from .metrics import exact_samples
 
 SAMPLES, BATCH = 2500, 256
@@ -57,12 +57,31 @@ class Row(NamedTuple):
     spread: float
 
 
+class Method(NamedTuple):
+    """Who makes the points, and what their trainer is fed.
+
+    ``trainer`` is a function of task, seed and steps; ``batch`` how many points it takes, and
+    ``scaled`` whether they are as small as ``Task.scale`` makes them.
+    """
+
+    title: str
+    game: str
+    net: str
+    trainer: Callable[[Task, int, int], Trainer]
+    batch: int = BATCH
+    scaled: bool = True
+
+    def scale(self, task: Task) -> float:
+        """By which the networks see the task's plane smaller."""
+        return task.scale if self.scaled else 1.0
+
+
 class Task(NamedTuple):
-    """A mixture, what is asked of its samples, and what PacGAN's table 1 reports of it.
+    """A mixture, what is asked of its samples, and what was published of it.
 
     ``steps`` are the default; ``wide`` is the share of points that keep the first noise while that
-    of the others falls; ``exact_kl`` is an exact sampler's; ``gan`` and ``pacgan`` are rows in the
-    paper's words.
+    of the others falls; ``exact_kl`` is an exact sampler's; ``gan`` and ``cured`` are rows of
+    PacGAN's and VEEGAN's tables 1 in the papers' words.
     """
 
     name: str
@@ -73,7 +92,7 @@ class Task(NamedTuple):
     most_kl: float
     exact_kl: float
     gan: tuple[str, str, str]
-    pacgan: tuple[str, str, str]
+    cured: tuple[str, str, str]
 
     @property
     def bounds(self) -> list[tuple[float, float]]:
@@ -177,12 +196,38 @@ def trainer_for(task: Task, seed: int, steps: int, cured: bool = True) -> Traine
     return Trainer(game, seed=seed, optimizers=optimizers, average=0.999, doctor=False)
 
 
-def batches(task: Task, seed: int) -> Iterator[np.ndarray]:
-    """Fresh points for ever, (BATCH, 1, 1, 2), as the networks see them."""
-    stream = Stream(seed, "mixture")
+_PLAIN = "non-saturating without cures"
+MINIGAN = Method("minigan", "non-saturating, falling noise and R1", NET, trainer_for)
+PLAIN = {
+    "ours": Method(
+        "plain GAN", _PLAIN, NET, lambda task, seed, steps: trainer_for(task, seed, steps, False)
+    ),
+    "pacgan": Method(
+        "plain GAN of PacGAN's nets",
+        f"{_PLAIN}, Adam 1e-4, β₁ 0.8",
+        "z N(0, I₂); G 4 × 400 ReLU with batch norm; D 3 × maxout(200, 5)",
+        lambda task, seed, steps: published.pacgan(seed),
+        batch=100,
+        scaled=False,
+    ),
+    "unrolled": Method(
+        "plain GAN of Unrolled GAN's nets",
+        f"{_PLAIN}, Adam 1e-3 and 1e-4, β₁ 0.5",
+        "z N(0, I₂₅₆); G and D 2 × 128 tanh",
+        lambda task, seed, steps: published.unrolled(seed),
+        batch=512,
+        scaled=False,
+    ),
+}
+"""Games without cures, of which rows are printed beside ours."""
+
+
+def batches(task: Task, seed: int, method: Method = MINIGAN) -> Iterator[np.ndarray]:
+    """Fresh points for ever, (batch, 1, 1, 2), as the method's networks see them."""
+    stream, count = Stream(seed, "mixture"), method.batch
     while True:
-        points = task.mixture.sample(BATCH, stream) * np.float32(task.scale)
-        yield points.reshape(BATCH, 1, 1, 2)
+        points = task.mixture.sample(count, stream) * np.float32(method.scale(task))
+        yield points.reshape(count, 1, 1, 2)
 
 
 def spread(points: np.ndarray, mixture: Mixture) -> float:
@@ -201,16 +246,16 @@ def judged(points: np.ndarray, mixture: Mixture) -> Row:
     return Row(*mixture_modes(points, mixture), spread(points, mixture))
 
 
-def trained(task: Task, seed: int, steps: int, cured: bool = True) -> tuple[Row, float]:
+def trained(task: Task, seed: int, steps: int, method: Method = MINIGAN) -> tuple[Row, float]:
     """One generator's row and the processor seconds that its training took."""
-    trainer = trainer_for(task, seed, steps, cured)
+    trainer = method.trainer(task, seed, steps)
     start = time.process_time()
-    trainer.fit(batches(task, seed), steps)
+    trainer.fit(batches(task, seed, method), steps)
     seconds = time.process_time() - start
-    row = judged(trainer.sample(SAMPLES).reshape(SAMPLES, 2) / task.scale, task.mixture)
+    points = trainer.sample(SAMPLES).reshape(SAMPLES, 2) / method.scale(task)
+    row = judged(points, task.mixture)
     found = ", ".join(f"{name} {value:.4g}" for name, value in row._asdict().items())
-    about = "minigan" if cured else "plain GAN"
-    note(f"{task.name}, {about}, seed {seed}: {found}, {seconds:.0f} s of processor time")
+    note(f"{task.name}, {method.title}, seed {seed}: {found}, {seconds:.0f} s of processor time")
     return row, seconds
 
 
@@ -218,29 +263,33 @@ def add_arguments(task: Task, parser: argparse.ArgumentParser) -> None:
     about = f"of {BATCH} points ({task.steps:,})"
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--steps", type=int, default=task.steps, help=about)
-    parser.add_argument("--plain-seeds", type=int, default=1, help="of the plain GAN (1)")
+    about = "games without cures to play beside ours, by whose networks they have (ours)"
+    parser.add_argument("--plain", nargs="*", choices=PLAIN, default=["ours"], help=about)
+    parser.add_argument("--plain-seeds", type=int, default=1, help="of each of them (1)")
 
 
 def run(task: Task, arguments: argparse.Namespace) -> Iterator[Figure]:
-    """The figures of an exact sampler, of a plain GAN, and of ours."""
+    """The figures of an exact sampler, of plain GANs, and of ours."""
     yield from exact_samples(task.name, task.mixture, task.exact_kl)
     exact = [judged(task.mixture.sample(SAMPLES, s), task.mixture) for s in range(10)]
     yield from list(means(f"{task.name}, exact", exact, "seeds 0 to 9"))[3:]
-    game = f"{arguments.steps:,} steps of {BATCH}; {NET}"
-    seeds = arguments.plain_seeds
-    rows = [trained(task, s, arguments.steps, cured=False)[0] for s in range(seeds)]
-    if rows:
-        protocol = f"{_seeds(seeds)}; non-saturating without cures, {game}"
-        yield from means(f"{task.name}, plain GAN", rows, protocol, published=task.gan)
-    protocol = f"{_seeds(arguments.seeds)}; non-saturating, falling noise and R1, {game}"
-    found = [trained(task, s, arguments.steps) for s in range(arguments.seeds)]
-    title = f"{task.name}, minigan"
-    rows = [row for row, _ in found]
-    yield from means(title, rows, protocol, task.bounds, task.pacgan)
-    about = f"{title}: processor seconds a seed"
-    usual = statistics.median(seconds for _, seconds in found)
+    for name in arguments.plain if arguments.plain_seeds else ():
+        yield from _figures(task, arguments.plain_seeds, arguments.steps, PLAIN[name])[0]
+    figures, seconds = _figures(task, arguments.seeds, arguments.steps, MINIGAN)
+    yield from figures
+    about = f"{task.name}, minigan: processor seconds a seed"
+    usual = statistics.median(seconds)
     yield Figure(about, usual, most=MOST_SECONDS, protocol="all threads, the median", digits=3)
 
 
-def _seeds(count: int) -> str:
-    return f"{SAMPLES:,} samples a seed, {'seed 0' if count == 1 else f'seeds 0 to {count - 1}'}"
+def _figures(
+    task: Task, seeds: int, steps: int, method: Method
+) -> tuple[list[Figure], list[float]]:
+    """What the method reaches, the mean over seeds, and the seconds of each seed."""
+    rows, seconds = zip(*(trained(task, seed, steps, method) for seed in range(seeds)), strict=True)
+    which = "seed 0" if seeds == 1 else f"seeds 0 to {seeds - 1}"
+    play = f"{method.game}, {steps:,} steps of {method.batch}; {method.net}"
+    protocol = f"{SAMPLES:,} samples a seed, {which}; {play}"
+    ours = method is MINIGAN
+    bounds, known = (task.bounds, task.cured) if ours else ((), task.gan)
+    return list(means(f"{task.name}, {method.title}", rows, protocol, bounds, known)), list(seconds)

@@ -17,9 +17,9 @@ TASK = mixtures.Task(
     most_kl=0.07,
     exact_kl=0.0014,
     gan=("GAN 6.3±0.5", "GAN 0.982±0.002", "GAN 0.45"),
-    pacgan=(
-        "PacGAN2 7.9±0.1, PacGAN4 7.8±0.1",
-        "PacGAN2 0.956±0.020, PacGAN4 0.959±0.014",
+    cured=(
+        "PacGAN2 7.9±0.1, PacGAN4 7.8±0.1, VEEGAN 8, Unrolled 7.6",
+        "PacGAN2 0.956±0.020, PacGAN4 0.959±0.014, VEEGAN 0.529, Unrolled 0.356",
         "PacGAN2 0.07, PacGAN4 0.07",
     ),
 )

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks.quality import grid, means, mixtures, ring
+from benchmarks.quality import grid, means, mixtures, published, ring
 from benchmarks.quality.__main__ import main
 from minigan.data.mixtures import Mixture
 from minigan.gan import R1
@@ -22,11 +22,12 @@ COMMANDS = {"ring": ring, "grid": grid}
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_trains_and_says_what_falls_short(name, capsys, tmp_path):
     path = tmp_path / "out.json"
-    assert main([name, "--steps", "2", "--seeds", "2", "--json", str(path)]) == 1
+    few = ["--steps", "2", "--seeds", "2", "--plain", "ours", "pacgan", "unrolled"]
+    assert main([name, *few, "--json", str(path)]) == 1
     shown = capsys.readouterr()
     rows = {row["name"]: row for row in json.loads(path.read_text())}
-    assert len(shown.out.splitlines()) == len(rows) == 13
-    assert len(shown.err.splitlines()) == 3  # the plain GAN, and two seeds
+    assert len(shown.out.splitlines()) == len(rows) == 21
+    assert len(shown.err.splitlines()) == 5  # three plain GANs, and two seeds
     assert all(
         rows[f"{name}, {what}"]["passed"] for what in ("modes", "high quality", "reverse KL")
     )
@@ -36,13 +37,17 @@ def test_a_command_trains_and_says_what_falls_short(name, capsys, tmp_path):
         "seeds 0 to 1" in high["protocol"] and "2 steps of 256; z N(0, I₂); G" in high["protocol"]
     )
     assert rows[f"{name}, plain GAN: modes"]["published"].startswith("GAN")
+    assert (
+        "2 steps of 100; z N(0, I₂)"
+        in rows[f"{name}, plain GAN of PacGAN's nets: modes"]["protocol"]
+    )
 
 
 @pytest.mark.parametrize("module", COMMANDS.values())
 def test_an_exact_sampler_is_within_all_bounds(module):
     task = module.TASK
     rows = [mixtures.judged(task.mixture.sample(2500, seed), task.mixture) for seed in range(10)]
-    found = list(means("exact", rows, "", task.bounds, task.pacgan))
+    found = list(means("exact", rows, "", task.bounds, task.cured))
     assert [figure.passed for figure in found] == [True] * 4, [str(figure) for figure in found]
     assert found[3].value == pytest.approx(0.974, abs=0.01)
 
@@ -64,6 +69,26 @@ def test_points_come_in_the_networks_scale():
     assert low < points.min() < -0.9 and 0.9 < points.max() < high
     again = grid.TASK.mixture.sample(256, Stream(3, "mixture")).reshape(points.shape)
     np.testing.assert_array_equal(points, again * np.float32(scale))
+
+
+def test_published_nets_see_the_plane_as_it_is():
+    for method, size in ((mixtures.PLAIN["pacgan"], 100), (mixtures.PLAIN["unrolled"], 512)):
+        points = next(mixtures.batches(grid.TASK, 3, method))
+        assert points.shape == (size, 1, 1, 2) and 4 < abs(points).max() < 4.8
+
+
+def test_published_nets_are_the_papers():
+    made, judged = (
+        {name: p.shape for name, p in network.named_parameters().items() if "weight" in name}
+        for network in (published.pacgan(0).game.generator, published.pacgan(0).game.discriminator)
+    )
+    assert list(made.values()) == [(2, 400), (400, 400), (400, 400), (400, 400), (400, 2)]
+    assert list(judged.values()) == [(2, 1000), (200, 1000), (200, 1000), (200, 1)]
+    game = published.unrolled(0).game
+    shapes = [p.shape for p in game.generator.parameters() if p.ndim == 2]
+    assert shapes == [(256, 128), (128, 128), (128, 2)]
+    weight = next(p.numpy() for p in game.generator.parameters() if p.shape == (128, 128))
+    np.testing.assert_allclose(weight @ weight.T, 1.4**2 * np.eye(128), atol=1e-5)
 
 
 def test_noise_and_rate_fall_as_stated():
@@ -88,6 +113,7 @@ def test_the_cure_is_r1_and_noise_of_two_sizes():
         shown=(points[:4], points[:4]),
         streams=SimpleNamespace(augmentation=Stream(0, "augmentation")),
         judge=game.judge,
+        of_each_judge=lambda term: term,
     )
     found = cure.discriminator(turn).item()
     assert found == pytest.approx(R1(3 * 0.04).discriminator(turn).item()) and found > 0

@@ -7,7 +7,8 @@ fault and recipe, in how many runs the doctor named it; then runs the recipes as
 prints what it found wrong with those, and the share of CPU time that it took. Its thresholds
 were set with seeds 0 to 4 of the recipes ``mlp`` and ``conv``; what counts is other seeds, and the
 recipes ``least-squares`` and ``wgan-gp``, which it was never tuned on. It exits with 1 unless at
-least 95 % of the faults were named and at most one healthy run in 50 was complained of.
+least 95 % of the faults were named, at most one healthy run in 50 was complained of, and the doctor
+took less than 2 % of the CPU time of healthy runs of each recipe.
 """
 
 from __future__ import annotations
@@ -252,6 +253,8 @@ FAULTS: dict[str, Callable[[Plan, bool], Plan]] = {
     "epsilon": eps_for_momentum,
     "memorised data": memorised,
 }
+MOST_SHARE = 0.02
+"""Of a healthy run's CPU time without the doctor, inside the doctor's own functions."""
 # A critic's score has no end to reach, and least squares keep pulling scores to 0 and 1.
 _IMPOSSIBLE = {("saturated discriminator", recipe) for recipe in UNSEEN}
 
@@ -313,7 +316,10 @@ def plant(seeds: range, steps: int, only: list[str]) -> list[dict[str, Any]]:
     rows = []
     for fault, change in FAULTS.items():
         for recipe, make in RECIPES.items():
-            if (fault, recipe) in _IMPOSSIBLE or only and fault not in only:
+            if only and fault not in only:
+                continue
+            if (fault, recipe) in _IMPOSSIBLE:
+                print(f"{fault:30} {recipe:14} can't happen, as this loss does not saturate")
                 continue
             named = [found(change(make(), s % 2 == 1), s, steps, fault)[0] for s in seeds]
             hits = [any(n.startswith(f"{fault} (") for n in one) for one in named]
@@ -365,7 +371,8 @@ def main() -> None:
     if asked.json:
         with open(asked.json, "w", encoding="utf-8") as file:
             json.dump({"planted": planted, "healthy": healthy}, file, indent=1)
-    sys.exit(sum(hits) < 0.95 * len(hits) or alarms > max(1, len(runs) // 50))
+    slow = [row for row in healthy if row["share"] >= MOST_SHARE]
+    sys.exit(sum(hits) < 0.95 * len(hits) or alarms > max(1, len(runs) // 50) or bool(slow))
 
 
 if __name__ == "__main__":

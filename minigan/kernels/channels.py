@@ -11,7 +11,8 @@ import numpy as np
 
 from ..backend import Array, array_module
 from ..buffers import empty, memory_order
-from .blocks import each_part, rows
+from . import rectifier
+from .blocks import each_part, each_row_block, rows
 
 WIDE = 1024
 """Numbers in a row from which more make no difference."""
@@ -53,13 +54,22 @@ def sums(x: Array) -> Array:
     return gathered(flat.sum(axis=0), x.shape[-1])
 
 
-def shifted(x: Array, shift: Array) -> Array:
-    """x + shift, a number for each channel."""
+def shifted(x: Array, shift: Array, slope: float = 1.0) -> Array:
+    """x + shift, a number for each channel, or the leaky ReLU of it of another ``slope``."""
     if x.size < FEWEST:
-        return x + shift
+        result = x + shift
+        if slope != 1:
+            rectifier.bend(result, slope, result)
+        return result
     order = order_of(x)
     result = empty(array_module(x), x.shape, x.dtype, order)
     flat, into = widened(rows(x, order), rows(result, order))
     by = repeated(shift, x.shape[-1], flat.shape[1])
-    each_part(lambda part, out: array_module(x).add(part, by, out=out), flat, into)
+
+    def write(part: Array, out: Array) -> None:
+        array_module(x).add(part, by, out=out)
+        if slope != 1:
+            rectifier.bend(out, slope, out)
+
+    (each_part if slope == 1 else each_row_block)(write, flat, into)
     return result

@@ -66,8 +66,8 @@ class _Convolution(Weighted):
     def _settings(self) -> tuple[Any, Any, Any, Any]:
         return self.stride, self.padding, self.dilation, self.groups
 
-    def _biased(self, y: Tensor) -> Tensor:
-        return shift(y, self.bias) if self.use_bias else y
+    def _biased(self, y: Tensor, slope: float) -> Tensor:
+        return shift(y, self.bias, slope) if self.use_bias else y
 
 
 class Conv2D(_Convolution):
@@ -78,10 +78,10 @@ class Conv2D(_Convolution):
     def create(self, *input_shapes: tuple[int, ...]) -> None:
         self._create(pair("kernel_size", self.kernel_size), _maps(self, input_shapes[0])[3])
 
-    def compute(self, x: TensorLike, weight: Any) -> Tensor:
+    def compute(self, x: TensorLike, weight: Any, slope: float = 1.0) -> Tensor:
         x = self.input(x, "maps (N, H, W, C)", 4)
         self.check_channels(x, weight.shape[2] * self.groups)
-        return self._biased(conv2d(x, weight, *self._settings))
+        return self._biased(conv2d(x, weight, *self._settings), slope)
 
 
 class Conv2DTranspose(_Convolution):
@@ -108,10 +108,10 @@ class Conv2DTranspose(_Convolution):
         channels = _maps(self, input_shapes[0])[3]
         self._create(pair("kernel_size", self.kernel_size), channels, transposed=True)
 
-    def compute(self, x: TensorLike, weight: Any) -> Tensor:
+    def compute(self, x: TensorLike, weight: Any, slope: float = 1.0) -> Tensor:
         x = self.input(x, "maps (N, H, W, C)", 4)
         self.check_channels(x, weight.shape[3])
-        return self._biased(conv2d_transpose(x, weight, *self._settings, self.output_size))
+        return self._biased(conv2d_transpose(x, weight, *self._settings, self.output_size), slope)
 
 
 class Conv1D(_Convolution):
@@ -124,10 +124,10 @@ class Conv1D(_Convolution):
             raise ValueError(f"{self.title}: got shape {input_shapes[0]}, wanted (N, L, C)")
         self._create((self.kernel_size,), input_shapes[0][2])
 
-    def compute(self, x: TensorLike, weight: Any) -> Tensor:
+    def compute(self, x: TensorLike, weight: Any, slope: float = 1.0) -> Tensor:
         x = self.input(x, "sequences (N, L, C)", 3)
         self.check_channels(x, weight.shape[1] * self.groups)
-        return self._biased(conv1d(x, weight, *self._settings))
+        return self._biased(conv1d(x, weight, *self._settings), slope)
 
 
 def _maps(layer: Module, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ class Weighted(Module):
     """
 
     weight: Parameter
+    use_bias = False
     outputs_axis = -1
     """The axis of the weight along which the outputs are."""
 
@@ -24,8 +25,21 @@ class Weighted(Module):
         return self.compute(x, self.weight if weight is None else weight)
 
     def compute(self, x: Any, weight: Any) -> Tensor:
-        """The result for x with this weight: what a subclass defines."""
+        """The result for x with this weight: what a subclass defines.
+
+        One that ``Sequential`` folds takes the slope of a leaky ReLU too, which it does last.
+        """
         raise TypeError(f"{type(self).__name__} does not define compute()")
+
+    @property
+    def folds(self) -> bool:
+        """Whether a slope can be passed to ``compute``: where there is a bias, it is done there."""
+        return self._created and self.use_bias
+
+    def folded(self, x: Any, slope: float) -> Tensor:
+        """The leaky ReLU of that slope of the result, done in one with it."""
+        compute: Any = self.compute
+        return compute(x, self.weight, slope)
 
     def matrix(self) -> Tensor:
         """The weight as (rest, outputs): all axes but the one of the outputs put together."""
@@ -62,15 +76,6 @@ class Dense(Weighted):
         self.add_parameter("weight", fans, self.init, fans=fans, dtype=self.dtype)
         if self.use_bias:
             self.add_parameter("bias", (self.units,), dtype=self.dtype)
-
-    @property
-    def folds(self) -> bool:
-        """Whether ``folded`` can be used."""
-        return self._created and self.use_bias
-
-    def folded(self, x: TensorLike, slope: float) -> Tensor:
-        """The leaky ReLU of that slope of the result, done in one with it."""
-        return self.compute(x, self.weight, slope)
 
     def compute(self, x: TensorLike, weight: Any, slope: float = 1.0) -> Tensor:
         x = self.input(x, "(N, …, inputs)")

@@ -7,6 +7,7 @@ from typing import Any
 
 from .activation import LeakyReLU, ReLU
 from .context import watcher_in_force
+from .convolution import Conv1D, Conv2D, Conv2DTranspose
 from .dense import Dense
 from .module import Module
 from .normalization import BatchNorm
@@ -17,7 +18,7 @@ def conditioned(layer: Module, x: Any, condition: tuple[Any, ...]) -> Any:
     return layer(x, *condition) if layer.takes_condition else layer(x)
 
 
-_FOLDING = (BatchNorm, Dense)  # not their subclasses, which may do something else
+_FOLDING = (BatchNorm, Conv1D, Conv2D, Conv2DTranspose, Dense)  # subclasses may do other things
 
 
 def folded_slope(layer: Any, after: Any) -> float | None:

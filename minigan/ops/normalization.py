@@ -8,11 +8,11 @@ import numpy as np
 
 from ..backend import Array, array_module
 from ..buffers import empty_like
-from ..kernels import channels
+from ..kernels import channels, cuda
 from ..kernels import normalization as kernel
 from ..primitives import broadcast_to, elementwise, vjp
 from ..tensor import Tensor, TensorLike, as_tensor
-from .activation import check_slope, leaky_relu
+from .activation import check_slope, gated, leaky_relu
 from .elementwise import sqrt
 from .reduction import Axis, axes_of, mean, var
 from .shape import together
@@ -133,10 +133,24 @@ def standardize(x: Array, centre: Array, scale: Array, shift: Array, /) -> Array
     return kernel.standardize(x, centre, scale, shift)
 
 
+def shift(x: TensorLike, by: TensorLike, slope: float = 1.0) -> Tensor:
+    """x + by, a number for each channel, or with another ``slope`` the leaky ReLU of it.
+
+    The sum is linear in both, so both gradients are its own.
+    """
+    return _shift(x, by) if slope == 1 else _bent_shift(x, by, slope=slope)
+
+
 @elementwise(lambda g: g, lambda g: g)
-def shift(x: Array, by: Array, /) -> Array:
-    """x + by, a number for each channel: linear in both, so both gradients are g."""
+def _shift(x: Array, by: Array, /) -> Array:
     return channels.shifted(x, by)
+
+
+@elementwise(lambda g: g, lambda g: g, outer=lambda g, out, slope: gated(g, out, slope))
+def _bent_shift(x: Array, by: Array, /, slope: float) -> Array:
+    if cuda.has_kernels(x):
+        return cuda.bend(channels.shifted(x, by), slope)
+    return channels.shifted(x, by, slope)
 
 
 def layer_norm(x: TensorLike, gamma: TensorLike, beta: TensorLike, eps: float = 1e-3) -> Tensor:

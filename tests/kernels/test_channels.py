@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from properties import behaves, close
 from strategies import examples, laid_out
 
+import minigan as mg
+from minigan import Tensor
 from minigan.kernels import channels
 from minigan.ops.normalization import shift
 from minigan.testing.strategies import values
@@ -55,6 +57,22 @@ def test_numbers_of_channels_are_repeated_and_gathered():
     assert channels.repeated(numbers, 3, 3) is numbers
     assert channels.repeated(np.array(2.0), 3, 6).tolist() == [2] * 6
     assert channels.gathered(np.arange(12.0).reshape(2, 6), 3).tolist() == [[3, 5, 7], [15, 17, 19]]
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("slope", [0.0, 0.3, 1.5])
+@pytest.mark.parametrize("wanted", [(0, 1), (0,), (1,)])
+@pytest.mark.parametrize("shape", [(7, 3), (2, 5, 3), (3, 100, 80, 5), (2, 3, 70, 300), (0, 3)])
+def test_a_shift_with_a_slope_is_a_leaky_relu_of_it(shape, wanted, slope, create_graph):
+    arrays = values(0, shape), values(1, shape[-1:])
+    inputs = [Tensor(a, requires_grad=i in wanted) for i, a in enumerate(arrays)]
+    together, apart = shift(*inputs, slope), mg.leaky_relu(shift(*inputs), slope)
+    assert together.numpy().tobytes() == apart.numpy().tobytes()
+    inputs = [inputs[i] for i in wanted]
+    g = Tensor(values(2, shape), requires_grad=create_graph)
+    found = mg.grad(together, inputs, g, create_graph=create_graph)
+    for got, of in zip(found, mg.grad(apart, inputs, g, create_graph=create_graph), strict=True):
+        assert got.numpy().tobytes() == of.numpy().tobytes()
 
 
 @examples(60)

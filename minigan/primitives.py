@@ -51,7 +51,9 @@ def primitive(
     ``broadcasts`` sums gradients over axes along which an operand was broadcast. A ``plain``
     backward is made of operators and primitives alone, so that it does on arrays what it does on
     tensors, and is given arrays where that is faster and nothing is recorded. Then, if all
-    operands' gradients are wanted, ``at_once`` may compute them together. With ``extras``
+    operands' gradients are wanted, ``at_once`` may compute them together. Of a result f(h), h made
+    of the operands, ``outer(g, …)`` is the gradient of h: it is computed once and given to the
+    others, which are then the backward of h, in g's place. With ``extras``
     the forward returns a tuple whose further members backward can name; they are not
     differentiable, so those of floats are for first order only. ``composed`` is the same function
     of tensors, used instead of ``backward`` when the gradient's own graph is wanted.

@@ -60,14 +60,16 @@ class Row(NamedTuple):
 class Method(NamedTuple):
     """Who makes the points, and what their trainer is fed.
 
-    ``trainer`` is a function of task, seed and steps; ``batch`` how many points it takes, and
-    ``scaled`` whether they are as small as ``Task.scale`` makes them.
+    ``trainer`` is a function of task, seed and steps; ``beside`` names the task's published row to
+    print beside it; ``batch`` is how many points it takes, and ``scaled`` whether they are as small
+    as ``Task.scale`` makes them.
     """
 
     title: str
     game: str
     net: str
     trainer: Callable[[Task, int, int], Trainer]
+    beside: str = ""
     batch: int = BATCH
     scaled: bool = True
 
@@ -197,16 +199,21 @@ def trainer_for(task: Task, seed: int, steps: int, cured: bool = True) -> Traine
 
 
 _PLAIN = "non-saturating without cures"
-MINIGAN = Method("minigan", "non-saturating, falling noise and R1", NET, trainer_for)
+MINIGAN = Method("minigan", "non-saturating, falling noise and R1", NET, trainer_for, "cured")
 PLAIN = {
     "ours": Method(
-        "plain GAN", _PLAIN, NET, lambda task, seed, steps: trainer_for(task, seed, steps, False)
+        "plain GAN",
+        _PLAIN,
+        NET,
+        lambda task, seed, steps: trainer_for(task, seed, steps, cured=False),
+        "gan",
     ),
     "pacgan": Method(
         "plain GAN of PacGAN's nets",
         f"{_PLAIN}, Adam 1e-4, β₁ 0.8",
         "z N(0, I₂); G 4 × 400 ReLU with batch norm; D 3 × maxout(200, 5)",
         lambda task, seed, steps: published.pacgan(seed),
+        "gan",
         batch=100,
         scaled=False,
     ),
@@ -290,6 +297,6 @@ def _figures(
     which = "seed 0" if seeds == 1 else f"seeds 0 to {seeds - 1}"
     play = f"{method.game}, {steps:,} steps of {method.batch}; {method.net}"
     protocol = f"{SAMPLES:,} samples a seed, {which}; {play}"
-    ours = method is MINIGAN
-    bounds, known = (task.bounds, task.cured) if ours else ((), task.gan)
+    bounds = task.bounds if method is MINIGAN else ()
+    known = getattr(task, method.beside) if method.beside else ()
     return list(means(f"{task.name}, {method.title}", rows, protocol, bounds, known)), list(seconds)

@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import __version__
 from ..data import Images, mnist, resized
-from ..data.idx import is_mnist
+from ..data.idx import has_split
 from ..files import FileError
 from ..recipes import RECIPES
 from .words import shown, unknown
@@ -198,7 +198,7 @@ def held_out(config: Config, images: Images, path: str | None = None) -> Images 
     if path is None:
         found = getattr(recipe_named(config.recipe), "held_out", lambda: None)()
         return cast("Images | None", found)
-    if not Path(path).is_dir() or not is_mnist(path, "test"):
+    if not Path(path).is_dir() or not has_split(path, "test"):
         return None
     return resized(mnist(path, "test"), images.shape[:2], images.shape[2])
 

@@ -107,6 +107,8 @@ def evaluate(asked: argparse.Namespace) -> int:
         with_images(config, real)
     others = held_out(config, real, asked.data)
     real = _once(real)
+    if CLASSIFICATION in names:
+        _check_labelled(saved, real)
     source = _source(asked, config, real, names)
     count = asked.count or min(_MOST, len(real if others is None else others))
     if not asked.quiet:
@@ -164,19 +166,24 @@ def _check_has(names: Sequence[str], found: Sequence[str]) -> None:
             )
 
 
+def _check_labelled(saved: SavedGenerator, real: Images) -> None:
+    if saved.conditioning is None or real.labels is None:
+        raise ValueError(
+            f"metrics: this run has no {CLASSIFICATION}: it is for runs with labels, and wants "
+            "real images with labels"
+        )
+
+
 def _classification(
-    saved: SavedGenerator,
+    saved: Any,
     fake: Any,
     real: Images,
     held_out: Images | None,
     asked: argparse.Namespace,
 ) -> Result:
     """How much a classifier learns from the samples, and from as many real images."""
-    if saved.conditioning is None or real.labels is None:
-        raise ValueError(
-            f"metrics: this run has no {CLASSIFICATION}: it is for runs with labels, and wants "
-            "real images with labels"
-        )
+    if held_out is None:  # then one half of the real images learns for the other
+        fake = fake[: len(real) // 2]
     labels = saved.conditioning.chosen(None, len(fake))
     samples = Images(fake.clip(-1, 1).astype("float32"), labels, value_range=(-1, 1))
     kind = _KINDS["digits" if real.shape == (8, 8, 1) else "mnist"]

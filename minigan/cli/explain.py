@@ -31,7 +31,7 @@ _AXES = 12  # numbers of noise that are walked along one by one; of more, the be
 _DIRECTIONS = 10
 _AVERAGED = 2  # noise vectors that a direction's effect is measured at
 _PAIRS = 6
-_AT_A_TIME = 1000  # images of the data that samples are compared with
+_AT_A_TIME = 1 << 20  # numbers of the data that samples are compared with
 
 
 class Nothing(Exception):
@@ -227,8 +227,9 @@ def _nearest(run: Trained, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     low, high = run.trainer.image_range
     flat = samples.reshape(len(samples), -1).astype(np.float32)
     best, which = np.full(len(flat), np.inf), np.zeros(len(flat), int)
-    for start in range(0, len(run.images), _AT_A_TIME):
-        chosen = np.arange(start, min(start + _AT_A_TIME, len(run.images)))
+    step = max(1, _AT_A_TIME // flat.shape[1])
+    for start in range(0, len(run.images), step):
+        chosen = np.arange(start, min(start + step, len(run.images)))
         real = run.images.batch(chosen, low, high).reshape(len(chosen), -1)
         squares = (flat**2).sum(1)[:, None] - 2 * flat @ real.T + (real**2).sum(1)
         first = squares.argmin(1)

@@ -167,7 +167,11 @@ def _doctor_arguments(parser: _Parser) -> None:
 def _evaluate_arguments(parser: _Parser) -> None:
     add = parser.add_argument
     add("source", metavar="RUN", help="a run's folder")
-    add("--metrics", metavar="NAME,…", help="which (all that the features allow)")
+    add(
+        "--metrics",
+        metavar="NAME,…",
+        help="which (all that the features allow but classification_accuracy)",
+    )
     add("--data", type=path, metavar="PATH", help="the real images (those of the run)")
     add("--classifier", type=path, metavar="FILE", help="gives features; see train-classifier")
     add(

@@ -86,6 +86,7 @@ def train(asked: argparse.Namespace) -> int:
     if config.captured:
         trainer.capture()
     _check(trainer, images, config)
+    others = held_out(config, images)
     if config.classifier is not None and config.best is None:
         raise ValueError("classifier: nothing but --best METRIC uses it, and that is not given")
     best = Best(folder, config.best, config.classifier, images) if config.best else None
@@ -100,7 +101,7 @@ def train(asked: argparse.Namespace) -> int:
             folder.clear()
         else:
             _require_free(folder)  # again, now that no other process can come in between
-        return Run(trainer, images, config, folder, signals, asked.quiet, best).go()
+        return Run(trainer, images, others, config, folder, signals, asked.quiet, best).go()
 
 
 def made_trainer(config: Config, images: Images) -> Trainer:
@@ -230,13 +231,14 @@ class Run:
         self,
         trainer: Trainer,
         images: Images,
+        others: Images | None,
         config: Config,
         folder: RunFolder,
         signals: Signals,
         quiet: bool,
         best: Best | None = None,
     ) -> None:
-        self.trainer, self.images, self.config = trainer, images, config
+        self.trainer, self.images, self.others, self.config = trainer, images, others, config
         self.folder, self.signals, self.quiet, self.best = folder, signals, quiet, best
         self.saved_step = trainer.step_count
         self._raw = not _gives_probabilities(trainer.game.loss)
@@ -275,7 +277,7 @@ class Run:
                 steps - done,
                 self.config.batch,
                 callbacks=[self._after_step],
-                held_out=held_out(self.config, self.images),
+                held_out=self.others,
             )
 
     def _listen(self) -> None:

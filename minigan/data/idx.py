@@ -112,8 +112,7 @@ def mnist(folder: str | os.PathLike[str], split: Literal["train", "test"] = "tra
     """
     if split not in _PARTS:
         raise ValueError(f"split must be 'train' or 'test', got {split!r}")
-    images_path = _find(folder, f"{_PARTS[split]}-images", 3)
-    labels_path = _find(folder, f"{_PARTS[split]}-labels", 1)
+    images_path, labels_path = _files(folder, _PARTS[split])
     if images_path is None or labels_path is None:
         raise FileNotFoundError(_missing(f"{os.fspath(folder)!r} lacks MNIST's {split} files"))
     pixels = _read_bytes(images_path, 3)
@@ -129,13 +128,19 @@ def mnist(folder: str | os.PathLike[str], split: Literal["train", "test"] = "tra
     return Images(pixels[..., None], labels.astype(np.int64), tuple("0123456789"), source)
 
 
-def is_mnist(folder: str | os.PathLike[str], split: str | None = None) -> bool:
-    """Whether a folder holds any of MNIST's four files, or of the two of that split."""
-    return any(
-        _find(folder, f"{part}-{kind}", rank) is not None
-        for part in ([_PARTS[split]] if split else _PARTS.values())
-        for kind, rank in (("images", 3), ("labels", 1))
-    )
+def is_mnist(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder holds any of MNIST's four files."""
+    return any(any(_files(folder, part)) for part in _PARTS.values())
+
+
+def has_split(folder: str | os.PathLike[str], split: str) -> bool:
+    """Whether a folder holds both files of that split."""
+    return all(_files(folder, _PARTS[split]))
+
+
+def _files(folder: str | os.PathLike[str], part: str) -> tuple[Path | None, Path | None]:
+    """The images and the labels of one part, each None if it is not there."""
+    return _find(folder, f"{part}-images", 3), _find(folder, f"{part}-labels", 1)
 
 
 def find_mnist() -> Path:

@@ -116,12 +116,13 @@ class Turn:
         return as_tensor(images) if self.ahead else Tensor(as_array(images))
 
     def of_each_judge(self, term: Tensor) -> Tensor:
-        """A mean over all scores as the sum over ``Several`` judges of each one's mean.
+        """A mean over all scores as the sum over judges of each one's mean, if the loss is such.
 
-        So is the loss of ``SeveralDiscriminators``: a term weighs as much as with one judge.
+        So a term weighs as much beside ``Several`` judges' loss as beside that of one.
         """
-        count = judges_side_by_side(self.game.discriminator)
-        return term if count == 1 else count * term
+        if not self.game.loss.adds_judges:
+            return term
+        return judges_side_by_side(self.game.discriminator) * term
 
     def alike(self, *images: Any) -> list[Any]:
         """Sets of images as the discriminator would be shown them, each by the same draws."""

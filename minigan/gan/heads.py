@@ -103,7 +103,8 @@ def images_together(discriminator: Module) -> int:
 def judges_side_by_side(discriminator: Module) -> int:
     """How many columns of logits it gives, those of as many judges: see ``Several``."""
     modules = (module for _, module in discriminator.named_modules())
-    return next((len(m.discriminators) for m in modules if isinstance(m, Several)), 1)
+    several = next((module for module in modules if isinstance(module, Several)), None)
+    return sum(map(judges_side_by_side, several.discriminators)) if several else 1
 
 
 class Several(Module):
@@ -140,10 +141,15 @@ class Several(Module):
         logits: list[Tensor] = [output.logits for output in outputs]
         return Output(
             concatenate(logits, axis=-1),
-            [output.features for output in outputs],
+            [one for output in outputs for one in _listed(output.features)],
             _mean("class_logits", [output.class_logits for output in outputs]),
             _mean("codes", [output.codes for output in outputs]),
         )
+
+
+def _listed(features: Any) -> list[Any]:
+    """A judge's features, or those of each judge of ``Several``."""
+    return features if isinstance(features, list) else [features]
 
 
 def _mean(head: str, parts: list[Tensor | None]) -> Tensor | None:

@@ -24,6 +24,8 @@ class Loss:
     """Whether the generator's loss looks at the real batch too."""
     centred = True
     """Whether scores above 0 stand for real images and those below for fakes."""
+    adds_judges = False
+    """Whether D's loss is the sum over the columns of the logits, each another judge's."""
 
     def discriminator(self, real: Output, fake: Output) -> Tensor:
         """The discriminator's loss."""

@@ -2,8 +2,8 @@
 
 s(x) is the discriminator's raw score (logit) of one image, ∇s its gradient with respect to that
 image, ‖·‖ the Euclidean norm over all its pixels. Every norm is taken per sample, never over the
-batch, and has the gradient 0 at 0. Each of ``Several`` discriminators has its own penalty, and
-they are added up as their losses are.
+batch, and has the gradient 0 at 0. Each of ``Several`` discriminators has its own penalty, of
+which there is the sum where their losses are added up, else the mean.
 """
 
 from __future__ import annotations

@@ -29,6 +29,10 @@ class FeatureMatching(Loss):
     def centred(self) -> bool:  # type: ignore[override]
         return self.loss.centred
 
+    @property
+    def adds_judges(self) -> bool:  # type: ignore[override]
+        return self.loss.adds_judges
+
     def discriminator(self, real: Output, fake: Output) -> Tensor:
         return self.loss.discriminator(real, fake)
 
@@ -54,6 +58,7 @@ class SeveralDiscriminators(Loss):
 
     loss: Loss = NonSaturating()
     sharpness: float = 0.0
+    adds_judges = True
 
     def __post_init__(self) -> None:
         _check_loss(self.loss)

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from ..errors import nearest
-from ..ops import conv1d, conv2d, conv2d_transpose
+from ..ops import conv1d, conv2d, conv2d_transpose, leaky_relu
 from ..ops.geometry import IntOrPair, Padding, pair
 from ..ops.normalization import shift
 from ..tensor import Tensor, TensorLike
@@ -67,7 +67,9 @@ class _Convolution(Weighted):
         return self.stride, self.padding, self.dilation, self.groups
 
     def _biased(self, y: Tensor, slope: float) -> Tensor:
-        return shift(y, self.bias, slope) if self.use_bias else y
+        if self.use_bias:
+            return shift(y, self.bias, slope)
+        return y if slope == 1 else leaky_relu(y, slope)
 
 
 class Conv2D(_Convolution):

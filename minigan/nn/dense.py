@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ops import affine, embedding, matmul, reshape, transpose
+from ..ops import affine, embedding, leaky_relu, matmul, reshape, transpose
 from ..tensor import Tensor, TensorLike
 from .initializers import Initializer
 from .module import Module, Parameter
@@ -27,13 +27,13 @@ class Weighted(Module):
     def compute(self, x: Any, weight: Any) -> Tensor:
         """The result for x with this weight: what a subclass defines.
 
-        One that ``Sequential`` folds takes the slope of a leaky ReLU too, which it does last.
+        Dense layers and convolutions also take the ``slope`` of a leaky ReLU that they do last.
         """
         raise TypeError(f"{type(self).__name__} does not define compute()")
 
     @property
     def folds(self) -> bool:
-        """Whether a slope can be passed to ``compute``: where there is a bias, it is done there."""
+        """Whether ``folded`` saves a pass, the one that adds the bias being there anyway."""
         return self._created and self.use_bias
 
     def folded(self, x: Any, slope: float) -> Tensor:
@@ -82,7 +82,8 @@ class Dense(Weighted):
         self.check_channels(x, weight.shape[0])
         if self.use_bias:
             return affine(x, weight, self.bias, slope)
-        return matmul(x, weight)
+        y = matmul(x, weight)
+        return y if slope == 1 else leaky_relu(y, slope)
 
 
 class Embedding(Weighted):

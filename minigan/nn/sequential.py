@@ -24,11 +24,14 @@ _FOLDING = (BatchNorm, Conv1D, Conv2D, Conv2DTranspose, Dense)  # subclasses may
 def folded_slope(layer: Any, after: Any) -> float | None:
     """The slope of a leaky ReLU that the layer before it does in one with its own work, or None.
 
-    That changes no bit of any result. Where layers are watched each one is done by itself.
+    That changes no bit of any result. Where layers are watched, new, or have a ``forward`` of their
+    own, each one is done by itself.
     """
     if type(layer) not in _FOLDING or type(after) not in (ReLU, LeakyReLU):
         return None
-    if not layer.folds or watcher_in_force.get() is not None:
+    if not (layer.folds and after._created) or watcher_in_force.get() is not None:
+        return None
+    if "forward" in vars(layer) or "forward" in vars(after):
         return None
     return 0.0 if type(after) is ReLU else after.slope
 

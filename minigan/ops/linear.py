@@ -80,7 +80,7 @@ def _affine(x: Array, weight: Array, bias: Array, /) -> Array:
     return _sum(x, weight, bias)
 
 
-@vjp(*_AFFINE, outer=lambda g, out, slope: gated(g, out, slope), plain=True)
+@vjp(*_AFFINE, outer=lambda g, out, slope: gated(g, out, slope), plain=True, name="affine")
 def _bent(x: Array, weight: Array, bias: Array, /, slope: float) -> Array:
     return bent(_sum(x, weight, bias), slope)
 

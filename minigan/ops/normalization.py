@@ -138,15 +138,18 @@ def shift(x: TensorLike, by: TensorLike, slope: float = 1.0) -> Tensor:
 
     The sum is linear in both, so both gradients are its own.
     """
+    check_slope(slope)
     return _shift(x, by) if slope == 1 else _bent_shift(x, by, slope=slope)
 
 
-@elementwise(lambda g: g, lambda g: g)
+@elementwise(lambda g: g, lambda g: g, name="shift")
 def _shift(x: Array, by: Array, /) -> Array:
     return channels.shifted(x, by)
 
 
-@elementwise(lambda g: g, lambda g: g, outer=lambda g, out, slope: gated(g, out, slope))
+@elementwise(
+    lambda g: g, lambda g: g, outer=lambda g, out, slope: gated(g, out, slope), name="shift"
+)
 def _bent_shift(x: Array, by: Array, /, slope: float) -> Array:
     if cuda.has_kernels(x):
         return cuda.bend(channels.shifted(x, by), slope)

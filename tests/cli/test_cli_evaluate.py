@@ -108,7 +108,8 @@ def test_mnist_s_test_set_is_held_out(command: Command, tmp_path: Path, mnist_fo
     assert command("evaluate", run).status == 2  # damaged, not left out without a word
     for kind in ("labels-idx1", "images-idx3"):
         (mnist_folder / f"t10k-{kind}-ubyte").unlink()
-    assert "halves of real" in command("evaluate", run, "--metrics", "coverage").out
+        assert "halves of real" in command("evaluate", run, "--metrics", "coverage").out
+        assert command("train", "mlp-mnist", "--resume", "--out", str(run)).status == 0
 
 
 @pytest.mark.parametrize("recipe", ["mlp-mnist", "digits", "conditional"])
@@ -229,16 +230,16 @@ def test_a_classifier_learns_from_samples_if_that_is_asked_for(
     (found,) = json.loads(result.out)
     train, test = mnist(mnist_folder), mnist(mnist_folder, "test") if test_set else None
     kind = module._KINDS["mnist"]
-    made = load_generator(run / "generator.npz").sample(40 if test_set else 80)
+    made = load_generator(run / "generator.npz").sample(40)
     labels = np.arange(len(made)) % 10
     wanted = metrics.evaluate_classification(
-        real=module.some(test if test_set else train, len(made)),
+        real=module.some(test, 40) if test_set else module.some(train, 80),
         fake=Images(made, labels, value_range=(-1, 1)),
-        held_out=module.some(train, len(made)) if test_set else None,
+        held_out=module.some(train, 40) if test_set else None,
         train=lambda images: (
             metrics.train_classifier(
                 images,
-                module.some(test if test_set else train, len(made)),
+                module.some(test, 40) if test_set else module.some(train, 80),
                 width=kind.width,
                 steps=kind.steps,
                 batch=min(64, len(images)),
@@ -250,8 +251,9 @@ def test_a_classifier_learns_from_samples_if_that_is_asked_for(
     ]  # fmt: skip
     assert "a classifier learns from 40 samples" in result.err or not test_set
     train_tiny("dcgan-mnist", tmp_path / "untold")
-    refused = command("evaluate", tmp_path / "untold", "--metrics", name)
+    refused = command("evaluate", tmp_path / "untold", "--metrics", f"coverage,{name}", "--quiet")
     assert refused.status == 2 and f"this run has no {name}" in refused.err
+    assert len(refused.err.splitlines()) == 1
 
 
 def test_a_discriminator_with_classes_is_asked_for_those_of_real_images(

@@ -215,6 +215,17 @@ def test_fakes_that_are_taken_for_real_half_the_time_are_to_score_more(label):
     assert (g.numpy() < 0).all()
 
 
+def test_feature_matching_is_the_distance_of_mean_features():
+    rng = np.random.default_rng(0)
+    real, fake = rng.normal(size=(5, 3)), rng.normal(size=(4, 3))
+    said = [Output(Tensor(np.ones((len(f), 1))), Tensor(f)) for f in (real, fake)]
+    gap = real.mean(0) - fake.mean(0)
+    close(FeatureMatching().generator(*said), np.asarray((gap**2).sum()))
+    close(FeatureMatching(LOSSES["hinge"]).discriminator(*said), np.asarray(2.0))
+    with pytest.raises(TypeError, match=r"features: got NoneType.*Heads"):
+        FeatureMatching().generator(Output(Tensor(real)), Output(Tensor(fake)))
+
+
 @pytest.mark.parametrize("sharpness", [0.0, 1.5, np.inf])
 def test_several_discriminators_are_weighed_by_their_losses(sharpness):
     rng = np.random.default_rng(1)

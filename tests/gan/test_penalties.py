@@ -153,6 +153,7 @@ def test_lecam_has_averages_for_each_of_several_discriminators():
     judges = [Quadratic(np.zeros((6, 6)), np.full(6, k)) for k in (1.0, 50.0)]
     cure = gan.LeCam(0.5)
     turn = turn_of("discriminator", cure, discriminator=gan.Several(*judges))
+    turn = replace(turn, game=playing(turn.game, gan.SeveralDiscriminators()))
     alone = [gan.LeCam(0.5) for _ in judges]
     turns = [
         turn_of("discriminator", c, discriminator=d) for c, d in zip(alone, judges, strict=True)
@@ -230,6 +231,7 @@ def test_several_discriminators_are_penalised_each():
     close(found[1], np.full((4, 6), 2.0))
 
 
+@pytest.mark.parametrize("loss", ["adds", "means"])
 @pytest.mark.parametrize(
     "cure",
     [
@@ -238,20 +240,30 @@ def test_several_discriminators_are_penalised_each():
     ],
     ids=repr,
 )  # fmt: skip
-def test_each_of_several_equal_discriminators_learns_as_one_alone(cure):
-    """What is added weighs as much beside a judge's own loss however many judges there are."""
+def test_what_is_added_weighs_as_much_beside_several_judges_as_beside_one(cure, loss):
+    """Of three equal judges each learns as one alone, or by a third where the loss is a mean."""
     a, b = symmetric(), RNG.normal(size=6)
+    loss = gan.SeveralDiscriminators(gan.Wasserstein()) if loss == "adds" else gan.Wasserstein()
 
     def gradient(count):
-        judges = [Quadratic(a, b) for _ in range(count)]
-        judge = judges[0] if count == 1 else gan.Several(*judges)
+        first, *others = [Quadratic(a, b) for _ in range(count)]
+        judge = gan.Several(first, gan.Several(*others)) if others else first
         turn = turn_of("discriminator", cure, discriminator=judge)
+        turn = replace(turn, game=playing(turn.game, loss))
         turn.game.generator.w.assign(np.linspace(-1, 1, 24).reshape(4, 6))
         images = Tensor(np.linspace(-1, 1, N * 6).reshape(N, *SHAPE))
         turn = replace(turn, images=images, shown=(images + 0.25, images))
         turn = replace(turn, draw=Draw(np.ones((N, 4))), real=turn.judge(turn.shown[0]))
         turn = replace(turn, fake=turn.judge(turn.shown[1]))
-        return mg.grad(cure.discriminator(turn), [judges[0].a, judges[0].b])
+        terms = cure.discriminator(turn), loss.discriminator(turn.real, turn.fake)
+        return [mg.grad(term, [first.a, first.b], retain_graph=True) for term in terms]
 
+    share = 1 if loss.adds_judges else 3
     for alone, beside in zip(gradient(1), gradient(3), strict=True):
-        close(beside, alone.numpy())
+        for one, other in zip(alone, beside, strict=True):
+            close(share * other, one.numpy(), 1e-10)
+
+
+def playing(game, loss):
+    """The same game with another loss."""
+    return Game(game.generator, game.discriminator, loss, game.latent, (-1, 1), game.cures)

@@ -115,6 +115,43 @@ def test_layers_that_cant_fold_and_subclasses_are_done_one_by_one(monkeypatch):
             assert model(x).numpy().tobytes() == mg.relu(layer(x)).numpy().tobytes()
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_forward_put_into_a_layer_is_called(place, monkeypatch):
+    model = nn.Sequential(nn.Dense(5), nn.ReLU()).build((None, 3), seed=0)
+    x = values(0, (4, 3)).astype("f4")
+    wanted, forward, calls = model(x).numpy(), model[place].forward, []
+    monkeypatch.setattr(model[place], "forward", lambda x: (calls.append(1), forward(x))[1])
+    assert model(x).numpy().tobytes() == wanted.tobytes() and calls == [1]
+
+
+def test_an_activation_after_a_built_layer_is_built_by_the_first_call():
+    dense = nn.Dense(5).build((None, 3), seed=0)
+    model, seen = nn.Sequential(dense, nn.LeakyReLU()), []
+    x = values(0, (4, 3)).astype("f4")
+    model(x)
+    with nn.watch(lambda module, result: seen.append(result.shape)):
+        model(x)
+    assert seen == [(4, 5)] * 3
+
+
+@pytest.mark.parametrize("slope", [-0.5, float("nan")])
+@pytest.mark.parametrize("kind", ["dense", "convolution", "batch norm"])
+def test_a_slope_that_is_set_later_is_checked_where_it_is_folded(kind, slope):
+    layer, shape = FOLDING[kind]("float32"), (2, 4, 4, 3)
+    model = nn.Sequential(layer, nn.LeakyReLU()).build(shape, seed=0)
+    model[1].slope = slope
+    with nn.training(True), pytest.raises(ValueError, match="slope: got .*not negative"):
+        model(np.ones(shape, "f4"))
+
+
+@pytest.mark.parametrize("made", [nn.Dense, lambda *a, **k: nn.Conv2D(*a, 1, **k)])
+def test_a_layer_without_bias_takes_a_slope_too(made):
+    x = values(0, (2, 3, 3, 5)).astype("f4")
+    layer = made(4, use_bias=False).build(x.shape, seed=0)
+    assert not layer.folds
+    assert layer.folded(x, 0.2).numpy().tobytes() == mg.leaky_relu(layer(x), 0.2).numpy().tobytes()
+
+
 def test_layers_that_are_watched_are_done_one_by_one():
     layers = nn.BatchNorm(), nn.ReLU(), nn.Dense(2), nn.LeakyReLU()
     model = nn.Sequential(*layers).build((None, 3), seed=0)

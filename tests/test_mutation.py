@@ -50,7 +50,7 @@ def test_gradients_helpers_kernels_and_the_tape_are_found(survey):
         ("ops/arithmetic.py", "gradient 1 of multiply"),
         ("ops/activation.py", "gradient of tanh"),
         ("ops/activation.py", "_gelu_gradient"),
-        ("ops/activation.py", "_gated"),
+        ("ops/activation.py", "gated"),
         ("ops/arithmetic.py", "_share"),
         ("ops/joining.py", "_pieces"),
         ("ops/linear.py", "_einsum_one"),

@@ -15,8 +15,8 @@ from typing import Any, cast
 import numpy as np
 
 from .. import __version__
-from ..data import Images, mnist, resized
-from ..data.idx import has_split
+from ..data import Images, resized
+from ..data.idx import mnist_test_set
 from ..files import FileError
 from ..recipes import RECIPES
 from .words import shown, unknown
@@ -77,6 +77,10 @@ class Config:
         settings = values.pop("settings")
         told = ("recipe", "images", "class_names", "minigan")
         return {k: v for k, v in values.items() if k not in told} | settings
+
+    def numbered_classes(self) -> str:
+        """Which class is which, such as "0 cats, 1 dogs"; nothing where they have no names."""
+        return ", ".join(f"{k} {name}" for k, name in enumerate(self.class_names))
 
     def identity(self) -> dict[str, Any]:
         """What a state must share with the run that goes on from it, besides the networks."""
@@ -198,9 +202,8 @@ def held_out(config: Config, images: Images, path: str | None = None) -> Images 
     if path is None:
         found = getattr(recipe_named(config.recipe), "held_out", lambda: None)()
         return cast("Images | None", found)
-    if not Path(path).is_dir() or not has_split(path, "test"):
-        return None
-    return resized(mnist(path, "test"), images.shape[:2], images.shape[2])
+    others = mnist_test_set(path)
+    return None if others is None else resized(others, images.shape[:2], images.shape[2])
 
 
 def with_images(config: Config, images: Images) -> Config:
@@ -220,11 +223,6 @@ def with_images(config: Config, images: Images) -> Config:
     if names == tuple(map(str, range(len(names)))):  # as classes without names are called
         names = ()
     return dataclasses.replace(config, images=found, class_names=names)
-
-
-def class_names(config: Config) -> str:
-    """Which class is which, such as "0 cats, 1 dogs"; nothing where they have no names."""
-    return ", ".join(f"{k} {name}" for k, name in enumerate(config.class_names))
 
 
 def read_config(path: Path) -> Config:

@@ -16,6 +16,7 @@ from ..data import Images
 from ..gan import Codes, Trainer, inside
 from ..gan.conditioning import labels_for
 from ..gan.heads import images_together
+from ..metrics.manifold import squared_distances
 from ..nn import Conv2D, Conv2DTranspose, Dense, Module, Reshape
 from .config import Config, images_of, with_images
 from .folder import EXPLAINED, RunFolder
@@ -231,7 +232,7 @@ def _nearest(run: Trained, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     for start in range(0, len(run.images), step):
         chosen = np.arange(start, min(start + step, len(run.images)))
         real = run.images.batch(chosen, low, high).reshape(len(chosen), -1)
-        squares = (flat**2).sum(1)[:, None] - 2 * flat @ real.T + (real**2).sum(1)
+        squares = np.concatenate([found for _, found in squared_distances(flat, real)])
         first = squares.argmin(1)
         least = squares[np.arange(len(flat)), first]
         which = np.where(least < best, chosen[first], which)

@@ -18,7 +18,7 @@ from ..gan.trainer import FORMAT as TRAINER
 from ..nn.files import FORMAT as MODULE
 from ..nn.files import rebuild
 from ..recipes import RECIPES
-from .config import class_names, recipe_named, settings_of
+from .config import recipe_named, settings_of
 from .folder import RunFolder
 from .pictures import save_grid
 from .words import compact, require, shown
@@ -116,7 +116,7 @@ def _of_run(folder: RunFolder) -> list[str]:
         lines.append(f"best       step {best['step']:,}: {figures}")
     lines.append(f"data       {config.data or 'of the recipe'}: {config.images}")
     if config.class_names:
-        lines.append(f"classes    {class_names(config)}")
+        lines.append(f"classes    {config.numbered_classes()}")
     lines += [f"minigan    {config.minigan}", "", "settings"]
     lines += _table({k: v for k, v in config.flat().items() if k not in ("steps", "data")})
     for name in ("generator", "discriminator"):

@@ -26,7 +26,6 @@ from ..gan.losses import BinaryCrossEntropy, Loss
 from .best import Best
 from .config import (
     Config,
-    class_names,
     fresh,
     given_options,
     held_out,
@@ -371,7 +370,7 @@ class Run:
             data = f"{len(self.images):,} images of {'x'.join(map(str, self.images.shape))}"
             data += f" ({self.images.source})" if self.images.source else ""
             if self.trainer.game.conditioning is not None and config.class_names:
-                data += f", classes {class_names(config)}"
+                data += f", classes {config.numbered_classes()}"
             steps = f"steps {done + 1:,} to {config.steps:,}"
             print(f"{config.recipe}: {data}, {steps}, into {self.folder.path}", flush=True)
 

@@ -133,9 +133,9 @@ def is_mnist(folder: str | os.PathLike[str]) -> bool:
     return any(any(_files(folder, part)) for part in _PARTS.values())
 
 
-def has_split(folder: str | os.PathLike[str], split: str) -> bool:
-    """Whether a folder holds both files of that split."""
-    return all(_files(folder, _PARTS[split]))
+def mnist_test_set(folder: str | os.PathLike[str]) -> Images | None:
+    """``mnist(folder, "test")``, or None unless both files of it are in the folder."""
+    return mnist(folder, "test") if all(_files(folder, _PARTS["test"])) else None
 
 
 def _files(folder: str | os.PathLike[str], part: str) -> tuple[Path | None, Path | None]:

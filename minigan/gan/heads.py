@@ -141,15 +141,10 @@ class Several(Module):
         logits: list[Tensor] = [output.logits for output in outputs]
         return Output(
             concatenate(logits, axis=-1),
-            [one for output in outputs for one in _listed(output.features)],
+            [features for output in outputs for features in output.features_of_each],
             _mean("class_logits", [output.class_logits for output in outputs]),
             _mean("codes", [output.codes for output in outputs]),
         )
-
-
-def _listed(features: Any) -> list[Any]:
-    """A judge's features, or those of each judge of ``Several``."""
-    return features if isinstance(features, list) else [features]
 
 
 def _mean(head: str, parts: list[Tensor | None]) -> Tensor | None:

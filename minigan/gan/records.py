@@ -38,6 +38,11 @@ class Output(NamedTuple):
     class_logits: Tensor | None = None
     codes: Tensor | None = None
 
+    @property
+    def features_of_each(self) -> list[Any]:
+        """The features, or those of each of ``Several`` judges."""
+        return self.features if isinstance(self.features, list) else [self.features]
+
     def rows(self, chosen: Any) -> Output:
         """What it says of some samples: those of an index along the batch."""
         return each_tensor(lambda tensor: tensor[chosen], self)

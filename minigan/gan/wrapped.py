@@ -109,7 +109,7 @@ def _members(output: Output) -> list[Output]:
 
 def _features(output: Output) -> list[Tensor]:
     """The discriminator's features, or those of each of several."""
-    found = output.features if isinstance(output.features, list) else [output.features]
+    found = output.features_of_each
     for features in found:
         if not isinstance(features, Tensor):
             raise TypeError(

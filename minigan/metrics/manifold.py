@@ -44,7 +44,7 @@ def neighbours(*, real: Any, fake: Any, k: int = 5) -> Neighbours:
     real_reach, fake_reach = _reach(real, k), _reach(fake, k)
     balls = np.zeros(len(fake), np.int64)  # how many real ones each fake is in
     covered, recalled = np.zeros(len(real), bool), np.zeros(len(real), bool)
-    for rows, distances in _squared_distances(real, fake):
+    for rows, distances in squared_distances(real, fake):
         inside = distances <= real_reach[rows, None]
         balls += inside.sum(0)
         covered[rows] = inside.any(1)
@@ -83,20 +83,20 @@ def nearest_distance(*, real: Any, fake: Any) -> float:
     A generator that copies its training set comes well below what held-out images have.
     """
     real, fake = pair(real, fake)
-    nearest = [distances.min(1) for _, distances in _squared_distances(fake, real)]
+    nearest = [distances.min(1) for _, distances in squared_distances(fake, real)]
     return float(np.median(np.sqrt(np.concatenate(nearest))))
 
 
 def _reach(x: Array, k: int) -> Array:
     """The squared distance from each row to its k-th nearest other row."""
     found = np.empty(len(x))
-    for rows, distances in _squared_distances(x, x):
+    for rows, distances in squared_distances(x, x):
         distances[np.arange(len(distances)), np.arange(rows.start, rows.stop)] = np.inf
         found[rows] = np.partition(distances, k - 1, axis=1)[:, k - 1]
     return found
 
 
-def _squared_distances(x: Array, y: Array) -> Iterator[tuple[slice, Array]]:
+def squared_distances(x: Array, y: Array) -> Iterator[tuple[slice, Array]]:
     """Some rows of x at a time, with ‖xᵢ − yⱼ‖² = ‖xᵢ‖² + ‖yⱼ‖² − 2·xᵢᵀyⱼ for those."""
     x_squares, y_squares = (np.einsum("ij,ij->i", a, a) for a in (x, y))
     step = max(1, _ROOM // len(y))

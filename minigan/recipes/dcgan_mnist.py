@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..data import Images, find_mnist, load, mnist
-from ..data.idx import has_split
+from ..data.idx import mnist_test_set
 from ..gan import Game, Normal, Trainer
 from ..nn import (
     BatchNorm,
@@ -50,8 +50,7 @@ def load_data(settings: dict[str, Any], path: str | None) -> Images:
 
 def held_out() -> Images | None:
     """MNIST's test images, where they lie beside the others."""
-    folder = find_mnist()
-    return mnist(folder, "test") if has_split(folder, "test") else None
+    return mnist_test_set(find_mnist())
 
 
 def networks(channels: int) -> tuple[Sequential, Sequential]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from . import workers
 from .backend import Array, array_module, library_on
 from .buffers import empty
 from .errors import NotCapturable
@@ -24,7 +25,7 @@ from .kernels import cuda
 
 Shape = int | Sequence[int]
 
-AT_A_TIME = 1 << 15
+AT_A_TIME = 1 << 17
 """Bits of a mask, whose words then come from memory that is in the cache already."""
 
 
@@ -64,15 +65,15 @@ class Stream:
         """The next draw: ``count`` uniformly distributed 64-bit words."""
         device = device or self.device
         if device == "cpu":
-            return self._source().random_raw(count)
+            return self._source(self._next_draw()).random_raw(count)
         place = self._key, self._next_draw(), self.step, self._later
         return cuda.philox(library_on(device), count, *place)
 
-    def _source(self) -> np.random.Philox:
-        """The next draw's words, as many as are asked for in however many parts."""
+    def _source(self, draw: int, start: int = 0) -> np.random.Philox:
+        """A draw's words, from four times ``start`` on."""
         if self._later is not None:
             raise NotCapturable(f"random numbers ({self.name}) are drawn on the CPU")
-        counter = np.array([0, self._next_draw(), self.step, 0], dtype=np.uint64)
+        counter = np.array([start, draw, self.step, 0], dtype=np.uint64)
         return np.random.Philox(counter=counter, key=self._key)
 
     def _next_draw(self) -> int:
@@ -128,11 +129,14 @@ class Stream:
         if (device or self.device) != "cpu":
             bits = self.words(-(-size // 4), device).view("uint16")[:size]
             return (bits >= least).reshape(shape)
-        mask, source = empty(np, (size,), np.bool_), self._source()
-        for start in range(0, size, AT_A_TIME):
-            part = mask[start : start + AT_A_TIME]
+        mask, draw = empty(np, (size,), np.bool_), self._next_draw()
+
+        def fill(start: int) -> None:
+            part, source = mask[start : start + AT_A_TIME], self._source(draw, start // 16)
             bits = source.random_raw(-(-len(part) // 4)).view("uint16")[: len(part)]
             np.greater_equal(bits, least, out=part)
+
+        workers.each(fill, zip(range(0, size, AT_A_TIME)), 2 * size)
         return mask.reshape(shape)
 
     def integers(self, high: int, shape: Shape) -> Array:

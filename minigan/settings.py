@@ -22,9 +22,9 @@ def config(
     "dft" or "winograd". One that does not apply to a window raises ``ValueError``. It is what
     runs inside the block that counts: a backward outside of it chooses for itself.
 
-    threads: how many threads may work on a large array, by default as many as the process has
-    cores. They change no bit of any result. BLAS has threads of its own, which the environment
-    variables of its library set.
+    threads: how many threads may work on a large array or a large product, by default as many as
+    the process has cores. They change no bit of any result. BLAS has threads of its own for
+    products of middle size, which the environment variables of its library set.
 
     precision: how a GPU multiplies matrices of float32: "ieee" as they are, "tf32" with 10 bits of
     mantissa, many times as fast, or "bf16" with 7; it adds up in float32. "auto", the default, is

@@ -6,7 +6,8 @@ those of a pool, which the whole process shares and makes when it first needs on
 item is left to chance, so no item may depend on another; and how work is cut into items is a
 matter of shapes alone. So the number of threads changes no bit of a result.
 
-Products of matrices do not belong here: BLAS has threads of its own.
+Products of matrices belong here in such parts only as BLAS does not share among threads of its own
+(``kernels.blas``).
 """
 
 from __future__ import annotations
@@ -44,6 +45,18 @@ def each(function: Callable[..., object], items: Iterable[Iterable[Any]], size: 
     finally:
         limit.reset(token)
         job.wait()
+
+
+def results(function: Callable[..., Any], items: Iterable[Iterable[Any]], size: int) -> list[Any]:
+    """What ``function`` gives for every item, in the order of the items."""
+    listed = list(items)
+    found: list[Any] = [None] * len(listed)
+
+    def find(i: int) -> None:
+        found[i] = function(*listed[i])
+
+    each(find, zip(range(len(listed))), size)
+    return found
 
 
 class _Job:

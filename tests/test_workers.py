@@ -20,6 +20,7 @@ from minigan.random import Stream
 def everything_is_large(monkeypatch):
     monkeypatch.setattr(workers, "SMALLEST", 1)
     monkeypatch.setattr(blocks, "BLOCK", 64)
+    monkeypatch.setattr(blocks, "SHARED", 64)
 
 
 def test_every_item_is_done_once_by_several_threads():
@@ -95,6 +96,21 @@ def test_an_exception_in_any_thread_is_raised_here_and_ends_it(bad):
     assert sorted(done) == [1 - bad, 10, 11, 12, 13]
 
 
+def test_results_come_in_the_order_of_the_items():
+    done, both = [], threading.Barrier(2, timeout=20)
+
+    def work(i):
+        if i < 2:
+            both.wait()
+        done.append(i)
+        return i * i
+
+    with mg.config(threads=2):
+        assert workers.results(work, zip(range(7)), size=1) == [i * i for i in range(7)]
+    assert sorted(done) == list(range(7))
+    assert workers.results(work, [], size=1) == []
+
+
 def step(threads: int) -> list[bytes]:
     """The bits of a step's results through convolution, batch norm, dropout and Adam."""
     network = mg.nn.Sequential(
@@ -103,6 +119,8 @@ def step(threads: int) -> list[bytes]:
         mg.nn.LeakyReLU(),
         mg.nn.Dropout(0.3),
         mg.nn.Conv2D(8, 5, 2, "same"),
+        mg.nn.Flatten(),
+        mg.nn.Dense(300),
     ).build((None, 9, 8, 8), seed=0)
     optimizer = mg.optim.Adam(0.1).bind(network)
     x = Stream(0, "x").normal((6, 9, 8, 8))

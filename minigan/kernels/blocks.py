@@ -16,6 +16,7 @@ from ..backend import Array, array_module
 from ..buffers import memory_order
 
 BLOCK = 1 << 16  # elements: four blocks of float32 are a megabyte
+SHARED = 1 << 17  # elements, where several cores take blocks: each call waits for the interpreter
 PARTS = 4  # more than the threads that there usually are, as one may be late
 
 
@@ -37,30 +38,29 @@ def each_part(function: Callable[..., object], *arrays: Array) -> None:
 
 def sum_of_row_blocks(function: Callable[..., Array], *arrays: Array) -> Array:
     """What ``function`` returns for each of ``row_blocks``, added in their order in float64."""
-    parts = list(row_blocks(*arrays))
-    found: list[Array] = [None] * len(parts)
-
-    def find(i: int) -> None:
-        found[i] = function(*parts[i])
-
-    workers.each(find, zip(range(len(parts))), arrays[0].size)
-    total = found[0].astype("float64")
-    for more in found[1:]:
+    first, *rest = workers.results(function, row_blocks(*arrays), arrays[0].size)
+    total = first.astype("float64")
+    for more in rest:
         total += more
     return total
 
 
 def flat_blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
-    """Blocks of arrays of one shape, each of one axis, in the order of the first one's memory.
+    """Blocks of arrays of one shape, in the order of the first one's memory.
 
-    Blocks of the first array are views, if it has no gaps; those of others may be copies. Arrays
-    that are no larger than a block are given as they are.
+    They have one axis, or all axes if another array lies in another order and what the first one
+    has at each place of its slowest axis fits a block. Blocks of the first array are views, if it
+    has no gaps; those of others may be copies. Arrays no larger than a block are given as they are.
     """
     if arrays[0].size <= BLOCK:
         return iter([arrays])
-    order = memory_order(arrays[0])
-    flat = [a.transpose(order).reshape(-1) for a in arrays]
-    return _cut(flat, len(flat[0]), BLOCK)
+    order, size = memory_order(arrays[0]), _size(arrays[0])
+    turned = [a.transpose(order) for a in arrays]
+    each = turned[0].size // len(turned[0])
+    if each <= SHARED and not all(a.flags.c_contiguous for a in turned):
+        return _cut(turned, len(turned[0]), max(1, size // each))
+    flat = [a.reshape(-1) for a in turned]
+    return _cut(flat, len(flat[0]), size)
 
 
 def rows(x: Array, order: Sequence[int]) -> Array:
@@ -70,7 +70,12 @@ def rows(x: Array, order: Sequence[int]) -> Array:
 
 def row_blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
     """Blocks of arrays (n, C), a number of rows each."""
-    return _cut(arrays, len(arrays[0]), max(1, BLOCK // max(1, arrays[0].shape[1])))
+    return _cut(arrays, len(arrays[0]), max(1, _size(arrays[0]) // max(1, arrays[0].shape[1])))
+
+
+def _size(array: Array) -> int:
+    """Elements of a block of such an array."""
+    return BLOCK if array.size < workers.SMALLEST else SHARED
 
 
 def _cut(arrays: Sequence[Array], n: int, step: int) -> Iterator[tuple[Array, ...]]:

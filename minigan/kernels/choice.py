@@ -19,7 +19,8 @@ import numpy as np
 
 from ..backend import Array, array_module
 from . import convolution, dft, winograd
-from .bilinear import Scheme, is_whole
+from .bilinear import Scheme
+from .tiling import is_whole
 from .windows import Pair, Window
 
 FORWARD, INPUT, WEIGHT = "convolve", "input_gradient", "weight_gradient"
@@ -86,7 +87,7 @@ PRICES: dict[str, dict[str, dict[str, Prices]]] = {
 }
 """By dtype, map and algorithm: what one of each of the ``Counts`` costs, in picoseconds."""
 
-LARGE, SPILLED = 1 << 24, 10
+LARGE, SPILLED = 1 << 25, 10
 """Transforms of weights of more elements than that do not fit any cache, and each one costs so many
 times as much: measured on 512 → 1024 channels of 8 × 8, where 109 M of them took 200 ms."""
 

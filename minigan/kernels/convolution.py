@@ -11,23 +11,28 @@ of kh·kw·C_in numbers for each output position, the three maps of convolution 
 This is the definition, and does any convolution. ``bilinear`` does some in less arithmetic, and
 ``choice`` says which does what.
 
-A few images are done at a time, so that their columns stay in the processor's cache; but as many
-columns as there are weights, as each product reads these once more. On a GPU, so that they fit. No
-name holds the columns: they are freed before the next ones are made.
+A few images are done at a time, so that their columns stay in the processor's cache, by several
+cores. Where weights are many, so that each product reads them from memory, they meet as many
+columns as there are weights, in products that BLAS shares among threads of its own. On a GPU, as
+many as fit. No name holds the columns: they are freed before the next ones are made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import numpy as np
+
+from .. import workers
 from ..backend import Array, array_module
 from ..buffers import empty, zeros
-from . import planes
+from . import blas, gemm, planes
+from .blocks import PARTS
 from .cuda import has_kernels
-from .gemm import matmul
 from .windows import Pair, Window, columns, scatter
 
-COLUMNS_AT_A_TIME = 1 << 22  # elements of the columns, about 16 MB in float32
+COLUMNS_AT_A_TIME = 1 << 18  # elements of the columns, about 1 MB in float32; or of few weights
 ON_A_GPU = 1 << 28  # 1 GB: the fewer launches, the better
 
 
@@ -37,10 +42,13 @@ def convolve(x: Array, w: Array, window: Window, groups: int) -> Array:
     result = empty(array_module(x), (len(x), down, across, w.shape[3]), x.dtype)
     for ins, outs in blocks(x.shape[3], w.shape[3], groups):
         matrix = _matrix(w[..., outs])
-        for images in _chunks(len(x), down * across * len(matrix), matrix):
-            part = result[images]
-            rows = part.reshape(len(part) * down * across, part.shape[3])  # a view
-            matmul(_columns(x[images, :, :, ins], window), matrix, rows[:, outs], True)
+
+        def convolve(x: Array, y: Array, matrix: Array = matrix) -> None:
+            rows = y.reshape(len(x) * down * across, matrix.shape[1])  # a view
+            _multiply(_columns(x, window), matrix, rows, matrix)
+
+        maps = x[..., ins], result[..., outs]
+        _each_few(convolve, maps, down * across * len(matrix), matrix)
     return result
 
 
@@ -49,32 +57,39 @@ def input_gradient(y: Array, w: Array, window: Window, groups: int, size: Pair) 
     n, down, across, _ = y.shape
     channels = w.shape[2] * groups
     result = empty(array_module(y), (n, *size, channels), y.dtype)
-    few = planes.FEWEST <= w.shape[2] <= planes.MOST and not has_kernels(y)
+    planar = planes.FEWEST <= w.shape[2] <= planes.MOST and type(y) is np.ndarray
     for ins, outs in blocks(channels, w.shape[3], groups):
         matrix = _matrix(w[..., outs])
-        each = max(matrix.shape) if few else len(matrix)  # planes copy y as well
-        for images in _chunks(n, down * across * each, matrix):
-            part, into = y[images, :, :, outs], result[images, :, :, ins]
-            if few:
-                planes.add_taps(part, matrix, window, into)
+
+        def differentiate(y: Array, x: Array, matrix: Array = matrix) -> None:
+            if planar:
+                planes.add_taps(y, matrix, window, x)
             else:
-                into[...] = scatter(_pieces(part, matrix.T, window), window, size)
+                x[...] = scatter(_pieces(y, matrix, window), window, size)
+
+        each = max(matrix.shape) if planar else len(matrix)  # planes copy y as well
+        _each_few(differentiate, (y[..., outs], result[..., ins]), down * across * each, matrix)
     return result
 
 
 def weight_gradient(x: Array, y: Array, window: Window, groups: int) -> Array:
-    """W', the adjoint of ``convolve`` in w."""
-    xp, (n, down, across, c_out) = array_module(x), y.shape
+    """W', the adjoint of ``convolve`` in w: what shares have to say is added in their order."""
+    xp, (_, down, across, c_out) = array_module(x), y.shape
     shape = (*window.taps, x.shape[3] // groups, c_out)
     result = zeros(xp, shape, x.dtype)
     total = result.reshape(shape[0] * shape[1] * shape[2], c_out)  # the same memory
     for ins, outs in blocks(x.shape[3], c_out, groups):
         matrix = total[:, outs]
-        for images in _chunks(n, down * across * len(matrix), matrix):
-            part = y[images, :, :, outs]
-            rows = part.reshape(len(part) * down * across, part.shape[3])
-            more = empty(xp, matrix.shape, matrix.dtype)
-            matrix += matmul(_columns(x[images, :, :, ins], window).T, rows, more, True)
+
+        def differentiate(x: Array, y: Array, matrix: Array = matrix) -> Array:
+            rows = y.reshape(len(y) * down * across, matrix.shape[1])
+            found = empty(xp, matrix.shape, matrix.dtype)
+            _multiply(_columns(x, window).T, rows, found, matrix)
+            return found
+
+        maps = x[..., ins], y[..., outs]
+        for found in _each_few(differentiate, maps, down * across * len(matrix), matrix):
+            matrix += found
     return result
 
 
@@ -86,9 +101,9 @@ def _columns(x: Array, window: Window) -> Array:
 
 def _pieces(y: Array, matrix: Array, window: Window) -> Array:
     n, down, across, c_out = y.shape
-    pieces = empty(array_module(y), (n * down * across, matrix.shape[1]), y.dtype)
-    matmul(y.reshape(n * down * across, c_out), matrix, pieces, True)
-    channels = matrix.shape[1] // (window.taps[0] * window.taps[1])
+    pieces = empty(array_module(y), (n * down * across, len(matrix)), y.dtype)
+    _multiply(y.reshape(n * down * across, c_out), matrix.T, pieces, matrix)
+    channels = len(matrix) // (window.taps[0] * window.taps[1])
     return pieces.reshape(n, down, across, *window.taps, channels)
 
 
@@ -102,8 +117,42 @@ def blocks(c_in: int, c_out: int, groups: int) -> Iterator[tuple[slice, slice]]:
     return ((slice(k * a, k * a + a), slice(k * b, k * b + b)) for k in range(groups))
 
 
-def _chunks(n: int, each: int, matrix: Array) -> Iterator[slice]:
-    """Some images at a time, of each of which so many numbers are made, to meet a matrix."""
-    most = ON_A_GPU if has_kernels(matrix) else COLUMNS_AT_A_TIME
-    step = max(1, max(most, matrix.size) // max(1, each))
-    return (slice(start, start + step) for start in range(0, n, step))
+def _multiply(a: Array, b: Array, out: Array, weights: Array) -> None:
+    """Write a·b to ``out``, as suits those weights."""
+    if _are_few(weights):
+        blas.products(a[None], b[None], out[None])
+    else:
+        gemm.matmul(a, b, out, convolution=True)
+
+
+def _are_few(weights: Array) -> bool:
+    return type(weights) is np.ndarray and weights.size <= COLUMNS_AT_A_TIME
+
+
+def _each_few(
+    function: Callable[..., Any], maps: tuple[Array, ...], each: int, weights: Array
+) -> list[Any]:
+    """``function`` of some images of the maps at a time, of each of which so many numbers are made.
+
+    On several cores where the weights are few. What it gives is added up for each share of the
+    images, and these sums are returned.
+    """
+    n = len(maps[0])
+    share, step = _steps(n, each, weights)
+
+    def work(start: int) -> Any:
+        total = None
+        for i in range(start, min(start + share, n), step):
+            found = function(*(a[i : min(i + step, start + share)] for a in maps))
+            total = found if total is None else total.__iadd__(found)
+        return total
+
+    size = n * each * weights.shape[1] // blas.PER_ELEMENT
+    return workers.results(work, zip(range(0, n, share)), size)
+
+
+def _steps(n: int, each: int, weights: Array) -> tuple[int, int]:
+    """How many of n images are in a share, and how many of these are done at a time."""
+    most = ON_A_GPU if has_kernels(weights) else max(COLUMNS_AT_A_TIME, weights.size)
+    share = max(1, -(-n // PARTS) if _are_few(weights) else n)
+    return share, min(share, max(1, most // max(1, each)))

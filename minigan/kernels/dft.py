@@ -36,7 +36,8 @@ import numpy as np
 
 from ..backend import Array
 from . import bilinear
-from .bilinear import Scheme, axis_of
+from .bilinear import Scheme
+from .tiling import axis_of
 from .windows import Pair, Window
 
 LONGEST = 16  # of the transforms: for length L, B has about 1.5·L⁴ entries

@@ -1,4 +1,4 @@
-"""Products of matrices: by NumPy's BLAS, or on a GPU by cuBLAS in the precision that is asked for.
+"""Products of matrices: on the CPU as ``blas`` says, on a GPU by cuBLAS in the precision asked for.
 
 NVIDIA's GPUs multiply float32 in three ways, each adding up in float32: "ieee" as it is, "tf32"
 with 10 bits of each factor's mantissa, many times as fast, "bf16" with 7. "auto" is tf32 in
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, array_module, nvidia_library
+from . import blas
 
 # Numbers of cublas_api.h and library_types.h.
 COMPUTE = {"ieee": 68, "tf32": 77, "bf16": 75}  # CUBLAS_COMPUTE_32F, …_FAST_TF32, …_FAST_16BF
@@ -35,9 +36,7 @@ precision: ContextVar[str] = ContextVar("minigan_precision", default="auto")
 def matmul(a: Array, b: Array, out: Array, convolution: bool = False) -> Array:
     """Write the product of two matrices to ``out``."""
     if type(a) is np.ndarray:
-        if a.shape[1] == 1 and out.flags.c_contiguous:
-            return np.dot(a, b, out=out)  # matmul does not ask BLAS then: ten times as slow
-        return np.matmul(a, b, out=out)
+        return blas.matmul(a, b, out)
     if a.dtype.name not in TYPES:
         return array_module(a).matmul(a, b, out=out)
     (m, k), n = a.shape, b.shape[1]

@@ -15,8 +15,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..backend import Array, array_module
+import numpy as np
+
+from ..backend import Array
 from ..buffers import empty, zeros
+from . import blas
 from .windows import Window
 
 FEWEST, MOST = 2, 12
@@ -33,15 +36,15 @@ class _Phase(NamedTuple):
 
 def add_taps(y: Array, matrix: Array, window: Window, into: Array) -> None:
     """Write to ``into`` (N, H, W, C) the adjoint of convolution with ``matrix``, (kh·kw·C, O)."""
-    xp, (n, down, across, o), (*_, c) = array_module(y), y.shape, into.shape
+    (n, down, across, o), (*_, c) = y.shape, into.shape
     rows, cols = (_extent(window, axis, y.shape[1 + axis], into.shape[1 + axis]) for axis in (0, 1))
-    spaced = zeros(xp, (n, rows, cols, o), y.dtype)
+    spaced = zeros(np, (n, rows, cols, o), y.dtype)
     spaced[:, :down, :across] = y
     length = n * rows * cols
-    taps = empty(xp, (len(matrix), length), y.dtype)
-    xp.matmul(matrix, spaced.reshape(length, o).T, out=taps)
+    taps = empty(np, (len(matrix), length), y.dtype)
+    blas.products(matrix[None], spaced.reshape(1, length, o).swapaxes(1, 2), taps[None])
     taps = taps.reshape(*window.taps, c, length)
-    planes = zeros(xp, (*window.stride, c, length), y.dtype)
+    planes = zeros(np, (*window.stride, c, length), y.dtype)
     for i in range(window.taps[0]):
         for j in range(window.taps[1]):
             down_by, phase = divmod(i * window.dilation[0], window.stride[0])

@@ -31,7 +31,8 @@ import numpy as np
 
 from ..backend import Array
 from . import bilinear
-from .bilinear import Scheme, axis_of
+from .bilinear import Scheme
+from .tiling import axis_of
 from .windows import Pair, Window
 
 POINTS = (0.0, 1.0, -1.0, 0.5, -2.0)

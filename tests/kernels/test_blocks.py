@@ -17,6 +17,7 @@ from minigan.testing.strategies import seeds, values
 def test_blocks_of_any_layout_are_every_element_once(x, step):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "BLOCK", step)
+        patch.setattr(blocks, "SHARED", step)
         twin, result = np.array(x, order="C") * 2, np.empty_like(x)
         result[...] = np.nan
         for out, a, b in flat_blocks(result, x, twin):

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from properties import adjoint, close
 from strategies import examples
 
+import minigan as mg
+from minigan import workers
 from minigan.kernels import bilinear, convolution, dft, winograd
 from minigan.kernels.windows import Window
 from minigan.ops.geometry import window
@@ -184,9 +186,27 @@ def test_a_side_is_a_partition_if_each_position_is_in_one_tile(both):
     algorithm, c = both
     found = algorithm.scheme(window_of(c), c.size, 1, 1, np.dtype("float64"))
     for side in (*found.inputs, *found.outputs):
-        met = [i for place in side.places for i in np.arange(side.size)[place.on_map].tolist()]
+        met = [
+            run.start + run.pitch * tile + run.stride * i
+            for run in side.runs
+            for tile in range(run.tiles.stop - run.tiles.start)
+            for i in range(run.inside.stop - run.inside.start)
+        ]
         assert side.is_partition == (sorted(met) == list(range(side.size)))
+        assert side.is_full == (len(met) == side.span * side.tiles * side.phases)
     assert all(side.is_partition for side in found.outputs)
+
+
+@examples(40)
+@given(any_suited)
+def test_no_two_places_of_a_run_are_one(both):
+    algorithm, c = both
+    for side in algorithm.scheme(window_of(c), c.size, 1, 1, np.dtype("float64")).inputs:
+        for run in side.runs:
+            inside = run.inside.stop - run.inside.start
+            assert inside and (
+                run.tiles.stop - run.tiles.start == 1 or inside * run.stride <= run.pitch
+            )
 
 
 def test_rows_of_transforms_lie_a_little_further_apart():
@@ -326,31 +346,46 @@ def test_more_images_at_a_time_where_the_weights_are_more(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("limit", "expected"),
-    [(1, [1] * 12), (74, [1] * 12), (148, [2] * 6), (222, [3] * 4), (444, [6] * 2), (888, [12])],
+    ("n", "each", "least", "expected"),
+    [
+        (12, 100, 1, [3, 3, 3, 3]),  # a quarter each
+        (13, 100, 1, [4, 4, 4, 1]),
+        (12, 500, 1, [2] * 6),  # as many as fit
+        (12, 501, 1, [1] * 12),
+        (12, 5000, 1, [1] * 12),
+        (12, 5000, 5, [5, 5, 2]),
+        (0, 100, 1, []),
+        (2, 0, 1, [1, 1]),
+    ],
 )
-def test_as_many_products_at_a_time_as_stay_in_the_cache(limit, expected, monkeypatch):
-    monkeypatch.setattr(bilinear, "TRANSFORMED_AT_A_TIME", limit)
-    left = np.ones((12, 5, 4))
-    # Each product is of 5·4 + 4·6 + 5·6 = 74 elements.
-    assert sizes(bilinear._parts(left, 6), 12) == expected
+def test_parts_are_for_several_cores_and_fit_the_cache(n, each, least, expected, monkeypatch):
+    monkeypatch.setattr(bilinear, "IN_CACHE", 1000)
+    assert sizes(bilinear._few(n, each, least), n) == expected
 
 
-def test_a_single_tile_is_put_together_a_few_images_at_a_time(monkeypatch):
-    c = dataclasses.replace(at((6, 6), (5, 5), (2, 2), "same", channels=(2, 3)), images=7)
-    w, y = c.weights(), c.result()
-    whole = dft.input_gradient(y, w, window_of(c), 1, c.size)
-    counts, put = [], bilinear._put
-    monkeypatch.setattr(bilinear, "_put", lambda *a: (counts.append(len(a[2])), put(*a))[1])
-    inputs = 4 * 4 * 2 * 2 * 2  # of a tile in two phases each way, two channels
-    for limit, expected in ((3 * inputs, [3, 3, 1]), (3 * inputs - 1, [2, 2, 2, 1]), (1, [1] * 7)):
-        monkeypatch.setattr(bilinear, "TRANSFORMED_AT_A_TIME", limit)
-        close(dft.input_gradient(y, w, window_of(c), 1, c.size), whole, 1e-14)
-        assert counts == expected
-        counts.clear()
-    several = dataclasses.replace(c, size=(40, 6))
-    dft.input_gradient(several.result(), w, window_of(several), 1, several.size)
-    assert counts == [7]
+@examples(60)
+@given(any_suited)
+def test_one_row_of_tiles_or_one_image_at_a_time_by_several_threads_is_the_same(both):
+    algorithm, c = both
+    x, w, y, where = c.map(), c.weights(), c.result(), window_of(c)
+
+    def all_maps():
+        return (
+            *results(algorithm, c, x, w, y),
+            *algorithm.convolve_gradients(x, w, y, where, c.groups),
+            *algorithm.input_gradient_gradients(y, w, x, where, c.groups),
+        )
+
+    whole = all_maps()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bilinear, "IN_CACHE", 1)
+        found = all_maps()
+        patch.setattr(workers, "SMALLEST", 0)
+        with mg.config(threads=3):
+            bits = all_maps()
+    for a, b, expected in zip(found, bits, whole, strict=True):
+        close(a, expected, 1e-14)
+        np.testing.assert_array_equal(a, b)
 
 
 # Bits, dtypes and layouts
@@ -458,7 +493,7 @@ def test_weights_that_stay_are_transformed_once_to_the_same_result(both):
             found = all_maps()
     for a, b in zip(found, expected, strict=True):
         close(a, b, 1e-14)
-    assert len(made) == c.groups
+    assert len(made) == 2 * c.groups  # as they are, and turned
     changed = 2 * w  # another array, in a block of its own
     with bilinear.weights_unchanged():
         close(algorithm.convolve(x, changed, where, c.groups), 2 * expected[0])
@@ -470,7 +505,7 @@ def test_large_transforms_of_weights_are_not_kept(monkeypatch):
     c = at((7, 7), (5, 5), (1, 1), "same")
     x, w, size = c.map(), c.weights(), 121 * 1 * 2  # products, channels in and out
     for limit, count in ((size, 1), (size - 1, 0)):
-        monkeypatch.setattr(bilinear, "TRANSFORMED_AT_A_TIME", limit)
+        monkeypatch.setattr(bilinear, "KEPT", limit)
         with bilinear.weights_unchanged():
             dft.convolve(x, w, window_of(c), 1)
             assert len(bilinear._kept.get()) == count

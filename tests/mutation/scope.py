@@ -92,4 +92,4 @@ _NOT_TENSORS |= {"iter", "next", "append", "extend", "get", "set", "id", "list",
 # Functions of ours to which an array says its shape, dtype or layout alone.
 _NOT_TENSORS |= {"axes_of", "count_over", "buffers_for", "memory_order", "empty_like"}
 _NOT_TENSORS |= {"_chunks", "_core", "_few", "_groups", "_order", "_shape", "_sizes", "_spatial"}
-_NOT_TENSORS |= {"_wide", "_work", "WeightGradient"}
+_NOT_TENSORS |= {"_wide", "_work", "_WeightGradient", "_steps", "shape_of"}

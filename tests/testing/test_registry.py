@@ -216,8 +216,9 @@ def test_every_kernel_is_reached_by_an_entry():
     names = ("conv2d", "avg_pool2d", "batch_norm", "leaky_relu", *forced)
     biased = next(c for c in map(ENTRIES["Conv2D"].draw, range(9)) if c.settings["use_bias"])
     stacks = next(c for c in map(ENTRIES["matmul"].draw, range(99)) if c.inputs[1].ndim > 2)
+    dense = next(c for c in map(ENTRIES["matmul"].draw, range(99)) if c.inputs[1].ndim == 2)
     fixed = next(c for c in map(ENTRIES["BatchNorm"].draw, range(9)) if not c.settings["training"])
-    cases = [biased, stacks, fixed, *(ENTRIES[n].draw(0) for n in names)]
+    cases = [biased, stacks, dense, fixed, *(ENTRIES[n].draw(0) for n in names)]
     found = set().union(*map(coverage.reached, cases))
     assert found == set(registry.kernels())
     assert {"convolution.convolve", "windows.scatter", "windows.Window.reach"} <= found
@@ -265,11 +266,16 @@ def test_looking_for_kernels_puts_a_profiler_back():
 
 @of_the_cpu
 def test_convolutions_are_done_in_several_chunks(drawn, monkeypatch):
-    counts = []
-    chunks = convolution._chunks
-    monkeypatch.setattr(
-        convolution, "_chunks", lambda *a: (counts.append(len(c := list(chunks(*a)))), c)[1]
-    )
+    counts, steps = [], convolution._steps
+
+    def counted(n, *told):
+        share, step = steps(n, *told)
+        counts.append(
+            len([i for start in range(0, n, share) for i in range(start, n)[:share:step]])
+        )
+        return share, step
+
+    monkeypatch.setattr(convolution, "_steps", counted)
     for case in drawn["conv2d"]:
         with coverage.forced(case.settings):
             case.function(*case.inputs)

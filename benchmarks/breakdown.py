@@ -267,6 +267,7 @@ def main() -> None:
     for name in ("batch", "rounds"):
         if getattr(arguments, name) < 1:
             parser.error(f"--{name}: got {getattr(arguments, name)}, wanted at least 1")
+    ours.set_threads(1)
     parts, whole = breakdown(dcgan28(arguments.batch), arguments.rounds)
     print(table(parts, whole))
     if arguments.json:

@@ -65,16 +65,20 @@ class Stream:
         """The next draw: ``count`` uniformly distributed 64-bit words."""
         device = device or self.device
         if device == "cpu":
-            return self._source(self._next_draw()).random_raw(count)
+            return self._source(self._next_draw_here()).random_raw(count)
         place = self._key, self._next_draw(), self.step, self._later
         return cuda.philox(library_on(device), count, *place)
 
     def _source(self, draw: int, start: int = 0) -> np.random.Philox:
         """A draw's words, from four times ``start`` on."""
-        if self._later is not None:
-            raise NotCapturable(f"random numbers ({self.name}) are drawn on the CPU")
         counter = np.array([start, draw, self.step, 0], dtype=np.uint64)
         return np.random.Philox(counter=counter, key=self._key)
+
+    def _next_draw_here(self) -> int:
+        """The number of the next draw, whose words the CPU makes."""
+        if self._later is not None:
+            raise NotCapturable(f"random numbers ({self.name}) are drawn on the CPU")
+        return self._next_draw()
 
     def _next_draw(self) -> int:
         draw, self._draw = self._draw, self._draw + 1
@@ -129,7 +133,7 @@ class Stream:
         if (device or self.device) != "cpu":
             bits = self.words(-(-size // 4), device).view("uint16")[:size]
             return (bits >= least).reshape(shape)
-        mask, draw = empty(np, (size,), np.bool_), self._next_draw()
+        mask, draw = empty(np, (size,), np.bool_), self._next_draw_here()
 
         def fill(start: int) -> None:
             part, source = mask[start : start + AT_A_TIME], self._source(draw, start // 16)

@@ -23,8 +23,8 @@ def config(
     runs inside the block that counts: a backward outside of it chooses for itself.
 
     threads: how many threads may work on a large array or a large product, by default as many as
-    the process has cores. They change no bit of any result. BLAS has threads of its own for
-    products of middle size, which the environment variables of its library set.
+    the process has cores. They change no bit of any result. BLAS has threads of its own for other
+    products, which the environment variables of its library set.
 
     precision: how a GPU multiplies matrices of float32: "ieee" as they are, "tf32" with 10 bits of
     mantissa, many times as fast, or "bf16" with 7; it adds up in float32. "auto", the default, is

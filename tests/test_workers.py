@@ -12,7 +12,7 @@ import pytest
 
 import minigan as mg
 from minigan import workers
-from minigan.kernels import blocks
+from minigan.kernels import blas, blocks
 from minigan.random import Stream
 
 
@@ -21,6 +21,8 @@ def everything_is_large(monkeypatch):
     monkeypatch.setattr(workers, "SMALLEST", 1)
     monkeypatch.setattr(blocks, "BLOCK", 64)
     monkeypatch.setattr(blocks, "SHARED", 64)
+    monkeypatch.setattr(blas, "LARGE", 1)
+    monkeypatch.setattr(blas, "LARGE_VECTOR", 1)
 
 
 def test_every_item_is_done_once_by_several_threads():

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from .. import workers
 from ..backend import device_of, to_device
 from ..buffers import at_hand
 from ..kernels.bilinear import weights_unchanged
+from ..kernels.blas import PER_ELEMENT
 from ..nn import Module, training
 from ..nn.module import as_array
 from ..random import Stream
@@ -37,6 +39,7 @@ def sample(
 
     Images are made in groups of a fixed size, each with a stream of its own, so that the first
     ones are the same bits whatever the count; in evaluation mode, so that none depends on another.
+    On a CPU several threads make groups of a large generator: ``mg.config(threads=…)`` bounds them.
     ``condition``, if there is one, has ``count`` rows. With ``code``, one class or ``count`` of
     them, the first categorical code of the noise is that: see ``Codes``.
     """
@@ -45,17 +48,32 @@ def sample(
     if condition is not None and len(condition) != count:
         raise ValueError(f"condition: got {len(condition)} rows, wanted {count}, one an image")
     codes = codes_for(latent, code, count)
-    made = []
+
+    def inputs(start: int) -> list[Any]:
+        stream = Stream(seed, "sampling", start // AT_A_TIME)
+        found = [noise_for(generator, latent, AT_A_TIME, stream)]
+        if codes is not None and isinstance(latent, Codes):
+            found = [latent.told(found[0], _group(codes, start))]
+        if condition is not None:
+            found.append(to_device(_group(condition, start), device_of(found[0])))
+        return found
+
+    def make(*inputs: Any) -> np.ndarray:
+        return generator(*inputs).numpy()
+
     with no_grad(), training(False), at_hand(), weights_unchanged():
-        for start in range(0, count, AT_A_TIME):
-            stream = Stream(seed, "sampling", start // AT_A_TIME)
-            inputs = [noise_for(generator, latent, AT_A_TIME, stream)]
-            if codes is not None and isinstance(latent, Codes):
-                inputs = [latent.told(inputs[0], _group(codes, start))]
-            if condition is not None:
-                inputs.append(to_device(_group(condition, start), device_of(inputs[0])))
-            made.append(generator(*inputs).numpy())
+        made = [make(*inputs(0))]  # alone, so that weights are transformed once for all
+        rest = (inputs(start) for start in range(AT_A_TIME, count, AT_A_TIME))
+        made += workers.results(make, rest, _work(generator))
     return np.concatenate(made)[:count]
+
+
+def _work(generator: Module) -> int:
+    """What a group's images take at least, in elements written (``workers.each``); 0 on a GPU."""
+    parameters = generator.parameters()
+    if any(parameter.device != "cpu" for parameter in parameters):
+        return 0
+    return sum(p.size for p in parameters) * AT_A_TIME // PER_ELEMENT
 
 
 def _group(values: Any, start: int) -> np.ndarray:

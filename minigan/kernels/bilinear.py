@@ -110,7 +110,7 @@ def weights_unchanged() -> Iterator[None]:
 
 
 def _of_weights(w: Array, outs: slice, g: Array, scheme: Scheme, turned: bool = False) -> Weights:
-    """U of the weights of one group, a view of w."""
+    """U of the weights ``w[..., outs]``, those of one group."""
     kept, key = _kept.get(), (id(w), outs.start, id(scheme), turned)
     if kept is not None and key in kept:
         made, *_ = kept[key]

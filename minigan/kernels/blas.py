@@ -8,7 +8,7 @@ small enough for BLAS to read where it lies: larger ones it copies first. How a 
 matter of its shape alone, and so are its bits.
 
 Products of middle size are left to BLAS: its threads are sooner there, as they wait for more. So
-are those with sums so long that most of the time would go into adding up their parts.
+are those of two matrices with sums so long that much of the time would go into adding up parts.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ import numpy as np
 from .. import workers
 from ..buffers import empty
 
-TILE = 1 << 17
-"""Multiplications of a tile."""
+TILE, VECTOR = 1 << 17, 1 << 13
+"""The most multiplications of a tile, and of one that is of a matrix and a vector."""
 
-ROWS, DEPTH, LINE = 32, 256, 16
-"""Rows of a tile, where there are more; the most terms of its sums; and what its columns are a
-multiple of: the numbers of a cache line."""
+DEPTH = 256
+"""The most terms of a tile's sums; with a vector, ``VECTOR``."""
 
-VECTOR = 1 << 13
-"""Multiplications of a tile of one row or column."""
+ROWS, LINE = 32, 16
+"""The rows that a tile has at least, if there are so many; and the numbers of a cache line, of
+which its columns are a multiple, if there are more."""
 
-MIDDLE, LARGE = 1 << 18, 1 << 25
-"""Multiplications from which a product is cut, unless its sums have more terms than that."""
+LARGE, LARGE_VECTOR = 1 << 25, 1 << 18
+"""Multiplications from which ``matmul`` cuts a product of two matrices, and with a vector."""
 
 PER_ELEMENT = 16
 """Multiplications that take as long as to write an element."""
@@ -45,10 +45,13 @@ def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
     """Write the product of two matrices, (m, k) and (k, n), to ``out``."""
     (m, k), n = a.shape, b.shape[1]
     work = m * n * k
-    if k == 1:  # matmul does not ask BLAS then: many times as slow
-        few = work <= TILE and out.flags.c_contiguous
-        return np.dot(a, b, out=out) if few else np.multiply(a, b, out=out)
-    if work < (MIDDLE if 1 in (m, n) else LARGE) or (k > DEPTH and 1 not in (m, n)):
+    if k == 1:  # NumPy's matmul does not ask BLAS then: many times as slow
+        if work > TILE:
+            return np.multiply(a, b, out=out)
+        out[...] = np.dot(a, b)
+        return out
+    large = work >= LARGE_VECTOR and m >= ROWS if n == 1 else work >= LARGE and k <= DEPTH and m > 1
+    if not large:
         return np.matmul(a, b, out=out)
     if m < n:
         shares = [(a[None], b[None, :, part], out[None, :, part]) for part in _shares(n)]
@@ -60,8 +63,9 @@ def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
 
 def products(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
     """Write the products of stacks of matrices, (r, m, k) and (r, k, n), to ``out``, in tiles."""
-    k = a.shape[2]
-    step = -(-k // max(1, round(k / DEPTH)))
+    (_, m, n), k = out.shape, a.shape[2]
+    parts = max(1, -(-k // (VECTOR if 1 in (m, n) else DEPTH)))
+    step = -(-k // parts)
     _in_tiles(a[..., :step], b[:, :step], out)
     if step < k:
         more = empty(np, out.shape, out.dtype)

@@ -13,8 +13,8 @@ This is the definition, and does any convolution. ``bilinear`` does some in less
 
 A few images are done at a time, so that their columns stay in the processor's cache, by several
 cores. Where weights are many, so that each product reads them from memory, they meet as many
-columns as there are weights, in products that BLAS shares among threads of its own. On a GPU, as
-many as fit. No name holds the columns: they are freed before the next ones are made.
+columns as there are weights, in one large product after another. On a GPU, as many as fit. No name
+holds the columns: they are freed before the next ones are made.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def convolve(x: Array, w: Array, window: Window, groups: int) -> Array:
             _multiply(_columns(x, window), matrix, rows, matrix)
 
         maps = x[..., ins], result[..., outs]
-        _each_few(convolve, maps, down * across * len(matrix), matrix)
+        _each_share(convolve, maps, down * across * len(matrix), matrix)
     return result
 
 
@@ -68,7 +68,7 @@ def input_gradient(y: Array, w: Array, window: Window, groups: int, size: Pair) 
                 x[...] = scatter(_pieces(y, matrix, window), window, size)
 
         each = max(matrix.shape) if planar else len(matrix)  # planes copy y as well
-        _each_few(differentiate, (y[..., outs], result[..., ins]), down * across * each, matrix)
+        _each_share(differentiate, (y[..., outs], result[..., ins]), down * across * each, matrix)
     return result
 
 
@@ -88,7 +88,7 @@ def weight_gradient(x: Array, y: Array, window: Window, groups: int) -> Array:
             return found
 
         maps = x[..., ins], y[..., outs]
-        for found in _each_few(differentiate, maps, down * across * len(matrix), matrix):
+        for found in _each_share(differentiate, maps, down * across * len(matrix), matrix):
             matrix += found
     return result
 
@@ -129,13 +129,13 @@ def _are_few(weights: Array) -> bool:
     return type(weights) is np.ndarray and weights.size <= COLUMNS_AT_A_TIME
 
 
-def _each_few(
+def _each_share(
     function: Callable[..., Any], maps: tuple[Array, ...], each: int, weights: Array
 ) -> list[Any]:
     """``function`` of some images of the maps at a time, of each of which so many numbers are made.
 
-    On several cores where the weights are few. What it gives is added up for each share of the
-    images, and these sums are returned.
+    Each core has a share of the images where the weights are few. What the function returns, if
+    anything, is added up for each share, and these sums are returned.
     """
     n = len(maps[0])
     share, step = _steps(n, each, weights)
@@ -144,7 +144,10 @@ def _each_few(
         total = None
         for i in range(start, min(start + share, n), step):
             found = function(*(a[i : min(i + step, start + share)] for a in maps))
-            total = found if total is None else total.__iadd__(found)
+            if total is None:
+                total = found
+            else:
+                total += found
         return total
 
     size = n * each * weights.shape[1] // blas.PER_ELEMENT

@@ -49,7 +49,7 @@ class Side(NamedTuple):
     tiles: int
     phases: int
     runs: tuple[Run, ...]
-    reach: int  # how many of the next tiles' own positions a tile looks at: 0 where none overlap
+    reach: int  # to how many of the next tiles' outputs a tile looks: 0 where none overlap
     is_partition: bool  # each position of the map is in one tile, once
 
     @property
@@ -61,7 +61,8 @@ class Side(NamedTuple):
     def is_whole(self) -> bool:
         """Whether one tile of one phase is all of the map, and nothing else."""
         found = [(run.inside, run.start) for run in self.runs]
-        return self.phases == 1 and self.size == self.span and found == [(slice(0, self.size), 0)]
+        one = self.tiles == self.phases == 1 and self.size == self.span
+        return one and found == [(slice(0, self.size), 0)]
 
 
 class Axis(NamedTuple):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import numpy as np
 import pytest
 from games import SHAPE, pictures, trainer
 
+import minigan as mg
+from minigan import workers
 from minigan.gan import sample
 from minigan.nn import training
 from minigan.random import Stream
@@ -83,3 +88,31 @@ def test_bad_counts_are_named(run):
         run.sample(3, condition=np.zeros((2, 1)))
     with pytest.raises(ValueError, match="seed"):
         run.sample(3, seed=-1)
+
+
+def test_several_threads_make_the_same_images_each_group_once(run, monkeypatch):
+    alone, threads = run.sample(500, seed=4).tobytes(), set()
+    forward = type(run.game.generator).forward
+
+    def noted(self, *inputs):
+        threads.add(threading.get_ident())
+        time.sleep(0.01)  # so that another thread comes along
+        return forward(self, *inputs)
+
+    monkeypatch.setattr(type(run.game.generator), "forward", noted)
+    monkeypatch.setattr(workers, "SMALLEST", 1)
+    with mg.config(threads=3):
+        assert run.sample(500, seed=4).tobytes() == alone
+    assert len(threads) > 1
+    threads.clear()
+    with mg.config(threads=1):
+        assert run.sample(500, seed=4).tobytes() == alone
+    assert threads == {threading.get_ident()}
+
+
+def test_a_small_generator_has_one_thread(run, monkeypatch):
+    asked = []
+    monkeypatch.setattr(workers, "results", lambda f, items, size: asked.append(size) or [])
+    sample(run.game.generator, run.game.latent, 64)
+    parameters = sum(p.size for p in run.game.generator.parameters())
+    assert asked == [parameters * 64 // 16] and asked[0] < workers.SMALLEST

@@ -129,6 +129,18 @@ def test_dft_where_one_tile_becomes_several(taps, stride, more):
 
 
 @pytest.mark.parametrize(
+    ("size", "taps", "stride", "padding"),
+    [
+        ((3, 1), (3, 1), (1, 1), ((1, 1), (0, 1))),
+        ((8, 1), (5, 1), (1, 1), ((2, 2), (1, 1))),
+        ((3, 1), (6, 1), (1, 2), ((7, 1), (4, 0))),
+    ],
+)
+def test_dft_where_some_tiles_lie_off_the_map(size, taps, stride, padding):
+    check_definition(dft, at(size, taps, stride, padding, channels=(16, 16)))
+
+
+@pytest.mark.parametrize(
     ("size", "taps", "stride", "products"),
     [(7, 5, 1, 121), (14, 5, 2, 94), (9, 5, 1, 181)],
 )
@@ -194,6 +206,7 @@ def test_a_side_is_a_partition_if_each_position_is_in_one_tile(both):
         ]
         assert side.is_partition == (sorted(met) == list(range(side.size)))
         assert side.is_full == (len(met) == side.span * side.tiles * side.phases)
+        assert side.tiles == side.phases == 1 or not side.is_whole
     assert all(side.is_partition for side in found.outputs)
 
 

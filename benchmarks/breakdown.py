@@ -34,7 +34,6 @@ import numpy as np
 import minigan as mg
 from minigan import nn, optim
 from minigan.kernels import choice
-from minigan.kernels.bilinear import weights_unchanged
 from minigan.ops.geometry import window
 
 from . import networks as n
@@ -132,15 +131,14 @@ class Alone:
 
     def times(self, forwards: int, to_input: bool) -> dict[str, float]:
         """Seconds that its calls of one step take, by part."""
-        with weights_unchanged():
-            passes = [self._forward() for _ in range(forwards)]
-            found = {FORWARD: sum(seconds for seconds, *_ in passes)}
-            found[BACKWARD] = sum(
-                self._backward(x, y, self.parameters, self.first) for _, x, y in passes
-            )
-            if to_input:
-                _, x, y = passes[0]
-                found[TO_INPUT] = self._backward(x, y, [], False)
+        passes = [self._forward() for _ in range(forwards)]
+        found = {FORWARD: sum(seconds for seconds, *_ in passes)}
+        found[BACKWARD] = sum(
+            self._backward(x, y, self.parameters, self.first) for _, x, y in passes
+        )
+        if to_input:
+            _, x, y = passes[0]
+            found[TO_INPUT] = self._backward(x, y, [], False)
         return found
 
     def _forward(self) -> tuple[float, mg.Tensor, mg.Tensor]:

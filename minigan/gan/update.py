@@ -17,7 +17,6 @@ from .. import random
 from ..autograd import grad
 from ..backend import Array, array_module, numbers
 from ..errors import NonFiniteError
-from ..kernels.bilinear import weights_unchanged
 from ..optim import Optimizer
 from ..tensor import Tensor, no_grad
 from .cures import DISCRIMINATOR, GENERATOR, Moment, Streams, Turn, objective, shown
@@ -66,17 +65,14 @@ def simultaneous(game: Game, players: Players, batches: Sequence[Batch], moment:
     with random.use(moment.streams.dropout):
         if len(batches) > 1:
             _discriminator_moves(game, players, batches[:-1], moment)
-        with weights_unchanged():
-            turn = _begun(GENERATOR, game, batches[-1], moment)
-            fake, real = (_judged(turn, i) for i in (1, 0))
-            turns = [
-                replace(turn, player=p, real=real, fake=fake) for p in (GENERATOR, DISCRIMINATOR)
-            ]
-            losses = [objective(turn) for turn in turns]
-            # Both gradients are taken before either player moves: first the discriminator's, which
-            # has little to keep the graph for, so that the generator's can free it on its way.
-            for_discriminator, discriminator = _gradients(losses[1], players, turns[1], True)
-            for_generator, generator = _gradients(losses[0], players, turns[0])
+        turn = _begun(GENERATOR, game, batches[-1], moment)
+        fake, real = (_judged(turn, i) for i in (1, 0))
+        turns = [replace(turn, player=p, real=real, fake=fake) for p in (GENERATOR, DISCRIMINATOR)]
+        losses = [objective(turn) for turn in turns]
+        # Both gradients are taken before either player moves: first the discriminator's, which
+        # has little to keep the graph for, so that the generator's can free it on its way.
+        for_discriminator, discriminator = _gradients(losses[1], players, turns[1], True)
+        for_generator, generator = _gradients(losses[0], players, turns[0])
         players.generator.step(for_generator)
         players.discriminator.step(for_discriminator)
         _moved(*turns)
@@ -89,17 +85,16 @@ def _discriminator_moves(
     for batch in batches:
         with no_grad():  # the generator is not the one to learn here
             turn = _begun(DISCRIMINATOR, game, batch, moment)
-        with weights_unchanged():
-            real, fake = game.judge_each(*((one, batch.condition) for one in turn.shown))
-            turn = replace(turn, real=real, fake=fake)
-            gradients, move = _gradients(objective(turn), players, turn)
+        real, fake = game.judge_each(*((one, batch.condition) for one in turn.shown))
+        turn = replace(turn, real=real, fake=fake)
+        gradients, move = _gradients(objective(turn), players, turn)
         players.discriminator.step(gradients)
         _moved(turn)
     return move, turn
 
 
 def _generator_moves(game: Game, players: Players, batch: Batch, moment: Moment) -> Move:
-    with weights_unchanged(), ExitStack() as stack:
+    with ExitStack() as stack:
         turn = _begun(GENERATOR, game, batch, moment)
         for cure in game.cures:
             stack.enter_context(cure.judging(turn))

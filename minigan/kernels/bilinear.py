@@ -40,7 +40,7 @@ from .convolution import blocks
 from .tiling import Axis, Side, cut, is_partition, is_whole, put, shape_of
 
 PRODUCTS_AT_A_TIME = 1 << 22  # elements of V and Z together, about 16 MB in float32
-KEPT = 1 << 22  # elements of transforms of weights that are kept
+KEPT = 1 << 22  # elements of transforms of weights that are kept, where they are
 IN_CACHE = 1 << 19  # elements of what a core works on, about 2 MB in float32
 WORK = 8  # passes over an array take as long as one product with it, or more
 PITCH = 16  # more elements to a row of U, V and Z: rows a power of two apart share cache sets
@@ -100,7 +100,8 @@ _kept: ContextVar[dict[Any, Any] | None] = ContextVar("minigan_weight_transforms
 def weights_unchanged() -> Iterator[None]:
     """Within the block no weights are written to, so their transforms are made once and kept.
 
-    Larger ones than ``KEPT`` are not: to read them again takes as long.
+    Larger ones than ``KEPT`` are not: to read them again takes as long. In a training step, which
+    uses each but a few times, that is so of all.
     """
     token = _kept.set({})
     try:

@@ -64,6 +64,8 @@ def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
 def products(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
     """Write the products of stacks of matrices, (r, m, k) and (r, k, n), to ``out``, in tiles."""
     (_, m, n), k = out.shape, a.shape[2]
+    if k == 1:
+        return np.multiply(a, b, out=out)
     parts = max(1, -(-k // (VECTOR if 1 in (m, n) else DEPTH)))
     step = -(-k // parts)
     _in_tiles(a[..., :step], b[:, :step], out)

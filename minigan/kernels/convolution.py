@@ -12,8 +12,8 @@ This is the definition, and does any convolution. ``bilinear`` does some in less
 ``choice`` says which does what.
 
 A few images are done at a time, so that their columns stay in the processor's cache, by several
-cores. Where weights are many, so that each product reads them from memory, they meet as many
-columns as there are weights, in one large product after another. On a GPU, as many as fit. No name
+cores where the weights are few. Otherwise they meet as many columns as there are weights, as each
+product reads these once more, in one large product after another. On a GPU, as many as fit. No name
 holds the columns: they are freed before the next ones are made.
 """
 
@@ -32,7 +32,9 @@ from .blocks import PARTS
 from .cuda import has_kernels
 from .windows import Pair, Window, columns, scatter
 
-COLUMNS_AT_A_TIME = 1 << 18  # elements of the columns, about 1 MB in float32; or of few weights
+FEW = 1 << 13  # weights: with more, BLAS by itself is faster than tiles of ours
+IN_CACHE = 1 << 18  # elements of the columns that a core has at a time, about 1 MB in float32
+COLUMNS_AT_A_TIME = 1 << 22  # elements of the columns, about 16 MB in float32
 ON_A_GPU = 1 << 28  # 1 GB: the fewer launches, the better
 
 
@@ -126,7 +128,7 @@ def _multiply(a: Array, b: Array, out: Array, weights: Array) -> None:
 
 
 def _are_few(weights: Array) -> bool:
-    return type(weights) is np.ndarray and weights.size <= COLUMNS_AT_A_TIME
+    return type(weights) is np.ndarray and weights.size <= FEW
 
 
 def _each_share(
@@ -156,6 +158,11 @@ def _each_share(
 
 def _steps(n: int, each: int, weights: Array) -> tuple[int, int]:
     """How many of n images are in a share, and how many of these are done at a time."""
-    most = ON_A_GPU if has_kernels(weights) else max(COLUMNS_AT_A_TIME, weights.size)
-    share = max(1, -(-n // PARTS) if _are_few(weights) else n)
+    if _are_few(weights):
+        share, most = -(-n // PARTS), min(IN_CACHE, COLUMNS_AT_A_TIME)
+    else:
+        share, most = n, max(COLUMNS_AT_A_TIME, weights.size)
+    if has_kernels(weights):
+        most = ON_A_GPU
+    share = max(1, share)
     return share, min(share, max(1, most // max(1, each)))

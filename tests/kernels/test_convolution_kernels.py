@@ -95,10 +95,13 @@ def test_as_many_images_at_a_time_as_their_columns_fit(monkeypatch, outputs, lea
         for limit in (4 * columns, columns, columns - 1, 1):
             monkeypatch.setattr(kernel, "COLUMNS_AT_A_TIME", limit)
             run()
-            weights = 2 * 2 * 6 * outputs
+            step = min(2, max(limit // columns, 1))  # in shares of two images for several cores
+            assert counts == [min(step, 7 - i) for i in range(0, 7, step)]
+            counts.clear()
+            with monkeypatch.context() as patch:
+                patch.setattr(kernel, "FEW", 0)
+                run()
             step = max(limit // columns, least)
-            if weights <= limit:  # they are few: in shares of two images for several cores
-                step = min(2, max(1, limit // columns))
             assert counts == [min(step, 7 - i) for i in range(0, 7, step)]
             counts.clear()
 

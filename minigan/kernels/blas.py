@@ -31,7 +31,7 @@ ROWS, LINE = 32, 16
 """The rows that a tile has at least, if there are so many; and the numbers of a cache line, of
 which its columns are a multiple, if there are more."""
 
-LARGE, LARGE_VECTOR = 1 << 25, 1 << 18
+LARGE, LARGE_VECTOR = 1 << 26, 1 << 18
 """Multiplications from which ``matmul`` cuts a product of two matrices, and with a vector."""
 
 PER_ELEMENT = 16

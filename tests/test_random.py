@@ -276,7 +276,9 @@ def test_keep_mask_keeps_from_the_very_threshold_on(monkeypatch, bits, kept):
     assert not Stream(0).keep_mask(6, (bits + 1) / 65536).any()
 
 
-@pytest.mark.parametrize("count", [0, 1, 7, random.AT_A_TIME, random.AT_A_TIME + 1, 400_003])
+@pytest.mark.parametrize(
+    "count", [0, 1, 7, random.AT_A_TIME, random.AT_A_TIME + 1, 100_003, 400_003]
+)
 def test_a_mask_is_made_of_successive_words_whatever_its_size(count):
     bits = Stream(4, "mask").words(-(-count // 4)).view(np.uint16)[:count]
     stream = Stream(4, "mask")

@@ -42,7 +42,7 @@ from .tiling import Axis, Side, cut, is_partition, is_whole, put, shape_of
 PRODUCTS_AT_A_TIME = 1 << 22  # elements of V and Z together, about 16 MB in float32
 KEPT = 1 << 22  # elements of transforms of weights that are kept, where they are
 IN_CACHE = 1 << 19  # elements of what a core works on, about 2 MB in float32
-WORK = 8  # passes over an array take as long as one product with it, or more
+WORK = 8  # how many times as long as a pass over its arrays a product takes, at the least
 PITCH = 16  # more elements to a row of U, V and Z: rows a power of two apart share cache sets
 
 
@@ -217,14 +217,11 @@ class _WeightGradient:
         self.scheme, self.images, self.c = scheme, len(x), x.shape[3] // groups
         self.shape = len(scheme.G), _channels(self.c, scheme), y.shape[3] // groups
         self.result = empty(np, (down.taps, across.taps, self.c, y.shape[3]), x.dtype)
-        self._start()
-
-    def _start(self) -> None:
-        shape = self.scheme.G.shape[1], self.shape[1] * self.shape[2]
-        self.total = zeros(np, shape, self.result.dtype)
 
     def chunks(self) -> Iterator[slice]:
-        """A few images at a time."""
+        """Begin a group; its images, a few at a time."""
+        shape = self.scheme.G.shape[1], self.shape[1] * self.shape[2]
+        self.total = zeros(np, shape, self.result.dtype)
         return _chunks(self.images, self.shape, self.scheme)
 
     def add(
@@ -254,7 +251,6 @@ class _WeightGradient:
     def put(self, outs: slice) -> None:
         """A group is done: write its weights' gradient."""
         self.result[..., outs] = _untapped(self.total, self.scheme, self.c)
-        self._start()
 
 
 def _chunks(n: int, weights: tuple[int, int, int], scheme: Scheme) -> Iterator[slice]:

@@ -48,6 +48,8 @@ def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
     if k == 1:  # NumPy's matmul does not ask BLAS then: many times as slow
         if work > TILE:
             return np.multiply(a, b, out=out)
+        if out.flags.c_contiguous:
+            return np.dot(a, b, out=out)
         out[...] = np.dot(a, b)
         return out
     large = work >= LARGE_VECTOR and m >= ROWS if n == 1 else work >= LARGE and k <= DEPTH and m > 1

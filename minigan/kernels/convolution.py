@@ -162,7 +162,5 @@ def _steps(n: int, each: int, weights: Array) -> tuple[int, int]:
         share, most = -(-n // PARTS), min(IN_CACHE, COLUMNS_AT_A_TIME)
     else:
         share, most = n, max(COLUMNS_AT_A_TIME, weights.size)
-    if has_kernels(weights):
-        most = ON_A_GPU
-    share = max(1, share)
-    return share, min(share, max(1, most // max(1, each)))
+        most = ON_A_GPU if has_kernels(weights) else most
+    return max(1, share), max(1, min(share, most // max(1, each)))

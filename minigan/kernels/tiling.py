@@ -149,7 +149,7 @@ def put(
 
     ``late`` are those that reach beyond the rows, which are left out otherwise.
     """
-    for inside, on_map in _places(into, sides, rows, late if sides[0].reach else None):
+    for inside, on_map in _places(into, sides, rows, late):
         if is_partition(sides):
             on_map[...] = pieces[inside]
         else:

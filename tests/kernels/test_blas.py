@@ -49,8 +49,10 @@ def tiny_tiles():
             patch.setattr(blas, name, size)
         patch.setattr(workers, "SMALLEST", 0)
         blas._tile.cache_clear()
-        yield
-    blas._tile.cache_clear()
+        try:
+            yield
+        finally:
+            blas._tile.cache_clear()
 
 
 @st.composite

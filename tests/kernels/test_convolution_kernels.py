@@ -92,7 +92,7 @@ def test_as_many_images_at_a_time_as_their_columns_fit(monkeypatch, outputs, lea
         lambda: kernel.input_gradient(y, w, where, 1, (5, 4)),
         lambda: kernel.weight_gradient(x, y, where, 1),
     ):
-        for limit in (4 * columns, columns, columns - 1, 1):
+        for limit in (4 * columns, 3 * columns, 3 * columns - 1, columns, columns - 1, 1):
             monkeypatch.setattr(kernel, "COLUMNS_AT_A_TIME", limit)
             run()
             step = min(2, max(limit // columns, 1))  # in shares of two images for several cores

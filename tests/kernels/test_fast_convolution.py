@@ -65,6 +65,16 @@ def results(algorithm, c, x, w, y):
     )
 
 
+def all_maps(algorithm, c, x, w, y):
+    """And the pairs of two gradients at once."""
+    where = window_of(c)
+    return (
+        *results(algorithm, c, x, w, y),
+        *algorithm.convolve_gradients(x, w, y, where, c.groups),
+        *algorithm.input_gradient_gradients(y, w, x, where, c.groups),
+    )
+
+
 def check_definition(algorithm, c):
     x, w, y = c.map(), c.weights(), c.result()
     forward, back, weights = results(algorithm, c, x, w, y)
@@ -380,22 +390,14 @@ def test_parts_are_for_several_cores_and_fit_the_cache(n, each, least, expected,
 @given(any_suited)
 def test_one_row_of_tiles_or_one_image_at_a_time_by_several_threads_is_the_same(both):
     algorithm, c = both
-    x, w, y, where = c.map(), c.weights(), c.result(), window_of(c)
-
-    def all_maps():
-        return (
-            *results(algorithm, c, x, w, y),
-            *algorithm.convolve_gradients(x, w, y, where, c.groups),
-            *algorithm.input_gradient_gradients(y, w, x, where, c.groups),
-        )
-
-    whole = all_maps()
+    x, w, y = c.map(), c.weights(), c.result()
+    whole = all_maps(algorithm, c, x, w, y)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bilinear, "IN_CACHE", 1)
-        found = all_maps()
+        found = all_maps(algorithm, c, x, w, y)
         patch.setattr(workers, "SMALLEST", 0)
         with mg.config(threads=3):
-            bits = all_maps()
+            bits = all_maps(algorithm, c, x, w, y)
     for a, b, expected in zip(found, bits, whole, strict=True):
         close(a, expected, 1e-14)
         np.testing.assert_array_equal(a, b)
@@ -491,19 +493,12 @@ def test_weights_that_stay_are_transformed_once_to_the_same_result(both):
     algorithm, c = both
     x, w, y, where = c.map(), c.weights(), c.result(), window_of(c)
 
-    def all_maps():
-        return (
-            *results(algorithm, c, x, w, y),
-            *algorithm.convolve_gradients(x, w, y, where, c.groups),
-            *algorithm.input_gradient_gradients(y, w, x, where, c.groups),
-        )
-
-    expected, made = all_maps(), []
+    expected, made = all_maps(algorithm, c, x, w, y), []
     with pytest.MonkeyPatch.context() as patch:
         taps = bilinear._taps
         patch.setattr(bilinear, "_taps", lambda *a: made.append(a[0].shape) or taps(*a))
         with bilinear.weights_unchanged():
-            found = all_maps()
+            found = all_maps(algorithm, c, x, w, y)
     for a, b in zip(found, expected, strict=True):
         close(a, b, 1e-14)
     assert len(made) == 2 * c.groups  # as they are, and turned

@@ -9,12 +9,16 @@ from typing import Any
 
 from . import workers
 from .errors import nearest
-from .kernels import choice, gemm
+from .kernels import blas, choice, gemm
 
 
 @contextmanager
 def config(
-    *, conv: str | None = None, threads: int | None = None, precision: str | None = None
+    *,
+    conv: str | None = None,
+    threads: int | None = None,
+    blas_threads: bool | None = None,
+    precision: str | None = None,
 ) -> Iterator[None]:
     """Within the block, in this thread, do things as told; what is None stays as it is.
 
@@ -23,8 +27,13 @@ def config(
     runs inside the block that counts: a backward outside of it chooses for itself.
 
     threads: how many threads may work on a large array or a large product, by default as many as
-    the process has cores. They change no bit of any result. BLAS has threads of its own for other
-    products, which the environment variables of its library set.
+    the process has cores. They change no bit of any result.
+
+    blas_threads: whether products of middle size may be left to the threads that BLAS has of its
+    own, which the environment variables of its library set. They are quick, which small networks
+    need, but then keep a core busy in wait for the next product, which slows down all that threads
+    of ours do: convolutions, above all. Where nobody says, they may, but not in ``gan.Trainer`` and
+    ``gan.sample`` if a large network has convolutions. Products may round differently with it.
 
     precision: how a GPU multiplies matrices of float32: "ieee" as they are, "tf32" with 10 bits of
     mantissa, many times as fast, or "bf16" with 7; it adds up in float32. "auto", the default, is
@@ -34,8 +43,11 @@ def config(
     _check_name("precision", precision, ["auto", *gemm.COMPUTE])
     if threads is not None and (type(threads) is not int or threads < 1):
         raise ValueError(f"threads: got {threads!r}, wanted a whole number from 1")
+    if blas_threads not in (None, True, False):
+        raise ValueError(f"blas_threads: got {blas_threads!r}, wanted True or False")
     told: dict[ContextVar[Any], Any] = {
-        choice.forced: conv, workers.limit: threads, gemm.precision: precision
+        choice.forced: conv, workers.limit: threads, blas.shared: blas_threads,
+        gemm.precision: precision,
     }  # fmt: skip
     before = [(variable, variable.get()) for variable in told]
     for variable, value in told.items():

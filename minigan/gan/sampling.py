@@ -16,6 +16,7 @@ from ..nn.module import as_array
 from ..random import Stream
 from ..tensor import no_grad
 from .conditioning import Codes, codes_for
+from .cores import multiplications, own_threads
 from .latent import Latent, noise_for
 
 AT_A_TIME = 64
@@ -61,7 +62,8 @@ def sample(
     def make(*inputs: Any) -> np.ndarray:
         return generator(*inputs).numpy()
 
-    with no_grad(), training(False), at_hand(), weights_unchanged():
+    alone = own_threads(generator.parameters(), AT_A_TIME)
+    with no_grad(), training(False), at_hand(), weights_unchanged(), alone:
         made = [make(*inputs(0))]  # alone, so that weights are transformed once for all
         rest = (inputs(start) for start in range(AT_A_TIME, count, AT_A_TIME))
         made += workers.results(make, rest, _work(generator))
@@ -73,7 +75,7 @@ def _work(generator: Module) -> int:
     parameters = generator.parameters()
     if any(parameter.device != "cpu" for parameter in parameters):
         return 0
-    return sum(p.size for p in parameters) * AT_A_TIME // PER_ELEMENT
+    return multiplications(parameters, AT_A_TIME) // PER_ELEMENT
 
 
 def _group(values: Any, start: int) -> np.ndarray:

@@ -18,6 +18,7 @@ from ..nn.files import describe
 from ..optim import Adam, MovingAverage, Optimizer
 from ..tensor import no_grad
 from .conditioning import labels_for
+from .cores import own_threads
 from .cures import Moment, Streams
 from .diagnosis import first_bad, first_operation
 from .feed import as_batch, feed_of, is_set
@@ -103,6 +104,7 @@ class Trainer:
         self._memories = self._first_memories()
         # Names, found once: which arrays there are does not change from step to step.
         self._parameters = self._all_parameters()
+        self._weights = [*game.generator.parameters(), *game.discriminator.parameters()]
         self._statistics = {n for n, p in self._parameters.items() if not p.requires_grad}
         self._at_risk = self._may_change()
         self._buffers = Buffers()
@@ -200,9 +202,10 @@ class Trainer:
         squares = signs.squares if signs else None
         moment = Moment(self.step_count, self._streams(), self._memories, squares)
         look = signs.watching() if signs else nullcontext()
+        alone = own_threads(self._weights, len(records[0].images))
         try:
             # A number that overflows is named below; NumPy's warnings would only repeat it.
-            with self._buffers.in_use(), np.errstate(all="ignore"), look:
+            with self._buffers.in_use(), np.errstate(all="ignore"), look, alone:
                 live = self._live_state()
                 before = {name: duplicate(live[name]) for name in self._at_risk}
                 scores = self._move(records, moment)

@@ -9,11 +9,16 @@ matter of its shape alone, and so are its bits.
 
 Products of middle size are left to BLAS: its threads are sooner there, as they wait for more. So
 are those of two matrices with sums so long that much of the time would go into adding up parts.
+That is best where nothing else wants the cores: small networks live on it. In large ones with
+convolutions, which have threads of ours at work all the time, no product is ``shared``.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 
 import numpy as np
@@ -40,6 +45,31 @@ PER_ELEMENT = 16
 SHARES = 8
 """Parts that a large product is taken in, more than the threads there usually are."""
 
+LONG = 4
+"""Times that a product's sums are as long as its rows and columns, where it is cut along them."""
+
+SHORT = 128
+"""Terms of sums below which a second factor that lies turned is better copied, for ``ROWS`` twice:
+products with it are half as fast."""
+
+shared: ContextVar[bool | None] = ContextVar("minigan_blas_threads", default=None)
+"""Whether BLAS may share products of middle size; None where nobody says, and then it may."""
+
+
+@contextmanager
+def unshared_if(busy: bool) -> Iterator[None]:
+    """Within the block no product is shared, if our threads are busy and nobody says otherwise."""
+    token = shared.set(False if busy and shared.get() is None else shared.get())
+    try:
+        yield
+    finally:
+        shared.reset(token)
+
+
+def is_shared() -> bool:
+    """Whether BLAS may share products of middle size here."""
+    return shared.get() is not False
+
 
 def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
     """Write the product of two matrices, (m, k) and (k, n), to ``out``."""
@@ -52,15 +82,54 @@ def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
             return np.dot(a, b, out=out)
         out[...] = np.dot(a, b)
         return out
-    large = work >= LARGE_VECTOR and m >= ROWS if n == 1 else work >= LARGE and k <= DEPTH and m > 1
-    if not large:
+    if work < _least(m, n, k):
         return np.matmul(a, b, out=out)
+    return tiled(a, b, out)
+
+
+def tiled(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """As ``matmul``, in tiles; by several threads if it is large."""
+    (m, k), n = a.shape, b.shape[1]
+    size = m * n * k // PER_ELEMENT
+    if size < workers.SMALLEST:
+        products(a[None], b[None], out[None])
+        return out
+    b = _readable(b, m)
+    if k >= LONG * max(m, n):
+
+        def part(terms: slice) -> np.ndarray:
+            return products(a[None, :, terms], b[None, terms], empty(np, (1, m, n), out.dtype))
+
+        first, *others = workers.results(part, zip(_shares(k)), size)
+        out[...] = first[0]
+        for other in others:
+            out += other[0]
+        return out
     if m < n:
-        shares = [(a[None], b[None, :, part], out[None, :, part]) for part in _shares(n)]
+        shares = [(a[None], b[None, :, some], out[None, :, some]) for some in _shares(n)]
     else:
-        shares = [(a[None, part], b[None], out[None, part]) for part in _shares(m)]
-    workers.each(products, shares, work // PER_ELEMENT)
+        shares = [(a[None, some], b[None], out[None, some]) for some in _shares(m)]
+    workers.each(products, shares, size)
     return out
+
+
+def _least(m: int, n: int, k: int) -> float:
+    """The multiplications from which a product is done in tiles."""
+    if not is_shared():
+        return (VECTOR if 1 in (m, n) else TILE) + 1
+    if n == 1:
+        return LARGE_VECTOR if m >= ROWS else math.inf
+    return LARGE if k <= DEPTH and m > 1 else math.inf
+
+
+def _readable(b: np.ndarray, m: int) -> np.ndarray:
+    """The second factor as BLAS reads it fast, for so many rows of the first."""
+    turned = b.strides[-1] != b.itemsize and b.shape[-1] > 1
+    if not turned or b.shape[-2] >= SHORT or m < 2 * ROWS:
+        return b
+    copy = empty(np, b.shape, b.dtype)
+    copy[...] = b
+    return copy
 
 
 def products(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
@@ -68,6 +137,7 @@ def products(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
     (_, m, n), k = out.shape, a.shape[2]
     if k == 1:
         return np.multiply(a, b, out=out)
+    b = _readable(b, m)
     parts = max(1, -(-k // (VECTOR if 1 in (m, n) else DEPTH)))
     step = -(-k // parts)
     _in_tiles(a[..., :step], b[:, :step], out)

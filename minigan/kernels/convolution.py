@@ -66,11 +66,12 @@ def input_gradient(y: Array, w: Array, window: Window, groups: int, size: Pair) 
         def differentiate(y: Array, x: Array, matrix: Array = matrix) -> None:
             if planar:
                 planes.add_taps(y, matrix, window, x)
-            else:
+            else:  # of many images, as adding few numbers at a time is slow on several cores
                 x[...] = scatter(_pieces(y, matrix, window), window, size)
 
         each = max(matrix.shape) if planar else len(matrix)  # planes copy y as well
-        _each_share(differentiate, (y[..., outs], result[..., ins]), down * across * each, matrix)
+        maps = y[..., outs], result[..., ins]
+        _each_share(differentiate, maps, down * across * each, matrix, apart=planar)
     return result
 
 
@@ -122,25 +123,31 @@ def blocks(c_in: int, c_out: int, groups: int) -> Iterator[tuple[slice, slice]]:
 def _multiply(a: Array, b: Array, out: Array, weights: Array) -> None:
     """Write a·b to ``out``, as suits those weights."""
     if _are_few(weights):
-        blas.products(a[None], b[None], out[None])
+        blas.tiled(a, b, out)
     else:
         gemm.matmul(a, b, out, convolution=True)
 
 
 def _are_few(weights: Array) -> bool:
-    return type(weights) is np.ndarray and weights.size <= FEW
+    """Whether several cores do it in tiles of ours."""
+    return type(weights) is np.ndarray and (weights.size <= FEW or not blas.is_shared())
 
 
 def _each_share(
-    function: Callable[..., Any], maps: tuple[Array, ...], each: int, weights: Array
+    function: Callable[..., Any],
+    maps: tuple[Array, ...],
+    each: int,
+    weights: Array,
+    apart: bool = True,
 ) -> list[Any]:
     """``function`` of some images of the maps at a time, of each of which so many numbers are made.
 
-    Each core has a share of the images where the weights are few. What the function returns, if
-    anything, is added up for each share, and these sums are returned.
+    Each core has a share of the images where the weights are few, unless these are not to be taken
+    ``apart``. What the function returns, if anything, is added up for each share, and these sums
+    are returned.
     """
     n = len(maps[0])
-    share, step = _steps(n, each, weights)
+    share, step = _steps(n, each, weights, apart and _are_few(weights))
 
     def work(start: int) -> Any:
         total = None
@@ -156,9 +163,9 @@ def _each_share(
     return workers.results(work, zip(range(0, n, share)), size)
 
 
-def _steps(n: int, each: int, weights: Array) -> tuple[int, int]:
+def _steps(n: int, each: int, weights: Array, apart: bool) -> tuple[int, int]:
     """How many of n images are in a share, and how many of these are done at a time."""
-    if _are_few(weights):
+    if apart:
         share, most = -(-n // PARTS), min(IN_CACHE, COLUMNS_AT_A_TIME)
     else:
         share, most = n, max(COLUMNS_AT_A_TIME, weights.size)

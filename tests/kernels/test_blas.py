@@ -44,7 +44,7 @@ def tiny_tiles():
     with pytest.MonkeyPatch.context() as patch:
         for name, size in {
             **{"TILE": 64, "VECTOR": 8, "ROWS": 2, "LINE": 2, "DEPTH": 3, "SHARES": 3},
-            **{"LARGE": 1, "LARGE_VECTOR": 1},
+            **{"LARGE": 1, "LARGE_VECTOR": 1, "LONG": 2},
         }.items():
             patch.setattr(blas, name, size)
         patch.setattr(workers, "SMALLEST", 0)
@@ -127,16 +127,27 @@ def test_no_tile_is_shared_among_threads_of_blas(shape, asked):
 def test_large_products_are_not_shared_either(shape, asked):
     m, n, k = shape
     blas.matmul(np.ones((m, k), "float32"), np.ones((k, n), "float32"), np.empty((m, n), "float32"))
-    assert len(asked) > 1 and not any(map(is_shared, asked))
+    assert asked and shape not in asked and not any(map(is_shared, asked))
 
 
-@pytest.mark.parametrize(
-    "shape",
-    [
-        *[(100, 784, 128), (512, 128, 128), (4000, 4000, 300), (128, 1, 128)],
-        *[(1, 3000, 100), (1, 1, 300_000), (4, 1, 100_000)],
-    ],
-)
+MIDDLE = [
+    *[(100, 784, 128), (512, 128, 128), (4000, 4000, 300), (128, 1, 128), (75, 128, 12544)],
+    *[(1, 3000, 100), (1, 1, 300_000), (4, 1, 100_000), (64, 512, 3136)],
+]
+
+
+@pytest.mark.parametrize("shape", MIDDLE)
+@pytest.mark.parametrize("turned", [False, True])
+def test_where_blas_is_to_share_none_no_product_is(shape, turned, asked):
+    m, n, k = shape
+    b = np.ones((n, k), "float32").T if turned else np.ones((k, n), "float32")
+    with mg.config(blas_threads=False):
+        out = blas.matmul(np.ones((m, k), "float32"), b, np.empty((m, n), "float32"))
+    assert (out == k).all()
+    assert asked and not any(map(is_shared, asked))
+
+
+@pytest.mark.parametrize("shape", MIDDLE)
 def test_of_middle_size_or_with_long_sums_they_are_left_to_blas(shape, asked):
     m, n, k = shape
     blas.matmul(np.ones((m, k), "float32"), np.ones((k, n), "float32"), np.empty((m, n), "float32"))
@@ -161,25 +172,40 @@ WINDOWS = {
 
 @pytest.mark.parametrize("name", WINDOWS)
 def test_no_product_of_a_convolution_is_shared(name, asked):
-    where, c, o = WINDOWS[name]
+    convolved(*WINDOWS[name], "auto" if name == "planes" else name)
+    assert len(asked) > 10 and not any(map(is_shared, asked))
+
+
+def test_direct_convolutions_of_many_weights_are_shared_but_where_blas_is_to_share_none(asked):
+    where, *_ = WINDOWS["direct"]
+    convolved(where, 32, 64, "direct")
+    assert any(map(is_shared, asked))
+    asked.clear()
+    with mg.config(blas_threads=False):
+        convolved(where, 32, 64, "direct")
+    assert asked and not any(map(is_shared, asked))
+
+
+def convolved(where, c, o, algorithm):
+    """All three maps, and both gradients of two of them."""
     positions = where.positions((28, 28))
     x, w = np.ones((16, 28, 28, c), "float32"), np.ones((*where.taps, c, o), "float32")
     y = np.ones((16, *positions, o), "float32")
-    with mg.config(conv="auto" if name == "planes" else name):
+    with mg.config(conv=algorithm):
         choice.convolve(x, w, where, 1)
         choice.input_gradient(y, w, where, 1, (28, 28))
         choice.weight_gradient(x, y, where, 1)
         choice.convolve_gradients(x, w, y, where, 1)
         with bilinear.weights_unchanged():
             choice.input_gradient_gradients(y, w, x, where, 1)
-    assert len(asked) > 10 and not any(map(is_shared, asked))
 
 
 def test_the_number_of_threads_changes_no_bit(monkeypatch):
     monkeypatch.setattr(workers, "SMALLEST", 0)
-    a, b = (values(i, s).astype("float32") for i, s in enumerate([(700, 200), (200, 900)]))
-    found = []
-    for threads in (1, 2, 5):
-        with mg.config(threads=threads):
-            found.append(blas.matmul(a, b, np.empty((700, 900), "float32")).tobytes())
-    assert found[0] == found[1] == found[2]
+    for m, k, n in [(700, 200, 900), (900, 200, 700), (70, 4000, 60)]:
+        a, b = (values(i, s).astype("float32") for i, s in enumerate([(m, k), (k, n)]))
+        found = []
+        for threads in (1, 2, 5):
+            with mg.config(threads=threads, blas_threads=False):
+                found.append(blas.matmul(a, b, np.empty((m, n), "float32")).tobytes())
+        assert found[0] == found[1] == found[2]

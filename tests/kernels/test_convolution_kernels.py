@@ -87,15 +87,17 @@ def test_as_many_images_at_a_time_as_their_columns_fit(monkeypatch, outputs, lea
         monkeypatch.setattr(
             kernel, name, lambda a, *more, made=made: (counts.append(len(a)), made(a, *more))[1]
         )
-    for run in (
-        lambda: kernel.convolve(x, w, where, 1),
-        lambda: kernel.input_gradient(y, w, where, 1, (5, 4)),
-        lambda: kernel.weight_gradient(x, y, where, 1),
+    for run, in_shares in (
+        (lambda: kernel.convolve(x, w, where, 1), True),
+        (lambda: kernel.input_gradient(y, w, where, 1, (5, 4)), False),
+        (lambda: kernel.weight_gradient(x, y, where, 1), True),
     ):
         for limit in (4 * columns, 3 * columns, 3 * columns - 1, columns, columns - 1, 1):
             monkeypatch.setattr(kernel, "COLUMNS_AT_A_TIME", limit)
             run()
-            step = min(2, max(limit // columns, 1))  # in shares of two images for several cores
+            step = max(limit // columns, least)
+            if in_shares:  # of two images, for several cores
+                step = min(2, max(limit // columns, 1))
             assert counts == [min(step, 7 - i) for i in range(0, 7, step)]
             counts.clear()
             with monkeypatch.context() as patch:

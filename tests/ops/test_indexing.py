@@ -9,7 +9,7 @@ from strategies import examples
 
 import minigan as mg
 from minigan import Tensor
-from minigan.ops.indexing import put
+from minigan.ops.indexing import WIDE, put
 from minigan.testing.strategies import arrays, seeds, shapes, values
 
 INDICES = {
@@ -106,6 +106,18 @@ def test_embedding_looks_rows_up(rows, width, seed, shape):
     ids = np.random.default_rng(seed).integers(0, rows, shape)
     close_each(mg.embedding(Tensor(table), ids), table[ids])
     behaves(lambda t: mg.embedding(t, ids), table)
+
+
+@examples(25)
+@given(rows=st.integers(1, 4), seed=seeds(), shape=shapes(max_dims=2))
+def test_wide_rows_are_added_in_the_order_of_their_indices(rows, seed, shape):
+    ids = np.random.default_rng(seed).integers(-rows, rows, shape)
+    for rest in [(WIDE,), (3, WIDE)]:
+        g = values(seed, (*shape, *rest))
+        added = np.zeros((rows, *rest))
+        np.add.at(added, ids, g)
+        for index in (ids, (ids,)):
+            np.testing.assert_array_equal(put(Tensor(g), index, added.shape).numpy(), added)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,26 @@
+"""Whose threads multiply: ours alone in large networks with convolutions (``kernels.blas``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+from ..kernels import blas
+from ..nn import Parameter
+
+LARGE = 1 << 25
+"""Multiplications of a pass from which on convolutions keep our threads at work."""
+
+
+def multiplications(parameters: Sequence[Parameter], images: int) -> int:
+    """What a pass of so many images takes at least: each one meets every parameter."""
+    return images * sum(parameter.size for parameter in parameters)
+
+
+def own_threads(parameters: Sequence[Parameter], images: int) -> AbstractContextManager[None]:
+    """Within it no product is shared by BLAS's threads if these are a large network's weights.
+
+    That depends on the network and on the number of images alone, and so do the bits.
+    """
+    convolves = any(parameter.ndim > 2 for parameter in parameters)
+    return blas.unshared_if(convolves and multiplications(parameters, images) >= LARGE)

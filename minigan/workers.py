@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from contextvars import ContextVar, copy_context
 from typing import Any
 
-SMALLEST = 1 << 20
+SMALLEST = 1 << 19
 """Elements below which an array is not worth it: to wake a thread takes about 0.1 ms."""
 
 limit: ContextVar[int | None] = ContextVar("minigan_threads", default=None)

@@ -50,10 +50,11 @@ class Node:
 
 
 class _Plan(NamedTuple):
-    """What a node keeps: operands and operands' shapes, by place and name, and the result."""
+    """What a node keeps: operands, their shapes and extras, by place and name, and the result."""
 
     operands: tuple[tuple[int, str], ...]
     shapes: tuple[tuple[int, str], ...]
+    extras: tuple[tuple[int, str], ...]
     out: bool
 
 
@@ -146,6 +147,7 @@ class Primitive:
         return _Plan(
             tuple((place, name) for place, name in named if name in wanted),
             tuple((place, f"{name}_shape") for place, name in named if f"{name}_shape" in wanted),
+            tuple((place, name) for place, name in enumerate(self.extras) if name in wanted),
             "out" in wanted,
         )
 
@@ -196,21 +198,20 @@ class Primitive:
         plan = self._plans.get(tracked)
         if plan is None:
             plan = self._plans[tracked] = self._plan(node.parents)
-        operands, shapes, out = plan
-        for place, name in operands:
+        for place, name in plan.operands:
             settings[name] = tuple(arrays) if self.variadic else arrays[place]
             for i in range(len(tensors)) if self.variadic else (place,):
                 version = tensors[i]._version
                 if version is not None:
                     _note_version(node, i, version)
-        for place, name in shapes:
+        for place, name in plan.shapes:
             settings[name] = tuple(node.shapes) if self.variadic else node.shapes[place]
-        if out:
+        for place, name in plan.extras:
+            settings[name] = extras[place]
+        if plan.out:
             settings["out"] = result._array
             if result._version is not None:
                 _note_version(node, OUT, result._version)
-        if extras:
-            settings.update(zip(self.extras, extras, strict=True))
         return node
 
     # Backward

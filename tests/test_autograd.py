@@ -972,6 +972,23 @@ def test_extras_reach_the_backward():
     assert values(*mg.grad(top(x), x)) == [[0, 0, 1]]
 
 
+def test_an_extra_is_kept_only_for_a_backward_that_asks_for_it():
+    calls = []
+    both = primitive(
+        lambda a, b, /: (a * b, [a.size]),
+        (lambda g, b: g * b, lambda g, a: g * a),
+        plain=True,
+        at_once=lambda g, a, b, size: (calls.append(size), (g * b, g * a))[1],
+        extras=["size"],
+        name="both",
+    )
+    a, b = Tensor(np.ones(3), requires_grad=True), Tensor(np.ones(3), requires_grad=True)
+    assert both(a, b)._node.kept["size"] == [3]
+    assert "size" not in both(a, np.ones(3))._node.kept
+    mg.grad(both(a, b).sum(), [a, b])
+    assert calls == [[3]]
+
+
 def test_extras_of_floats_are_refused_at_second_order():
     # cos x off the tape: sin″ would come out as nothing at all.
     sine = primitive(

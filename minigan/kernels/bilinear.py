@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -41,6 +41,7 @@ from .tiling import Axis, Side, cut, is_partition, is_whole, put, shape_of
 
 PRODUCTS_AT_A_TIME = 1 << 22  # elements of V and Z together, about 16 MB in float32
 KEPT = 1 << 22  # elements of transforms of weights that are kept, where they are
+MAPS_KEPT = 1 << 22  # elements of a map's transform that is kept for its gradients
 IN_CACHE = 1 << 19  # elements of what a core works on, about 2 MB in float32
 WORK = 8  # how many times as long as a pass over its arrays a product takes, at the least
 PITCH = 16  # more elements to a row of U, V and Z: rows a power of two apart share cache sets
@@ -93,7 +94,22 @@ class Weights(NamedTuple):
         blas.products(self.matrix[None, r], self.taps[None], _rows(into)[None])
 
 
-_kept: ContextVar[dict[Any, Any] | None] = ContextVar("minigan_weight_transforms", default=None)
+class Transform(NamedTuple):
+    """V or Z of all images of a map."""
+
+    scheme: Scheme
+    array: Array
+
+
+Kept = list[Transform]
+"""Where a map leaves its operand's transform for its gradients, if that is made all at once.
+
+They take it away, so a second backward pass makes another.
+"""
+
+_weights_kept: ContextVar[dict[Any, Any] | None] = ContextVar(
+    "minigan_weight_transforms", default=None
+)
 
 
 @contextmanager
@@ -103,16 +119,16 @@ def weights_unchanged() -> Iterator[None]:
     Larger ones than ``KEPT`` are not: to read them again takes as long. In a training step, which
     uses each but a few times, that is so of all.
     """
-    token = _kept.set({})
+    token = _weights_kept.set({})
     try:
         yield
     finally:
-        _kept.reset(token)
+        _weights_kept.reset(token)
 
 
 def _of_weights(w: Array, outs: slice, g: Array, scheme: Scheme, turned: bool = False) -> Weights:
     """U of the weights ``w[..., outs]``, those of one group."""
-    kept, key = _kept.get(), (id(w), outs.start, id(scheme), turned)
+    kept, key = _weights_kept.get(), (id(w), outs.start, id(scheme), turned)
     if kept is not None and key in kept:
         made, *_ = kept[key]
         return made
@@ -133,7 +149,7 @@ def _of_weights(w: Array, outs: slice, g: Array, scheme: Scheme, turned: bool = 
 # The three maps
 
 
-def convolve(x: Array, w: Array, scheme: Scheme, groups: int) -> Array:
+def convolve(x: Array, w: Array, scheme: Scheme, groups: int, kept: Kept | None = None) -> Array:
     """Y = A[(G·w) ⊙ (B·x)]."""
     a, b, g, _ = scheme
     result = _spatial(x, len(x), scheme.outputs, w.shape[3])
@@ -142,10 +158,13 @@ def convolve(x: Array, w: Array, scheme: Scheme, groups: int) -> Array:
         for images in _chunks(len(x), u.shape, scheme):
             v = _transformed(b, x[images, :, :, ins], scheme.inputs)
             _assemble(a, _multiplied(v, u), scheme.outputs, result[images, :, :, outs])
+            _keep(kept, scheme, v, len(x), groups)
     return result
 
 
-def input_gradient(y: Array, w: Array, scheme: Scheme, groups: int) -> Array:
+def input_gradient(
+    y: Array, w: Array, scheme: Scheme, groups: int, kept: Kept | None = None
+) -> Array:
     """X' = Bᵀ[(Aᵀ·y)·(G·w)ᵀ]."""
     a, b, g, _ = scheme
     result = _spatial(y, len(y), scheme.inputs, w.shape[2] * groups)
@@ -154,6 +173,7 @@ def input_gradient(y: Array, w: Array, scheme: Scheme, groups: int) -> Array:
         for images in _chunks(len(y), u.shape, scheme):
             z = _transformed(a.T, y[images, :, :, outs], scheme.outputs)
             _assemble(b.T, _multiplied(z, u), scheme.inputs, result[images, :, :, ins])
+            _keep(kept, scheme, z, len(y), groups)
     return result
 
 
@@ -170,11 +190,12 @@ def weight_gradient(x: Array, y: Array, scheme: Scheme, groups: int) -> Array:
 
 
 # A map's gradient and the weights' at once, in which the gradient that both come from is
-# transformed once, and what is multiplied last takes the place of what it is not needed for
+# transformed once, the other operand not at all if its transform was kept, and what is multiplied
+# last takes the place of what it is not needed for
 
 
 def convolve_gradients(
-    x: Array, w: Array, y: Array, scheme: Scheme, groups: int
+    x: Array, w: Array, y: Array, scheme: Scheme, groups: int, kept: Kept | None = None
 ) -> tuple[Array, Array]:
     """X' and W' of ``convolve``, for a gradient y: both are products with Z' = Aᵀ·y."""
     a, b, g, _ = scheme
@@ -183,7 +204,7 @@ def convolve_gradients(
     for ins, outs in blocks(x.shape[3], w.shape[3], groups):
         u = _of_weights(w, outs, g, scheme, turned=True)
         for images in gradient.chunks():
-            v = _transformed(b, x[images, :, :, ins], scheme.inputs)
+            v = _taken(kept, scheme, b, x[images, :, :, ins], scheme.inputs)
             z = _transformed(a.T, y[images, :, :, outs], scheme.outputs)
             gradient.add(v, z, u, into=v)
             _assemble(b.T, v, scheme.inputs, result[images, :, :, ins])
@@ -192,7 +213,7 @@ def convolve_gradients(
 
 
 def input_gradient_gradients(
-    y: Array, w: Array, x: Array, scheme: Scheme, groups: int
+    y: Array, w: Array, x: Array, scheme: Scheme, groups: int, kept: Kept | None = None
 ) -> tuple[Array, Array]:
     """Y' and W' of ``input_gradient``, for a gradient x: both are products with V' = B·x."""
     a, b, g, _ = scheme
@@ -202,7 +223,7 @@ def input_gradient_gradients(
         u = _of_weights(w, outs, g, scheme)
         for images in gradient.chunks():
             v = _transformed(b, x[images, :, :, ins], scheme.inputs)
-            z = _transformed(a.T, y[images, :, :, outs], scheme.outputs)
+            z = _taken(kept, scheme, a.T, y[images, :, :, outs], scheme.outputs)
             gradient.add(v, z, u, into=z)
             _assemble(a, z, scheme.outputs, result[images, :, :, outs])
         gradient.put(outs)
@@ -259,10 +280,32 @@ def _chunks(n: int, weights: tuple[int, int, int], scheme: Scheme) -> Iterator[s
     ``weights`` are (R, C, O), the shape of U.
     """
     r, c, o = weights
-    tiles = scheme.outputs[0].tiles * scheme.outputs[1].tiles
-    most = max(1, max(PRODUCTS_AT_A_TIME, 2 * r * c * o) // (r * tiles * (c + o)))
+    most = max(1, max(PRODUCTS_AT_A_TIME, 2 * r * c * o) // (r * _tiles(scheme) * (c + o)))
     step = -(-n // -(-n // most)) if n else 1  # all but the last alike
     return (slice(start, start + step) for start in range(0, max(n, 1), step))
+
+
+def _keep(kept: Kept | None, scheme: Scheme, made: Array, images: int, groups: int) -> None:
+    """Leave a transform there if it is of all images and channels."""
+    whole = groups == 1 and made.shape[1] == _tiles(scheme) * images
+    if kept is not None and whole and made.size <= MAPS_KEPT:
+        kept.append(Transform(scheme, made))
+
+
+def _taken(
+    kept: Kept | None, scheme: Scheme, matrix: Array, x: Array, sides: tuple[Side, Side]
+) -> Array:
+    """The transform of x: the one that was kept, which is written over, or another."""
+    with suppress(IndexError):  # none was kept, or it is taken
+        one = (kept or []).pop()
+        if one.scheme is scheme and one.array.shape[1] == _tiles(scheme) * len(x):
+            return one.array
+    return _transformed(matrix, x, sides)
+
+
+def _tiles(scheme: Scheme) -> int:
+    """Those of one image."""
+    return scheme.outputs[0].tiles * scheme.outputs[1].tiles
 
 
 def _multiplied(left: Array, u: Weights) -> Array:

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..backend import Array, array_module
 from . import convolution, dft, winograd
-from .bilinear import Scheme
+from .bilinear import Kept, Scheme
 from .tiling import is_whole
 from .windows import Pair, Window
 
@@ -152,18 +152,24 @@ def _fast(scheme: Scheme, images: int, c: int, o: int) -> Counts:
 # The three maps, by the algorithm that is forced or chosen
 
 
-def convolve(x: Array, w: Array, window: Window, groups: int) -> Array:
-    """Y, as ``convolution.convolve``."""
+def convolve(x: Array, w: Array, window: Window, groups: int, kept: Kept | None = None) -> Array:
+    """Y, as ``convolution.convolve``. A fast one leaves in ``kept`` what its gradients can use."""
     channels = x.shape[3], w.shape[3]
     algorithm = _algorithm(FORWARD, x, len(x), x.shape[1:3], window, channels, groups)
-    return algorithm.convolve(x, w, window, groups)
+    if algorithm is convolution:
+        return convolution.convolve(x, w, window, groups)
+    return algorithm.convolve(x, w, window, groups, kept)
 
 
-def input_gradient(y: Array, w: Array, window: Window, groups: int, size: Pair) -> Array:
-    """X', as ``convolution.input_gradient``."""
+def input_gradient(
+    y: Array, w: Array, window: Window, groups: int, size: Pair, kept: Kept | None = None
+) -> Array:
+    """X', as ``convolution.input_gradient``; ``kept`` as in ``convolve``."""
     channels = w.shape[2] * groups, w.shape[3]
     algorithm = _algorithm(INPUT, y, len(y), size, window, channels, groups)
-    return algorithm.input_gradient(y, w, window, groups, size)
+    if algorithm is convolution:
+        return convolution.input_gradient(y, w, window, groups, size)
+    return algorithm.input_gradient(y, w, window, groups, size, kept)
 
 
 def weight_gradient(x: Array, y: Array, window: Window, groups: int) -> Array:
@@ -177,23 +183,23 @@ def weight_gradient(x: Array, y: Array, window: Window, groups: int) -> Array:
 
 
 def convolve_gradients(
-    x: Array, w: Array, y: Array, window: Window, groups: int
+    x: Array, w: Array, y: Array, window: Window, groups: int, kept: Kept | None = None
 ) -> tuple[Array, Array]:
-    """X' and W' for a gradient y of ``convolve``'s result."""
+    """X' and W' for a gradient y of ``convolve``'s result, with what that has ``kept``."""
     fast = _fast_for_both(INPUT, x, w, window, groups)
     if fast is not None:
-        return fast.convolve_gradients(x, w, y, window, groups)
+        return fast.convolve_gradients(x, w, y, window, groups, kept)
     on_x = input_gradient(y, w, window, groups, x.shape[1:3])
     return on_x, weight_gradient(x, y, window, groups)
 
 
 def input_gradient_gradients(
-    y: Array, w: Array, x: Array, window: Window, groups: int
+    y: Array, w: Array, x: Array, window: Window, groups: int, kept: Kept | None = None
 ) -> tuple[Array, Array]:
-    """Y' and W' for a gradient x of ``input_gradient``'s result."""
+    """Y' and W' for a gradient x of ``input_gradient``'s result, likewise."""
     fast = _fast_for_both(FORWARD, x, w, window, groups)
     if fast is not None:
-        return fast.input_gradient_gradients(y, w, x, window, groups)
+        return fast.input_gradient_gradients(y, w, x, window, groups, kept)
     return convolve(x, w, window, groups), weight_gradient(x, y, window, groups)
 
 

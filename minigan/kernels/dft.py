@@ -36,7 +36,7 @@ import numpy as np
 
 from ..backend import Array
 from . import bilinear
-from .bilinear import Scheme
+from .bilinear import Kept, Scheme
 from .tiling import axis_of
 from .windows import Pair, Window
 
@@ -50,16 +50,18 @@ def applies(window: Window) -> bool:
     return window.dilation == (1, 1) and max(steps) <= LONGEST // 2
 
 
-def convolve(x: Array, w: Array, window: Window, groups: int) -> Array:
+def convolve(x: Array, w: Array, window: Window, groups: int, kept: Kept | None = None) -> Array:
     """Y, as ``convolution.convolve``."""
     found = scheme(window, x.shape[1:3], w.shape[2], w.shape[3] // groups, x.dtype)
-    return bilinear.convolve(x, w, found, groups)
+    return bilinear.convolve(x, w, found, groups, kept)
 
 
-def input_gradient(y: Array, w: Array, window: Window, groups: int, size: Pair) -> Array:
+def input_gradient(
+    y: Array, w: Array, window: Window, groups: int, size: Pair, kept: Kept | None = None
+) -> Array:
     """X', as ``convolution.input_gradient``."""
     found = scheme(window, size, w.shape[2], w.shape[3] // groups, y.dtype)
-    return bilinear.input_gradient(y, w, found, groups)
+    return bilinear.input_gradient(y, w, found, groups, kept)
 
 
 def weight_gradient(x: Array, y: Array, window: Window, groups: int) -> Array:
@@ -69,19 +71,19 @@ def weight_gradient(x: Array, y: Array, window: Window, groups: int) -> Array:
 
 
 def convolve_gradients(
-    x: Array, w: Array, y: Array, window: Window, groups: int
+    x: Array, w: Array, y: Array, window: Window, groups: int, kept: Kept | None = None
 ) -> tuple[Array, Array]:
     """X' and W', as ``choice.convolve_gradients``."""
     found = scheme(window, x.shape[1:3], w.shape[2], w.shape[3] // groups, x.dtype)
-    return bilinear.convolve_gradients(x, w, y, found, groups)
+    return bilinear.convolve_gradients(x, w, y, found, groups, kept)
 
 
 def input_gradient_gradients(
-    y: Array, w: Array, x: Array, window: Window, groups: int
+    y: Array, w: Array, x: Array, window: Window, groups: int, kept: Kept | None = None
 ) -> tuple[Array, Array]:
     """Y' and W', as ``choice.input_gradient_gradients``."""
     found = scheme(window, x.shape[1:3], w.shape[2], w.shape[3] // groups, x.dtype)
-    return bilinear.input_gradient_gradients(y, w, x, found, groups)
+    return bilinear.input_gradient_gradients(y, w, x, found, groups, kept)
 
 
 # Tiles

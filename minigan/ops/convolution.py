@@ -15,6 +15,7 @@ from typing import Any
 
 from ..backend import Array
 from ..kernels import choice as kernel
+from ..kernels.bilinear import Kept
 from ..kernels.windows import Pair, Window
 from ..primitives import vjp
 from ..tensor import Tensor, TensorLike
@@ -26,24 +27,32 @@ from .shape import reshape, together
     lambda g, w, x_shape, window, groups: _input_gradient(g, w, window, groups, x_shape[1:3]),
     lambda g, x, window, groups: _weight_gradient(x, g, window, groups),
     plain=True,
-    at_once=lambda g, x, w, window, groups: kernel.convolve_gradients(x, w, g, window, groups),
+    at_once=lambda g, x, w, window, groups, kept: kernel.convolve_gradients(
+        x, w, g, window, groups, kept
+    ),
+    extras=("kept",),
 )
-def _convolve(x: Array, w: Array, /, window: Window, groups: int) -> Array:
+def _convolve(x: Array, w: Array, /, window: Window, groups: int) -> tuple[Array, Kept]:
     """F(x, w): y[n, p, q, o] = Σ x[n, p·s + i, q·s + j, c]·w[i, j, c, o] over i, j and c."""
-    return kernel.convolve(x, w, window, groups)
+    kept: Kept = []
+    return kernel.convolve(x, w, window, groups, kept), kept
 
 
 @vjp(
     lambda g, w, window, groups: _convolve(g, w, window, groups),
     lambda g, y, window, groups: _weight_gradient(g, y, window, groups),
     plain=True,
-    at_once=lambda g, y, w, window, groups: kernel.input_gradient_gradients(
-        y, w, g, window, groups
+    at_once=lambda g, y, w, window, groups, kept: kernel.input_gradient_gradients(
+        y, w, g, window, groups, kept
     ),
+    extras=("kept",),
 )
-def _input_gradient(y: Array, w: Array, /, window: Window, groups: int, size: Pair) -> Array:
+def _input_gradient(
+    y: Array, w: Array, /, window: Window, groups: int, size: Pair
+) -> tuple[Array, Kept]:
     """I(y, w), on a map of ``size``."""
-    return kernel.input_gradient(y, w, window, groups, size)
+    kept: Kept = []
+    return kernel.input_gradient(y, w, window, groups, size, kept), kept
 
 
 @vjp(

@@ -252,6 +252,53 @@ def test_two_gradients_at_once_are_those_one_at_a_time(both):
     close(on_w, algorithm.weight_gradient(x, y, where, c.groups))
 
 
+@examples(60)
+@given(any_suited, st.sampled_from([1, 1 << 22]))
+def test_a_kept_transform_changes_no_bit_and_is_taken_once(both, at_a_time):
+    algorithm, c = both
+    x, w, y, where = c.map(), c.weights(), c.result(), window_of(c)
+    maps = [
+        (
+            lambda kept: algorithm.convolve(x, w, where, c.groups, kept),
+            lambda kept: algorithm.convolve_gradients(x, w, y, where, c.groups, kept),
+        ),
+        (
+            lambda kept: algorithm.input_gradient(y, w, where, c.groups, c.size, kept),
+            lambda kept: algorithm.input_gradient_gradients(y, w, x, where, c.groups, kept),
+        ),
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bilinear, "PRODUCTS_AT_A_TIME", at_a_time)
+        for forward, gradients in maps:
+            kept = []
+            np.testing.assert_array_equal(forward(kept), forward(None))
+            in_one = c.images <= 1 or at_a_time > 1
+            assert len(kept) == 1 if c.groups == 1 and in_one else len(kept) <= 1
+            expected = gradients(None)
+            for _ in range(2):
+                for found, wanted in zip(gradients(kept), expected, strict=True):
+                    np.testing.assert_array_equal(found, wanted)
+                assert not kept
+
+
+def test_a_kept_transform_of_another_scheme_or_of_other_images_is_not_used(monkeypatch):
+    c = at((7, 7), (5, 5), (1, 1), "same")
+    x, w, y, where = c.map(), c.weights(), c.result(), window_of(c)
+    expected = dft.convolve_gradients(x, w, y, where, 1)
+    other = at((9, 9), (5, 5), (1, 1), "same")
+    kept = []
+    dft.convolve(other.map(), w, window_of(other), 1, kept)
+    dft.convolve(np.concatenate([x, x]), w, where, 1, more := [])
+    for transforms in (kept, more):
+        assert len(transforms) == 1
+        found = dft.convolve_gradients(x, w, y, where, 1, transforms)
+        for a, b in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(a, b)
+    monkeypatch.setattr(bilinear, "MAPS_KEPT", 0)
+    dft.convolve(x, w, where, 1, kept)
+    assert not kept
+
+
 def test_dft_considers_every_tile_that_a_transform_is_long_enough_for():
     # Five taps at stride 2 are three of a phase: m outputs need m + 2 inputs.
     ways = dft._ways(window((40, 40), (5, 5), 2, "valid"), 0, 40)  # 18 outputs
@@ -516,7 +563,7 @@ def test_large_transforms_of_weights_are_not_kept(monkeypatch):
         monkeypatch.setattr(bilinear, "KEPT", limit)
         with bilinear.weights_unchanged():
             dft.convolve(x, w, window_of(c), 1)
-            assert len(bilinear._kept.get()) == count
+            assert len(bilinear._weights_kept.get()) == count
 
 
 def test_kept_weights_are_of_their_block_and_thread():
@@ -525,11 +572,11 @@ def test_kept_weights_are_of_their_block_and_thread():
     with bilinear.weights_unchanged():
         dft.convolve(x, w, window_of(c), 1)
         with bilinear.weights_unchanged():
-            assert bilinear._kept.get() == {}
-        assert len(bilinear._kept.get()) == 1
+            assert bilinear._weights_kept.get() == {}
+        assert len(bilinear._weights_kept.get()) == 1
         found = []
-        thread = threading.Thread(target=lambda: found.append(bilinear._kept.get()))
+        thread = threading.Thread(target=lambda: found.append(bilinear._weights_kept.get()))
         thread.start()
         thread.join()
         assert found == [None]
-    assert bilinear._kept.get() is None
+    assert bilinear._weights_kept.get() is None

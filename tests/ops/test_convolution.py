@@ -98,6 +98,26 @@ def test_third_derivatives_of_a_convolution_of_a_convolution():
     check_gradients(gradient, [x], order=2)
 
 
+@pytest.mark.parametrize("conv", ["direct", "dft", "winograd"])
+@pytest.mark.parametrize("function", [mg.conv2d, mg.conv2d_transpose])
+def test_a_graph_may_be_gone_through_twice_and_by_another_algorithm(function, conv):
+    x, w, g = values(0, (2, 6, 5, 2)), values(1, (3, 3, 2, 2)), values(2, (2, 6, 5, 2))
+    operands = [Tensor(a, requires_grad=True) for a in (x, w)]
+    with mg.config(conv="direct"):
+        expected = mg.grad(function(*operands, padding="same"), operands, g)
+    with mg.config(conv=conv):
+        made = function(*operands, padding="same")
+        first = mg.grad(made, operands, g, retain_graph=True)
+        second = mg.grad(made, operands, g, retain_graph=True)
+        again = function(*operands, padding="same")
+    with mg.config(conv="winograd" if conv == "dft" else "dft"):
+        other = mg.grad(again, operands, g)
+    for a, b, c, d in zip(first, second, other, expected, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+        close(a.numpy(), d.numpy())
+        close(c.numpy(), d.numpy())
+
+
 def test_one_tensor_may_be_map_and_weights():
     x = values(0, (2, 2, 2, 2))
     settings = {"padding": 1}

@@ -33,7 +33,8 @@ def config(
     own, which the environment variables of its library set. They are quick, which small networks
     need, but then keep a core busy in wait for the next product, which slows down all that threads
     of ours do: convolutions, above all. Where nobody says, they may, but not in ``gan.Trainer`` and
-    ``gan.sample`` if a large network has convolutions. Products may round differently with it.
+    ``gan.sample`` if a large network has convolutions; a loop of one's own has to say it. Products
+    may round differently with it.
 
     precision: how a GPU multiplies matrices of float32: "ieee" as they are, "tf32" with 10 bits of
     mantissa, many times as fast, or "bf16" with 7; it adds up in float32. "auto", the default, is
@@ -43,7 +44,7 @@ def config(
     _check_name("precision", precision, ["auto", *gemm.COMPUTE])
     if threads is not None and (type(threads) is not int or threads < 1):
         raise ValueError(f"threads: got {threads!r}, wanted a whole number from 1")
-    if blas_threads not in (None, True, False):
+    if blas_threads is not None and type(blas_threads) is not bool:
         raise ValueError(f"blas_threads: got {blas_threads!r}, wanted True or False")
     told: dict[ContextVar[Any], Any] = {
         choice.forced: conv, workers.limit: threads, blas.shared: blas_threads,

@@ -67,7 +67,7 @@ def test_an_unknown_name_is_an_error_with_the_nearest(name, words):
     assert choice.forced.get() == "auto"
 
 
-@pytest.mark.parametrize("value", ["no", 2, "False"])
+@pytest.mark.parametrize("value", ["no", 2, "False", 0, 1])
 def test_whether_blas_may_share_is_yes_or_no(value):
     with pytest.raises(ValueError, match="blas_threads: got"), mg.config(blas_threads=value):
         pass

@@ -11,6 +11,10 @@ from ..nn import Parameter
 LARGE = 1 << 25
 """Multiplications of a pass from which on convolutions keep our threads at work."""
 
+MOST = 1 << 22
+"""Weights of a convolution that our threads do in less time than BLAS's: with more of them it is a
+few huge products."""
+
 
 def multiplications(parameters: Sequence[Parameter], images: int) -> int:
     """What a pass of so many images takes at least: each one meets every parameter."""
@@ -22,5 +26,6 @@ def own_threads(parameters: Sequence[Parameter], images: int) -> AbstractContext
 
     That depends on the network and on the number of images alone, and so do the bits.
     """
-    convolves = any(parameter.ndim > 2 for parameter in parameters)
-    return blas.unshared_if(convolves and multiplications(parameters, images) >= LARGE)
+    taps = [parameter.size for parameter in parameters if parameter.ndim == 4]
+    ours = bool(taps) and max(taps) <= MOST
+    return blas.unshared_if(ours and multiplications(parameters, images) >= LARGE)

@@ -40,7 +40,8 @@ def sample(
 
     Images are made in groups of a fixed size, each with a stream of its own, so that the first
     ones are the same bits whatever the count; in evaluation mode, so that none depends on another.
-    On a CPU several threads make groups of a large generator: ``mg.config(threads=…)`` bounds them.
+    On a CPU several threads make groups of a large generator: ``mg.config(threads=…)`` bounds them,
+    and ``mg.config(blas_threads=…)`` says whether BLAS's may help.
     ``condition``, if there is one, has ``count`` rows. With ``code``, one class or ``count`` of
     them, the first categorical code of the noise is that: see ``Codes``.
     """

@@ -177,7 +177,8 @@ class Trainer:
         signs = None if self.doctor is None else self.doctor.visit(self.step_count)
         if self.captured is None or self.device == "cpu" or signs is not None:
             self._read()
-            outcome: Outcome | Unread = self._taken(records, signs)
+            with own_threads(self._weights, len(records[0].images)):
+                outcome: Outcome | Unread = self._taken(records, signs)
         else:
             outcome = self.captured.step(records, lambda: self._taken(records))
         self._buffers.trim()
@@ -202,10 +203,9 @@ class Trainer:
         squares = signs.squares if signs else None
         moment = Moment(self.step_count, self._streams(), self._memories, squares)
         look = signs.watching() if signs else nullcontext()
-        alone = own_threads(self._weights, len(records[0].images))
         try:
             # A number that overflows is named below; NumPy's warnings would only repeat it.
-            with self._buffers.in_use(), np.errstate(all="ignore"), look, alone:
+            with self._buffers.in_use(), np.errstate(all="ignore"), look:
                 live = self._live_state()
                 before = {name: duplicate(live[name]) for name in self._at_risk}
                 scores = self._move(records, moment)

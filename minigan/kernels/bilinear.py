@@ -41,7 +41,7 @@ from .tiling import Axis, Side, cut, is_partition, is_whole, put, shape_of
 
 PRODUCTS_AT_A_TIME = 1 << 22  # elements of V and Z together, about 16 MB in float32
 KEPT = 1 << 22  # elements of transforms of weights that are kept, where they are
-MAPS_KEPT = 1 << 22  # elements of a map's transform that is kept for its gradients
+MAPS_KEPT = 1 << 22  # elements of a map's transform that is kept, whether gradients come or not
 IN_CACHE = 1 << 19  # elements of what a core works on, about 2 MB in float32
 WORK = 8  # how many times as long as a pass over its arrays a product takes, at the least
 PITCH = 16  # more elements to a row of U, V and Z: rows a power of two apart share cache sets

@@ -4,13 +4,15 @@ OpenBLAS shares a product among threads of its own from 2¹⁸ multiplications o
 vector from 9,216 elements), and these threads then run idle for tens of milliseconds, in wait for
 the next one: to work beside them takes twice as long. So large products are cut into tiles that
 are too small to be shared, and ``workers`` has several threads at several tiles. A tile is also
-small enough for BLAS to read where it lies: larger ones it copies first. How a product is cut is a
-matter of its shape alone, and so are its bits.
+small enough for BLAS to read where it lies: larger ones it copies first. Whether and how a product
+is cut is a matter of its shape and of ``shared``, never of the number of threads, and so are its
+bits.
 
 Products of middle size are left to BLAS: its threads are sooner there, as they wait for more. So
 are those of two matrices with sums so long that much of the time would go into adding up parts.
 That is best where nothing else wants the cores: small networks live on it. In large ones with
-convolutions, which have threads of ours at work all the time, no product is ``shared``.
+convolutions, which have threads of ours at work all the time, none is ``shared`` but ``HUGE`` ones,
+for which tiles are too slow, and those that NumPy's ``einsum`` makes.
 """
 
 from __future__ import annotations
@@ -38,6 +40,9 @@ which its columns are a multiple, if there are more."""
 
 LARGE, LARGE_VECTOR = 1 << 26, 1 << 18
 """Multiplications from which ``matmul`` cuts a product of two matrices, and with a vector."""
+
+HUGE = 1 << 30
+"""Multiplications from which a product with longer sums than ``DEPTH`` is BLAS's in any case."""
 
 PER_ELEMENT = 16
 """Multiplications that take as long as to write an element."""
@@ -116,7 +121,8 @@ def tiled(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
 def _least(m: int, n: int, k: int) -> float:
     """The multiplications from which a product is done in tiles."""
     if not is_shared():
-        return (VECTOR if 1 in (m, n) else TILE) + 1
+        huge = m * n * k >= HUGE and k > DEPTH
+        return math.inf if huge else (VECTOR if 1 in (m, n) else TILE) + 1
     if n == 1:
         return LARGE_VECTOR if m >= ROWS else math.inf
     return LARGE if k <= DEPTH and m > 1 else math.inf

@@ -66,12 +66,13 @@ def input_gradient(y: Array, w: Array, window: Window, groups: int, size: Pair) 
         def differentiate(y: Array, x: Array, matrix: Array = matrix) -> None:
             if planar:
                 planes.add_taps(y, matrix, window, x)
-            else:  # of many images, as adding few numbers at a time is slow on several cores
+            else:  # one channel's, of many images: few numbers at a time are slow on several cores
                 x[...] = scatter(_pieces(y, matrix, window), window, size)
 
         each = max(matrix.shape) if planar else len(matrix)  # planes copy y as well
         maps = y[..., outs], result[..., ins]
-        _each_share(differentiate, maps, down * across * each, matrix, apart=planar)
+        apart = planar or w.shape[2] > planes.MOST
+        _each_share(differentiate, maps, down * across * each, matrix, apart)
     return result
 
 
@@ -129,8 +130,7 @@ def _multiply(a: Array, b: Array, out: Array, weights: Array) -> None:
 
 
 def _are_few(weights: Array) -> bool:
-    """Whether several cores do it in tiles of ours."""
-    return type(weights) is np.ndarray and (weights.size <= FEW or not blas.is_shared())
+    return type(weights) is np.ndarray and weights.size <= FEW
 
 
 def _each_share(

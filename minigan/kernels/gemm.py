@@ -61,6 +61,8 @@ def matmul(a: Array, b: Array, out: Array, convolution: bool = False) -> Array:
 
 def stacked(a: Array, b: Array) -> Array:
     """The products of stacks of matrices (…, m, k) and (…, k, n), broadcast."""
+    if type(a) is np.ndarray and type(b) is np.ndarray and not blas.is_shared():
+        return _in_tiles(a, b)
     if type(a) is np.ndarray or a.dtype != b.dtype or a.dtype.name not in TYPES:
         return a @ b
     xp, stack = array_module(a), np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
@@ -79,6 +81,16 @@ def stacked(a: Array, b: Array) -> Array:
         a.data.ptr, kind, width_a, a.strides[0] // a.dtype.itemsize,
         byref(number(0)), out.data.ptr, kind, n, m * n, len(a), compute, ALGORITHM,
     )  # fmt: skip
+    return out
+
+
+def _in_tiles(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    (m, k), n = a.shape[-2:], b.shape[-1]
+    if m * n * k <= blas.TILE or not stack or a.dtype != b.dtype:  # BLAS shares no single one
+        return a @ b
+    out = np.empty((*stack, m, n), a.dtype)
+    blas.products(_one(a, stack), _one(b, stack), out.reshape(math.prod(stack), m, n))
     return out
 
 

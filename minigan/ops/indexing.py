@@ -13,7 +13,7 @@ from ..primitives import vjp
 from ..tensor import Tensor, TensorLike, as_tensor
 from .shape import reshape
 
-WIDE = 64
+WIDE = 128
 """Elements of a row from which on it is added by itself."""
 
 _BASIC = (int, np.integer, slice, type(None), type(Ellipsis))

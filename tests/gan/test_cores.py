@@ -7,7 +7,8 @@ import pytest
 
 import minigan as mg
 from minigan import nn
-from minigan.gan import Game, Normal, Trainer
+from minigan.gan import Game, Normal, Trainer, cores
+from minigan.gan.cores import own_threads
 from minigan.kernels import blas
 
 SIDE, LATENT = 8, 100
@@ -50,11 +51,30 @@ def test_blas_shares_no_product_of_a_large_step_with_convolutions(convolves, ima
     assert set(said) == {shared}
 
 
+def test_a_parameter_of_three_axes_is_no_convolution():
+    layer = nn.MinibatchDiscrimination(64, 16).build((None, 1024), seed=0)
+    assert any(p.ndim == 3 for p in layer.parameters())
+    with own_threads(layer.parameters(), 1024):
+        assert blas.is_shared()
+
+
+def test_huge_convolutions_are_left_to_blas(monkeypatch):
+    weights = nn.Conv2D(64, 5).build((None, 8, 8, 64), seed=0).parameters()
+    size = max(p.size for p in weights)
+    for most, shared in ((size, False), (size - 1, True)):
+        monkeypatch.setattr(cores, "MOST", most)
+        with own_threads(weights, 1024):
+            assert blas.is_shared() == shared
+
+
 def test_what_the_user_says_comes_first(said):
     for told in (True, False):
         with mg.config(blas_threads=told):
             run(True).step(pictures(256 if told else 4))
-            run(True).sample(1)
+        assert set(said) == {told}
+        said.clear()
+        with mg.config(blas_threads=told):
+            run(True, 64 * 100 if told else 64).sample(1)
         assert set(said) == {told}
         said.clear()
 

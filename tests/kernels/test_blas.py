@@ -13,7 +13,7 @@ from strategies import examples
 
 import minigan as mg
 from minigan import workers
-from minigan.kernels import bilinear, blas, choice
+from minigan.kernels import bilinear, blas, choice, gemm
 from minigan.kernels.windows import Window
 from minigan.testing.strategies import seeds, values
 
@@ -131,7 +131,7 @@ def test_large_products_are_not_shared_either(shape, asked):
 
 
 MIDDLE = [
-    *[(100, 784, 128), (512, 128, 128), (4000, 4000, 300), (128, 1, 128), (75, 128, 12544)],
+    *[(100, 784, 128), (512, 128, 128), (700, 900, 300), (128, 1, 128), (75, 128, 12544)],
     *[(1, 3000, 100), (1, 1, 300_000), (4, 1, 100_000), (64, 512, 3136)],
 ]
 
@@ -145,6 +145,38 @@ def test_where_blas_is_to_share_none_no_product_is(shape, turned, asked):
         out = blas.matmul(np.ones((m, k), "float32"), b, np.empty((m, n), "float32"))
     assert (out == k).all()
     assert asked and not any(map(is_shared, asked))
+
+
+def test_huge_ones_with_long_sums_are_left_to_blas_in_any_case(asked, monkeypatch):
+    monkeypatch.setattr(blas, "HUGE", 1 << 20)
+    deep, wide = (64, 64, 2 * blas.DEPTH), (256, 256, blas.DEPTH)
+    with mg.config(blas_threads=False):
+        for m, n, k in (deep, wide):
+            blas.matmul(np.ones((m, k)), np.ones((k, n)), np.empty((m, n)))
+    assert deep in asked and wide not in asked
+
+
+@examples(60)
+@given(factors(), st.booleans())
+def test_stacks_are_the_definition_in_tiles_too(operands, repeated):
+    a, b, _ = operands
+    a = a[:1] if repeated else a
+    with tiny_tiles(), mg.config(blas_threads=False):
+        found = gemm.stacked(a[:, None], np.stack([b, b], 1))
+    close(
+        found,
+        np.einsum("rmk,rkn->rmn", np.broadcast_to(a, (len(b), *a.shape[1:])), b)[:, None].repeat(
+            2, 1
+        ),
+        1e-14,
+    )
+
+
+@pytest.mark.parametrize("shapes", [((3, 200, 90), (3, 90, 200)), ((200, 90), (2, 3, 90, 200))])
+def test_where_blas_is_to_share_none_no_product_of_a_stack_is(shapes, asked):
+    with mg.config(blas_threads=False):
+        out = gemm.stacked(*(np.ones(shape, "float32") for shape in shapes))
+    assert (out == 90).all() and asked and not any(map(is_shared, asked))
 
 
 @pytest.mark.parametrize("shape", MIDDLE)

@@ -87,17 +87,15 @@ def test_as_many_images_at_a_time_as_their_columns_fit(monkeypatch, outputs, lea
         monkeypatch.setattr(
             kernel, name, lambda a, *more, made=made: (counts.append(len(a)), made(a, *more))[1]
         )
-    for run, in_shares in (
-        (lambda: kernel.convolve(x, w, where, 1), True),
-        (lambda: kernel.input_gradient(y, w, where, 1, (5, 4)), False),
-        (lambda: kernel.weight_gradient(x, y, where, 1), True),
+    for run in (
+        lambda: kernel.convolve(x, w, where, 1),
+        lambda: kernel.input_gradient(y, w, where, 1, (5, 4)),
+        lambda: kernel.weight_gradient(x, y, where, 1),
     ):
         for limit in (4 * columns, 3 * columns, 3 * columns - 1, columns, columns - 1, 1):
             monkeypatch.setattr(kernel, "COLUMNS_AT_A_TIME", limit)
             run()
-            step = max(limit // columns, least)
-            if in_shares:  # of two images, for several cores
-                step = min(2, max(limit // columns, 1))
+            step = min(2, max(limit // columns, 1))  # in shares of two images for several cores
             assert counts == [min(step, 7 - i) for i in range(0, 7, step)]
             counts.clear()
             with monkeypatch.context() as patch:
@@ -106,6 +104,13 @@ def test_as_many_images_at_a_time_as_their_columns_fit(monkeypatch, outputs, lea
             step = max(limit // columns, least)
             assert counts == [min(step, 7 - i) for i in range(0, 7, step)]
             counts.clear()
+
+
+def test_one_channels_taps_are_added_for_all_images_at_once(monkeypatch):
+    y, w, counts, made = values(0, (7, 4, 3, 5)), values(1, (2, 2, 1, 5)), [], kernel._pieces
+    monkeypatch.setattr(kernel, "_pieces", lambda y, *more: counts.append(len(y)) or made(y, *more))
+    kernel.input_gradient(y, w, Window((2, 2)), 1, (5, 4))
+    assert counts == [7]
 
 
 def test_one_image_has_the_same_bits_whichever_batch_mates_share_its_chunk(monkeypatch):

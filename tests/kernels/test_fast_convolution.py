@@ -281,6 +281,25 @@ def test_a_kept_transform_changes_no_bit_and_is_taken_once(both, at_a_time):
                 assert not kept
 
 
+def test_a_kept_transform_is_not_made_again(monkeypatch):
+    c = at((7, 7), (5, 5), (1, 1), "same")
+    x, w, y, where = c.map(), c.weights(), c.result(), window_of(c)
+    made, transformed = [], bilinear._transformed
+    monkeypatch.setattr(
+        bilinear, "_transformed", lambda *told: made.append(1) or transformed(*told)
+    )
+    dft.convolve(x, w, where, 1, of_x := [])
+    dft.input_gradient(y, w, where, 1, c.size, of_y := [])
+    for gradients in (
+        lambda: dft.convolve_gradients(x, w, y, where, 1, of_x),
+        lambda: dft.input_gradient_gradients(y, w, x, where, 1, of_y),
+    ):
+        for count in (1, 2):  # and the second time both are
+            made.clear()
+            gradients()
+            assert len(made) == count
+
+
 def test_a_kept_transform_of_another_scheme_or_of_other_images_is_not_used(monkeypatch):
     c = at((7, 7), (5, 5), (1, 1), "same")
     x, w, y, where = c.map(), c.weights(), c.result(), window_of(c)

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import workers
 from ..backend import Array, array_module, nvidia_library
 from . import blas
 
@@ -85,12 +86,14 @@ def stacked(a: Array, b: Array) -> Array:
 
 
 def _in_tiles(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The same on the CPU, where BLAS is to share none: several threads at several matrices."""
     stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     (m, k), n = a.shape[-2:], b.shape[-1]
     if m * n * k <= blas.TILE or not stack or a.dtype != b.dtype:  # BLAS shares no single one
         return a @ b
     out = np.empty((*stack, m, n), a.dtype)
-    blas.products(_one(a, stack), _one(b, stack), out.reshape(math.prod(stack), m, n))
+    each = zip(_one(a, stack), _one(b, stack), out.reshape(-1, m, n), strict=True)
+    workers.each(blas.tiled, each, m * n * k * math.prod(stack) // blas.PER_ELEMENT)
     return out
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 from ..kernels import blas
-from ..nn import Parameter
+from ..tensor import Tensor
 
 LARGE = 1 << 25
 """Multiplications of a pass from which on convolutions keep our threads at work."""
@@ -16,12 +16,12 @@ MOST = 1 << 22
 few huge products."""
 
 
-def multiplications(parameters: Sequence[Parameter], images: int) -> int:
+def multiplications(parameters: Sequence[Tensor], images: int) -> int:
     """What a pass of so many images takes at least: each one meets every parameter."""
     return images * sum(parameter.size for parameter in parameters)
 
 
-def own_threads(parameters: Sequence[Parameter], images: int) -> AbstractContextManager[None]:
+def own_threads(parameters: Sequence[Tensor], images: int) -> AbstractContextManager[None]:
     """Within it no product is shared by BLAS's threads if these are a large network's weights.
 
     That depends on the network and on the number of images alone, and so do the bits.

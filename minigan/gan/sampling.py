@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..kernels.blas import PER_ELEMENT
 from ..nn import Module, training
 from ..nn.module import as_array
 from ..random import Stream
-from ..tensor import no_grad
+from ..tensor import Tensor, no_grad
 from .conditioning import Codes, codes_for
 from .cores import multiplications, own_threads
 from .latent import Latent, noise_for
@@ -63,17 +64,17 @@ def sample(
     def make(*inputs: Any) -> np.ndarray:
         return generator(*inputs).numpy()
 
-    alone = own_threads(generator.parameters(), AT_A_TIME)
-    with no_grad(), training(False), at_hand(), weights_unchanged(), alone:
+    weights = generator.parameters()
+    ours = own_threads(weights, AT_A_TIME)
+    with no_grad(), training(False), at_hand(), weights_unchanged(), ours:
         made = [make(*inputs(0))]  # alone, so that weights are transformed once for all
         rest = (inputs(start) for start in range(AT_A_TIME, count, AT_A_TIME))
-        made += workers.results(make, rest, _work(generator))
+        made += workers.results(make, rest, _work(weights))
     return np.concatenate(made)[:count]
 
 
-def _work(generator: Module) -> int:
+def _work(parameters: Sequence[Tensor]) -> int:
     """What a group's images take at least, in elements written (``workers.each``); 0 on a GPU."""
-    parameters = generator.parameters()
     if any(parameter.device != "cpu" for parameter in parameters):
         return 0
     return multiplications(parameters, AT_A_TIME) // PER_ELEMENT

@@ -104,7 +104,6 @@ class Trainer:
         self._memories = self._first_memories()
         # Names, found once: which arrays there are does not change from step to step.
         self._parameters = self._all_parameters()
-        self._weights = [*game.generator.parameters(), *game.discriminator.parameters()]
         self._statistics = {n for n, p in self._parameters.items() if not p.requires_grad}
         self._at_risk = self._may_change()
         self._buffers = Buffers()
@@ -177,7 +176,8 @@ class Trainer:
         signs = None if self.doctor is None else self.doctor.visit(self.step_count)
         if self.captured is None or self.device == "cpu" or signs is not None:
             self._read()
-            with own_threads(self._weights, len(records[0].images)):
+            weights = [p for player in self.players for p in player.parameters.values()]
+            with own_threads(weights, len(records[0].images)):
                 outcome: Outcome | Unread = self._taken(records, signs)
         else:
             outcome = self.captured.step(records, lambda: self._taken(records))

@@ -69,6 +69,12 @@ class Scheme(NamedTuple):
         """Both axes of the map that it gives."""
         return self.axes[0].outputs, self.axes[1].outputs
 
+    @property
+    def tiles(self) -> int:
+        """Those of one image."""
+        down, across = self.outputs
+        return down.tiles * across.tiles
+
 
 class Weights(NamedTuple):
     """U = G·taps as (R, C, O), or of turned taps as (R, O, C).
@@ -280,14 +286,14 @@ def _chunks(n: int, weights: tuple[int, int, int], scheme: Scheme) -> Iterator[s
     ``weights`` are (R, C, O), the shape of U.
     """
     r, c, o = weights
-    most = max(1, max(PRODUCTS_AT_A_TIME, 2 * r * c * o) // (r * _tiles(scheme) * (c + o)))
+    most = max(1, max(PRODUCTS_AT_A_TIME, 2 * r * c * o) // (r * scheme.tiles * (c + o)))
     step = -(-n // -(-n // most)) if n else 1  # all but the last alike
     return (slice(start, start + step) for start in range(0, max(n, 1), step))
 
 
 def _keep(kept: Kept | None, scheme: Scheme, made: Array, images: int, groups: int) -> None:
     """Leave a transform there if it is of all images and channels."""
-    whole = groups == 1 and made.shape[1] == _tiles(scheme) * images
+    whole = groups == 1 and made.shape[1] == scheme.tiles * images
     if kept is not None and whole and made.size <= MAPS_KEPT:
         kept.append(Transform(scheme, made))
 
@@ -298,14 +304,9 @@ def _taken(
     """The transform of x: the one that was kept, which is written over, or another."""
     with suppress(IndexError):  # none was kept, or it is taken
         one = (kept or []).pop()
-        if one.scheme is scheme and one.array.shape[1] == _tiles(scheme) * len(x):
+        if one.scheme is scheme and one.array.shape[1] == scheme.tiles * len(x):
             return one.array
     return _transformed(matrix, x, sides)
-
-
-def _tiles(scheme: Scheme) -> int:
-    """Those of one image."""
-    return scheme.outputs[0].tiles * scheme.outputs[1].tiles
 
 
 def _multiplied(left: Array, u: Weights) -> Array:

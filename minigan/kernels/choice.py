@@ -141,7 +141,7 @@ def counts(
 def _fast(scheme: Scheme, images: int, c: int, o: int) -> Counts:
     (r, inputs), (outputs, _), taps = scheme.B.shape, scheme.A.shape, scheme.G.shape[1]
     c *= scheme.inputs[0].phases * scheme.inputs[1].phases
-    tiles = images * scheme.outputs[0].tiles * scheme.outputs[1].tiles
+    tiles = images * scheme.tiles
     multiplied = r * (tiles * (c * o + inputs * c + outputs * o) + taps * c * o)
     moved = tiles * (
         inputs * c * (not is_whole(scheme.inputs)) + outputs * o * (not is_whole(scheme.outputs))

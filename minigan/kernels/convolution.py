@@ -66,12 +66,13 @@ def input_gradient(y: Array, w: Array, window: Window, groups: int, size: Pair) 
         def differentiate(y: Array, x: Array, matrix: Array = matrix) -> None:
             if planar:
                 planes.add_taps(y, matrix, window, x)
-            else:  # one channel's, of many images: few numbers at a time are slow on several cores
+            else:
                 x[...] = scatter(_pieces(y, matrix, window), window, size)
 
         each = max(matrix.shape) if planar else len(matrix)  # planes copy y as well
         maps = y[..., outs], result[..., ins]
-        apart = planar or w.shape[2] > planes.MOST
+        # One channel's taps are few numbers at a time, which are slow to add on several cores.
+        apart = w.shape[2] > 1
         _each_share(differentiate, maps, down * across * each, matrix, apart)
     return result
 

@@ -63,7 +63,7 @@ def matmul(a: Array, b: Array, out: Array, convolution: bool = False) -> Array:
 def stacked(a: Array, b: Array) -> Array:
     """The products of stacks of matrices (…, m, k) and (…, k, n), broadcast."""
     if type(a) is np.ndarray and type(b) is np.ndarray and not blas.is_shared():
-        return _in_tiles(a, b)
+        return _stacked_in_tiles(a, b)
     if type(a) is np.ndarray or a.dtype != b.dtype or a.dtype.name not in TYPES:
         return a @ b
     xp, stack = array_module(a), np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
@@ -85,7 +85,7 @@ def stacked(a: Array, b: Array) -> Array:
     return out
 
 
-def _in_tiles(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _stacked_in_tiles(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The same on the CPU, where BLAS is to share none: several threads at several matrices."""
     stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     (m, k), n = a.shape[-2:], b.shape[-1]

@@ -23,6 +23,7 @@ first, A and B are one matrix product each, and a map that comes in so need not 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -32,9 +33,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import workers
-from ..backend import Array, array_module
+from ..backend import Array
 from ..buffers import empty, zeros
 from . import blas
+from .blas import spaced
 from .blocks import PARTS
 from .convolution import blocks
 from .tiling import Axis, Side, cut, is_partition, is_whole, put, shape_of
@@ -44,7 +46,7 @@ KEPT = 1 << 22  # elements of transforms of weights that are kept, where they ar
 MAPS_KEPT = 1 << 22  # elements of a map's transform that is kept, whether gradients come or not
 IN_CACHE = 1 << 19  # elements of what a core works on, about 2 MB in float32
 WORK = 8  # how many times as long as a pass over its arrays a product takes, at the least
-PITCH = 16  # more elements to a row of U, V and Z: rows a power of two apart share cache sets
+ROWS = 4  # r at a time, at the least: to make a part of U all taps are read, which may be many
 
 
 class Scheme(NamedTuple):
@@ -77,27 +79,36 @@ class Scheme(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """U = G·taps as (R, C, O), or of turned taps as (R, O, C).
+    """U = G·taps as (R, C, O), or Uᵀ as (R, O, C).
 
-    ``part`` makes what is wanted of it, or takes it from the ``whole`` where that is kept.
+    ``part`` makes what is wanted of it, or takes it from the ``whole`` where that is kept. What is
+    made is of ``shape``, and has its last axes in the other order if it is to be ``turned``.
     """
 
     matrix: Array
     taps: Array
     shape: tuple[int, int, int]
+    turned: bool
     whole: Array | None = None
+
+    @property
+    def columns(self) -> int:
+        """O, or C of Uᵀ."""
+        return self.shape[1 if self.turned else 2]
 
     def part(self, r: slice) -> Array:
         """The part of those r."""
-        if self.whole is not None:
-            return self.whole[r]
-        result = _buffer((len(self.matrix[r]), *self.shape[1:]), self.matrix)
-        self.write(r, result)
-        return result
+        part = self.made(r) if self.whole is None else self.whole[r]
+        return part.swapaxes(1, 2) if self.turned else part
 
-    def write(self, r: slice, into: Array) -> None:
-        """Make the part of those r there."""
-        blas.products(self.matrix[None, r], self.taps[None], _rows(into)[None])
+    def made(self, r: slice, into: Array | None = None) -> Array:
+        """The same as it is made, before it is turned."""
+        matrix, (_, rows, columns) = self.matrix[r], self.shape
+        if into is None:
+            into = spaced((len(matrix), rows, columns), matrix.dtype)
+        flat = into.reshape(1, len(matrix), rows * columns)  # a view
+        blas.products(matrix[None], self.taps[None], flat)
+        return into
 
 
 class Transform(NamedTuple):
@@ -132,21 +143,22 @@ def weights_unchanged() -> Iterator[None]:
         _weights_kept.reset(token)
 
 
-def _of_weights(w: Array, outs: slice, g: Array, scheme: Scheme, turned: bool = False) -> Weights:
-    """U of the weights ``w[..., outs]``, those of one group."""
+def _of_weights(w: Array, outs: slice, scheme: Scheme, turned: bool = False) -> Weights:
+    """U of the weights ``w[..., outs]``, those of one group, or Uᵀ.
+
+    Products with what lies turned are fast if their sums, over O, are long; else taps are turned.
+    """
     kept, key = _weights_kept.get(), (id(w), outs.start, id(scheme), turned)
     if kept is not None and key in kept:
         made, *_ = kept[key]
         return made
-    taps = _taps(w[..., outs], scheme)
-    shape = len(g), _channels(w.shape[2], scheme), outs.stop - outs.start
-    if turned:
-        shape = shape[0], shape[2], shape[1]
-        taps = taps.reshape(len(taps), shape[2], shape[1]).swapaxes(1, 2).reshape(taps.shape)
-    made = Weights(g, taps, shape)
-    if kept is not None and math.prod(made.shape) <= KEPT:
-        whole = _buffer(made.shape, g)
-        _each_part(lambda r: made.write(r, whole[r]), shape)
+    c, o = _channels(w.shape[2], scheme), outs.stop - outs.start
+    early = turned and o < blas.SHORT
+    shape = len(scheme.G), *((o, c) if early else (c, o))
+    made = Weights(scheme.G, _taps(w[..., outs], scheme, early), shape, turned and not early)
+    if kept is not None and math.prod(shape) <= KEPT:
+        whole = spaced(shape, w.dtype)
+        _each_part(lambda r: made.made(r, whole[r]), shape)
         made = made._replace(whole=whole)
         kept[key] = made, w, scheme  # alive, so that no id is used again
     return made
@@ -157,10 +169,10 @@ def _of_weights(w: Array, outs: slice, g: Array, scheme: Scheme, turned: bool = 
 
 def convolve(x: Array, w: Array, scheme: Scheme, groups: int, kept: Kept | None = None) -> Array:
     """Y = A[(G·w) ⊙ (B·x)]."""
-    a, b, g, _ = scheme
+    a, b, _, _ = scheme
     result = _spatial(x, len(x), scheme.outputs, w.shape[3])
     for ins, outs in blocks(x.shape[3], w.shape[3], groups):
-        u = _of_weights(w, outs, g, scheme)
+        u = _of_weights(w, outs, scheme)
         for images in _chunks(len(x), u.shape, scheme):
             v = _transformed(b, x[images, :, :, ins], scheme.inputs)
             _assemble(a, _multiplied(v, u), scheme.outputs, result[images, :, :, outs])
@@ -172,10 +184,10 @@ def input_gradient(
     y: Array, w: Array, scheme: Scheme, groups: int, kept: Kept | None = None
 ) -> Array:
     """X' = Bᵀ[(Aᵀ·y)·(G·w)ᵀ]."""
-    a, b, g, _ = scheme
+    a, b, _, _ = scheme
     result = _spatial(y, len(y), scheme.inputs, w.shape[2] * groups)
     for ins, outs in blocks(w.shape[2] * groups, w.shape[3], groups):
-        u = _of_weights(w, outs, g, scheme, turned=True)
+        u = _of_weights(w, outs, scheme, turned=True)
         for images in _chunks(len(y), u.shape, scheme):
             z = _transformed(a.T, y[images, :, :, outs], scheme.outputs)
             _assemble(b.T, _multiplied(z, u), scheme.inputs, result[images, :, :, ins])
@@ -204,11 +216,11 @@ def convolve_gradients(
     x: Array, w: Array, y: Array, scheme: Scheme, groups: int, kept: Kept | None = None
 ) -> tuple[Array, Array]:
     """X' and W' of ``convolve``, for a gradient y: both are products with Z' = Aᵀ·y."""
-    a, b, g, _ = scheme
+    a, b, _, _ = scheme
     result = _spatial(y, len(y), scheme.inputs, x.shape[3])
     gradient = _WeightGradient(x, y, scheme, groups)
     for ins, outs in blocks(x.shape[3], w.shape[3], groups):
-        u = _of_weights(w, outs, g, scheme, turned=True)
+        u = _of_weights(w, outs, scheme, turned=True)
         for images in gradient.chunks():
             v = _taken(kept, scheme, b, x[images, :, :, ins], scheme.inputs)
             z = _transformed(a.T, y[images, :, :, outs], scheme.outputs)
@@ -222,11 +234,11 @@ def input_gradient_gradients(
     y: Array, w: Array, x: Array, scheme: Scheme, groups: int, kept: Kept | None = None
 ) -> tuple[Array, Array]:
     """Y' and W' of ``input_gradient``, for a gradient x: both are products with V' = B·x."""
-    a, b, g, _ = scheme
+    a, b, _, _ = scheme
     result = _spatial(x, len(x), scheme.outputs, w.shape[3])
     gradient = _WeightGradient(x, y, scheme, groups)
     for ins, outs in blocks(x.shape[3], w.shape[3], groups):
-        u = _of_weights(w, outs, g, scheme)
+        u = _of_weights(w, outs, scheme)
         for images in gradient.chunks():
             v = _transformed(b, x[images, :, :, ins], scheme.inputs)
             z = _taken(kept, scheme, a.T, y[images, :, :, outs], scheme.outputs)
@@ -258,7 +270,7 @@ class _WeightGradient:
 
         Where ``into`` is one of them, it becomes the product of the other one and the weights.
         """
-        u, other = _buffer(self.shape, v), z if into is v else v
+        u, other = spaced(self.shape, v.dtype), z if into is v else v
 
         def both(r: slice) -> None:
             blas.products(v[r].transpose(0, 2, 1), z[r], u[r])
@@ -311,7 +323,7 @@ def _taken(
 
 def _multiplied(left: Array, u: Weights) -> Array:
     """left_r·u_r for each r."""
-    result = _buffer((*left.shape[:2], u.shape[2]), left)
+    result = spaced((*left.shape[:2], u.columns), left.dtype)
     shapes = left.shape, u.shape, result.shape
     _each_part(lambda r: blas.products(left[r], u.part(r), result[r]), *shapes)
     return result
@@ -319,13 +331,15 @@ def _multiplied(left: Array, u: Weights) -> Array:
 
 def _each_part(function: Callable[[slice], object], *shapes: tuple[int, ...]) -> None:
     """``function`` of a few r at a time of arrays (R, …) of these shapes, on several cores."""
-    each = sum(math.prod(shape[1:]) for shape in shapes)
-    _each_few(function, shapes[0][0], each, WORK * shapes[0][0] * each)
+    r, each = shapes[0][0], sum(math.prod(shape[1:]) for shape in shapes)
+    _each_few(function, r, each, WORK * r * each, ROWS)
 
 
-def _each_few(function: Callable[[slice], object], n: int, each: int, work: int) -> None:
+def _each_few(
+    function: Callable[[slice], object], n: int, each: int, work: int, least: int = 1
+) -> None:
     """``function`` of ``_few`` of n, on several cores."""
-    workers.each(function, zip(_few(n, each), strict=True), work)
+    workers.each(function, zip(_few(n, each, least), strict=True), work)
 
 
 def _few(n: int, each: int, least: int = 1) -> Iterator[slice]:
@@ -334,15 +348,8 @@ def _few(n: int, each: int, least: int = 1) -> Iterator[slice]:
     return (slice(start, min(start + step, n)) for start in range(0, n, step))
 
 
-def _buffer(shape: tuple[int, int, int], like: Array) -> Array:
-    """An empty array whose rows along the first axis lie ``PITCH`` elements further apart."""
-    count, width = shape[0], shape[1] * shape[2]
-    rows = empty(np, (count, width + PITCH), like.dtype)
-    return rows[:, :width].reshape(shape)  # a view
-
-
 def _rows(a: Array) -> Array:
-    """(R, n, c) as (R, n·c), a view of a ``_buffer``."""
+    """(R, n, c) as (R, n·c), a view of a ``spaced`` one."""
     return a.reshape(len(a), a.shape[1] * a.shape[2])
 
 
@@ -353,7 +360,7 @@ def _transformed(matrix: Array, x: Array, sides: tuple[Side, Side]) -> Array:
     """The matrix times the tiles of x (N, H, W, C): (R, tiles·N, phases·C)."""
     down, across = sides
     channels = down.phases * across.phases * x.shape[3]
-    result = _buffer((len(matrix), down.tiles * across.tiles * len(x), channels), matrix)
+    result = spaced((len(matrix), down.tiles * across.tiles * len(x), channels), matrix.dtype)
 
     def transform(rows: slice, images: slice) -> None:
         into = _columns(result, rows, images, len(x), sides)
@@ -381,7 +388,7 @@ def _assemble(matrix: Array, products: Array, sides: tuple[Side, Side], into: Ar
         if in_place:
             blas.products(left, part, turned[:, :, images].reshape(1, h * w, part.shape[2]))
             return
-        pieces = empty(np, (len(matrix), len(part), part.shape[2]), part.dtype)
+        pieces = spaced((len(matrix), len(part), part.shape[2]), part.dtype)
         blas.products(left, part, pieces.transpose(1, 0, 2))
         pieces = pieces.reshape(shape_of(sides, rows, len(into[images]), c))
         put(pieces, sides, rows, into[images])
@@ -446,16 +453,18 @@ def _channels(c: int, scheme: Scheme) -> int:
     return c * scheme.inputs[0].phases * scheme.inputs[1].phases
 
 
-def _taps(w: Array, scheme: Scheme) -> Array:
-    """w (kh, kw, C, O) as (taps of a phase, phases·C·O): missing taps are zero."""
-    shape = _phased(scheme, w.shape[2])
-    rows, cols = shape[0] * shape[1], shape[2] * shape[3]
-    if w.shape[:2] != (rows, cols):
-        whole = zeros(array_module(w), (rows, cols, *w.shape[2:]), w.dtype)
-        whole[: w.shape[0], : w.shape[1]] = w
-        w = whole
-    phased = w.reshape(*shape, w.shape[3]).transpose(0, 2, 1, 3, 4, 5)
-    return phased.reshape(shape[0] * shape[2], phased[0, 0].size)
+def _taps(w: Array, scheme: Scheme, turned: bool = False) -> Array:
+    """w (kh, kw, C, O) as (taps of a phase, phases·C·O), or O·phases·C: missing taps are zero."""
+    down, p, across, q, c = _phased(scheme, w.shape[2])
+    o = w.shape[3]
+    taps = spaced((down, across, *((o, p, q, c) if turned else (p, q, c, o))), w.dtype, 2)
+    if w.shape[:2] != (down * p, across * q):
+        taps.fill(0)
+    into = taps.transpose(0, 1, 3, 4, 5, 2) if turned else taps
+    for i, j in itertools.product(range(p), range(q)):
+        part = w[i::p, j::q]
+        into[: len(part), : part.shape[1], i, j] = part
+    return taps.reshape(down * across, p * q * c * o)
 
 
 def _untapped(flat: Array, scheme: Scheme, channels: int) -> Array:

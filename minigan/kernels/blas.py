@@ -18,7 +18,7 @@ for which tiles are too slow, and those that NumPy's ``einsum`` makes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
@@ -56,6 +56,9 @@ LONG = 4
 SHORT = 128
 """Terms of sums below which a second factor that lies turned is better copied, for ``ROWS`` twice:
 products with it are half as fast."""
+
+PITCH = 16
+"""Elements between rows of what is ``spaced``."""
 
 shared: ContextVar[bool | None] = ContextVar("minigan_blas_threads", default=None)
 """Whether BLAS may share products of middle size; None where nobody says, and then it may."""
@@ -164,6 +167,15 @@ def _in_tiles(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
             right = b[:, :, across].reshape(r, 1, k, q, width).swapaxes(2, 3)
             into = out[:, down, across].reshape(r, p, height, q, width).swapaxes(2, 3)
             np.matmul(left, right, out=into)  # ``into`` is a view, as axes are only taken apart
+
+
+def spaced(shape: Sequence[int], dtype: np.dtype, axes: int = 1) -> np.ndarray:
+    """An empty array for products; what its first ``axes`` name lies ``PITCH`` elements apart.
+
+    Of rows whose distance is a power of two, only as many as the cache has ways stay in it.
+    """
+    count, width = math.prod(shape[:axes]), math.prod(shape[axes:])
+    return empty(np, (count, width + PITCH), dtype)[:, :width].reshape(shape)  # a view
 
 
 @lru_cache(maxsize=1024)

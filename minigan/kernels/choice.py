@@ -94,6 +94,10 @@ times as much: measured on 512 → 1024 channels of 8 × 8, where 109 M of them 
 MARGIN = 0.95
 """Another algorithm must take at most this part of the direct one's time to be chosen."""
 
+SMALL = 1 << 26
+"""Multiplications of the definition, in one group, below which it is done: the other algorithms
+have too many steps for so little."""
+
 FEWEST = 8
 """Channels, on either side and in each group, below which the direct one is chosen."""
 
@@ -108,6 +112,9 @@ def algorithm_for(
     """
     prices = PRICES.get(dtype.name, {}).get(which, {})
     if min(channels) // groups < FEWEST or not prices:
+        return "direct"
+    direct = counts("direct", images, size, window, channels, groups, dtype)
+    if direct.multiplied < SMALL:
         return "direct"
     costs = {
         name: _cost(prices[name], counts(name, images, size, window, channels, groups, dtype))

@@ -32,7 +32,8 @@ from .blocks import PARTS
 from .cuda import has_kernels
 from .windows import Pair, Window, columns, scatter
 
-FEW = 1 << 13  # weights: with more, BLAS by itself is faster than tiles of ours
+FEW = 1 << 13  # weights: with more, BLAS by itself is faster than tiles of ours,
+PER_WEIGHT = 2  # unless there are so many rows of columns for each of them
 IN_CACHE = 1 << 18  # elements of the columns that a core has at a time, about 1 MB in float32
 COLUMNS_AT_A_TIME = 1 << 22  # elements of the columns, about 16 MB in float32
 ON_A_GPU = 1 << 28  # 1 GB: the fewer launches, the better
@@ -45,12 +46,14 @@ def convolve(x: Array, w: Array, window: Window, groups: int) -> Array:
     for ins, outs in blocks(x.shape[3], w.shape[3], groups):
         matrix = _matrix(w[..., outs])
 
-        def convolve(x: Array, y: Array, matrix: Array = matrix) -> None:
+        few = _are_few(matrix, len(x) * down * across)
+
+        def convolve(x: Array, y: Array, matrix: Array = matrix, few: bool = few) -> None:
             rows = y.reshape(len(x) * down * across, matrix.shape[1])  # a view
-            _multiply(_columns(x, window), matrix, rows, matrix)
+            _multiply(_columns(x, window), matrix, rows, few)
 
         maps = x[..., ins], result[..., outs]
-        _each_share(convolve, maps, down * across * len(matrix), matrix)
+        _each_share(convolve, maps, down * across * len(matrix), matrix, few)
     return result
 
 
@@ -63,17 +66,18 @@ def input_gradient(y: Array, w: Array, window: Window, groups: int, size: Pair) 
     for ins, outs in blocks(channels, w.shape[3], groups):
         matrix = _matrix(w[..., outs])
 
-        def differentiate(y: Array, x: Array, matrix: Array = matrix) -> None:
+        few = _are_few(matrix, n * down * across)
+
+        def differentiate(y: Array, x: Array, matrix: Array = matrix, few: bool = few) -> None:
             if planar:
                 planes.add_taps(y, matrix, window, x)
             else:
-                x[...] = scatter(_pieces(y, matrix, window), window, size)
+                x[...] = scatter(_pieces(y, matrix, window, few), window, size)
 
         each = max(matrix.shape) if planar else len(matrix)  # planes copy y as well
         maps = y[..., outs], result[..., ins]
         # One channel's taps are few numbers at a time, which are slow to add on several cores.
-        apart = w.shape[2] > 1
-        _each_share(differentiate, maps, down * across * each, matrix, apart)
+        _each_share(differentiate, maps, down * across * each, matrix, few and w.shape[2] > 1)
     return result
 
 
@@ -85,15 +89,16 @@ def weight_gradient(x: Array, y: Array, window: Window, groups: int) -> Array:
     total = result.reshape(shape[0] * shape[1] * shape[2], c_out)  # the same memory
     for ins, outs in blocks(x.shape[3], c_out, groups):
         matrix = total[:, outs]
+        few = _are_few(matrix, len(y) * down * across)
 
-        def differentiate(x: Array, y: Array, matrix: Array = matrix) -> Array:
+        def differentiate(x: Array, y: Array, matrix: Array = matrix, few: bool = few) -> Array:
             rows = y.reshape(len(y) * down * across, matrix.shape[1])
             found = empty(xp, matrix.shape, matrix.dtype)
-            _multiply(_columns(x, window).T, rows, found, matrix)
+            _multiply(_columns(x, window).T, rows, found, few)
             return found
 
         maps = x[..., ins], y[..., outs]
-        for found in _each_share(differentiate, maps, down * across * len(matrix), matrix):
+        for found in _each_share(differentiate, maps, down * across * len(matrix), matrix, few):
             matrix += found
     return result
 
@@ -104,10 +109,10 @@ def _columns(x: Array, window: Window) -> Array:
     return seen.reshape(n * down * across, kh * kw * c)
 
 
-def _pieces(y: Array, matrix: Array, window: Window) -> Array:
+def _pieces(y: Array, matrix: Array, window: Window, few: bool) -> Array:
     n, down, across, c_out = y.shape
     pieces = empty(array_module(y), (n * down * across, len(matrix)), y.dtype)
-    _multiply(y.reshape(n * down * across, c_out), matrix.T, pieces, matrix)
+    _multiply(y.reshape(n * down * across, c_out), matrix.T, pieces, few)
     channels = len(matrix) // (window.taps[0] * window.taps[1])
     return pieces.reshape(n, down, across, *window.taps, channels)
 
@@ -122,16 +127,17 @@ def blocks(c_in: int, c_out: int, groups: int) -> Iterator[tuple[slice, slice]]:
     return ((slice(k * a, k * a + a), slice(k * b, k * b + b)) for k in range(groups))
 
 
-def _multiply(a: Array, b: Array, out: Array, weights: Array) -> None:
-    """Write a·b to ``out``, as suits those weights."""
-    if _are_few(weights):
+def _multiply(a: Array, b: Array, out: Array, few: bool) -> None:
+    """Write a·b to ``out``, as suits few weights or many."""
+    if few:
         blas.tiled(a, b, out)
     else:
         gemm.matmul(a, b, out, convolution=True)
 
 
-def _are_few(weights: Array) -> bool:
-    return type(weights) is np.ndarray and weights.size <= FEW
+def _are_few(weights: Array, rows: int) -> bool:
+    """Whether the weights are few for so many rows of columns."""
+    return type(weights) is np.ndarray and weights.size <= max(FEW, rows // PER_WEIGHT)
 
 
 def _each_share(
@@ -139,16 +145,15 @@ def _each_share(
     maps: tuple[Array, ...],
     each: int,
     weights: Array,
-    apart: bool = True,
+    apart: bool,
 ) -> list[Any]:
     """``function`` of some images of the maps at a time, of each of which so many numbers are made.
 
-    Each core has a share of the images where the weights are few, unless these are not to be taken
-    ``apart``. What the function returns, if anything, is added up for each share, and these sums
-    are returned.
+    If they are to be taken ``apart``, each core has a share of the images. What the function
+    returns, if anything, is added up for each share, and these sums are returned.
     """
     n = len(maps[0])
-    share, step = _steps(n, each, weights, apart and _are_few(weights))
+    share, step = _steps(n, each, weights, apart)
 
     def work(start: int) -> Any:
         total = None

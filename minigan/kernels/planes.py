@@ -38,11 +38,12 @@ def add_taps(y: Array, matrix: Array, window: Window, into: Array) -> None:
     """Write to ``into`` (N, H, W, C) the adjoint of convolution with ``matrix``, (kh·kw·C, O)."""
     (n, down, across, o), (*_, c) = y.shape, into.shape
     rows, cols = (_extent(window, axis, y.shape[1 + axis], into.shape[1 + axis]) for axis in (0, 1))
-    spaced = zeros(np, (o, n, rows, cols), y.dtype)
-    spaced[:, :, :down, :across] = y.transpose(3, 0, 1, 2)
+    moved = blas.spaced((o, n, rows, cols), y.dtype)
+    moved.fill(0)
+    moved[:, :, :down, :across] = y.transpose(3, 0, 1, 2)
     length = n * rows * cols
     taps = empty(np, (len(matrix), length), y.dtype)
-    blas.products(matrix[None], spaced.reshape(1, o, length), taps[None])
+    blas.products(matrix[None], moved.reshape(1, o, length), taps[None])
     taps = taps.reshape(*window.taps, c, length)
     planes = zeros(np, (*window.stride, c, length), y.dtype)
     for i in range(window.taps[0]):

@@ -1,23 +1,25 @@
-"""Winograd's convolution F(4, 3): tiles of 4 × 4 outputs of 3 × 3 taps, stride 1.
+"""Winograd's convolution F(4, t): tiles of 4 × 4 outputs of 2 or 3 taps a phase, down and across.
 
-It comes from multiplying polynomials (Toom and Cook). Those of degrees 3 and 2 with coefficients a
-and w have a product s of degree 5, which its values at five points and its leading coefficient
-(the "value at infinity") tell. So with the points' powers in the matrices E₄ (6, 4), E₃ (6, 3) and
-E₆ (6, 6), whose last row takes the leading coefficient,
+It comes from multiplying polynomials (Toom and Cook). Two with n = 4 and t coefficients, a and w,
+have a product s with 4 + t − 1, which its values at 4 + t − 2 points and its leading coefficient
+(the "value at infinity") tell. So with the points' powers in matrices E₄, E_t and E_{4+t−1} of so
+many columns, whose last row takes the leading coefficient,
 
-    s = E₆⁻¹[(E₃·w) ⊙ (E₄·a)],    s[q] = Σ_t w[t]·a[q − t].
+    s = E₄₊ₜ₋₁⁻¹[(E_t·w) ⊙ (E₄·a)],    s[q] = Σ_i w[i]·a[q − i].
 
 That is a matrix for each w, s = M·a, and what a tile of a convolution does is its transpose,
-y[p] = Σ_t w[t]·x[p + t] = (Mᵀ·x)[p]. Therefore y = A[(G·w) ⊙ (B·x)] with
+y[p] = Σ_i w[i]·x[p + i] = (Mᵀ·x)[p]. Therefore y = A[(G·w) ⊙ (B·x)] with
 
-    A = E₄ᵀ (4, 6),    G = E₃ (6, 3),    B = E₆⁻ᵀ (6, 6),
+    A = E₄ᵀ,    G = E_t,    B = E₄₊ₜ₋₁⁻ᵀ,
 
-and in two dimensions with the Kronecker products A ⊗ A, G ⊗ G and B ⊗ B: 36 products in place of
-16·9 = 144.
+and in two dimensions with the Kronecker products of the matrices of both axes. For 3 × 3 taps
+these are 36 products in place of 16·9 = 144. For 5 × 5 taps of stride 2, whose four phases have 3
+taps or 2 down and across (``bilinear``), 4·36 = 144 in place of 16·25 = 400; for 4 × 4 of stride 2,
+4·25 = 100 in place of 256.
 
-The points are 0, 1, −1, 1/2, −2: large powers, and large entries of the inverse, cost accuracy, so
-these do better than 0, ±1, ±2. In float32 the largest error is about 4e-6 of the largest entry,
-ten times that of the definition.
+The points are 0, 1, −1, 1/2, −2, the last one for 3 taps alone: large powers, and large entries of
+the inverse, cost accuracy, so these do better than 0, ±1, ±2. In float32 the largest error is about
+4e-6 of the largest entry, ten times that of the definition.
 
 Source: A. Lavin and S. Gray, "Fast algorithms for convolutional neural networks", 2016.
 """
@@ -36,13 +38,19 @@ from .tiling import axis_of
 from .windows import Pair, Window
 
 POINTS = (0.0, 1.0, -1.0, 0.5, -2.0)
-OUTPUTS, TAPS = 4, 3
-APPLIES_TO = "windows of 3 × 3 taps with stride 1, without dilation"
+OUTPUTS = 4
+APPLIES_TO = "windows of 2 or 3 taps for each step of the stride, without dilation"
 
 
 def applies(window: Window) -> bool:
-    """Whether it is one of 3 × 3 taps, stride 1."""
-    return window[:3] == ((3, 3), (1, 1), (1, 1))
+    """Whether each phase has 2 or 3 taps, down and across."""
+    return window.dilation == (1, 1) and all(steps in (2, 3) for steps in _steps(window))
+
+
+def _steps(window: Window) -> Pair:
+    """The taps of a phase, down and across: those of the longest."""
+    (kh, kw), (down, across) = window.taps, window.stride
+    return -(-kh // down), -(-kw // across)
 
 
 def convolve(x: Array, w: Array, window: Window, groups: int, kept: Kept | None = None) -> Array:
@@ -84,18 +92,23 @@ def input_gradient_gradients(
 @lru_cache(maxsize=64)
 def scheme(window: Window, size: Pair, c: int, o: int, dtype: Any) -> Scheme:
     """The same for any channels."""
-    span = OUTPUTS + TAPS - 1
-    a, b, g = (np.kron(matrix, matrix).astype(dtype) for matrix in _matrices())
-    down, across = (axis_of(window, axis, size[axis], OUTPUTS, 0, span) for axis in (0, 1))
+    steps = _steps(window)
+    down, across = (
+        axis_of(window, axis, size[axis], OUTPUTS, 0, OUTPUTS + steps[axis] - 1) for axis in (0, 1)
+    )
+    both = zip(_matrices(steps[0]), _matrices(steps[1]), strict=True)
+    a, b, g = (np.kron(*matrices).astype(dtype) for matrices in both)
     return Scheme(a, b, g, (down, across))
 
 
-def _matrices() -> tuple[Array, Array, Array]:
+def _matrices(taps: int) -> tuple[Array, Array, Array]:
     """A, B and G along one axis."""
-    a, g, whole = _powers(OUTPUTS), _powers(TAPS), _powers(OUTPUTS + TAPS - 1)
+    count = OUTPUTS + taps - 1
+    a, g, whole = (_powers(degree, count) for degree in (OUTPUTS, taps, count))
     return a.T, np.linalg.inv(whole).T, g
 
 
-def _powers(degree: int) -> Array:
+def _powers(degree: int, count: int) -> Array:
     """E: the values of a polynomial of so many coefficients at the points and at infinity."""
-    return np.vstack([np.vander(POINTS, degree, increasing=True), np.eye(degree)[-1:]])
+    finite = np.vander(POINTS[: count - 1], degree, increasing=True)
+    return np.vstack([finite, np.eye(degree)[-1:]])

@@ -52,11 +52,19 @@ def test_layers_of_dcgan_get_what_was_measured_to_be_fastest(which, dtype):
 @pytest.mark.parametrize("which", MAPS)
 def test_weights_whose_transforms_fit_no_cache_are_used_as_they_are(which):
     assert chosen(8, 5, 2, (512, 1024), which, 32) == "direct"
-    assert chosen(16, 5, 2, (256, 512), which, 32) == "direct"
+    assert chosen(16, 5, 2, (256, 512), which, 32) == "winograd"
     cheap = choice.Counts(0, 0, choice.LARGE, 0)
     assert choice._cost((1.0,) * 4, cheap) == choice.LARGE
     dear = cheap._replace(weights=choice.LARGE + 1)
     assert choice._cost((1.0,) * 4, dear) == choice.SPILLED * (choice.LARGE + 1)
+
+
+@pytest.mark.parametrize("which", MAPS)
+def test_little_work_is_done_directly(which):
+    each = 8 * 8 * 9 * 32 * 64  # multiplications of an image
+    enough = -(-choice.SMALL // each)
+    assert chosen(8, 3, 1, (32, 64), which, enough - 1) == "direct"
+    assert chosen(8, 3, 1, (32, 64), which, 2 * enough) == "winograd"
 
 
 def test_few_channels_are_done_directly_however_many_groups_have_them():
@@ -126,7 +134,7 @@ def test_all_algorithms_agree_through_a_network(name):
 @pytest.mark.parametrize(
     ("name", "settings", "dtype"),
     [
-        ("winograd", {"stride": 2}, "float64"),
+        ("winograd", {"stride": 3}, "float64"),
         ("winograd", {"dilation": 2}, "float64"),
         ("dft", {"dilation": 2}, "float64"),
         ("dft", {}, "float16"),

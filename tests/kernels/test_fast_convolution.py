@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 
@@ -15,7 +16,7 @@ from strategies import examples
 
 import minigan as mg
 from minigan import workers
-from minigan.kernels import bilinear, convolution, dft, winograd
+from minigan.kernels import bilinear, blas, convolution, dft, tiling, winograd
 from minigan.kernels.windows import Window
 from minigan.ops.geometry import window
 from minigan.testing.strategies import Convolution, seeds, values
@@ -31,7 +32,11 @@ def suited(draw, algorithm, larger=7, images=2):
     def each(low, high):
         return draw(st.integers(low, high)), draw(st.integers(low, high))
 
-    taps, stride = (each(1, 6), each(1, 3)) if algorithm is dft else ((3, 3), (1, 1))
+    stride = each(1, 3)
+    if algorithm is dft:
+        taps = each(1, 6)
+    else:
+        taps = tuple(draw(st.integers(s + 1, 3 * s)) for s in stride)
     kind = draw(st.sampled_from(["valid", "same", "explicit", "explicit"]))
     pads = tuple(zip(each(0, 3), each(0, 3), strict=True))
     total = [sum(p) if kind == "explicit" else 0 for p in pads]
@@ -116,13 +121,25 @@ def at(size, taps, stride, padding, groups=1, channels=(1, 2)):
 
 
 @pytest.mark.parametrize("positions", [1, 3, 4, 5, 7, 8, 9])
-def test_winograd_at_the_borders_of_tiles(positions):
+@pytest.mark.parametrize(("taps", "stride"), [(2, 1), (3, 1), (4, 2), (5, 2), (8, 3)])
+def test_winograd_at_the_borders_of_tiles(positions, taps, stride):
+    least = (positions - 1) * stride + taps  # so many without padding
     for size, padding in (
-        ((positions, 4), "same"),
-        ((positions + 2, positions + 2), "valid"),
-        ((positions + 1, positions), ((0, 1), (2, 0))),
+        ((positions * stride, 4), "same"),
+        ((least, least), "valid"),
+        ((least - 1, least - 2), ((0, 1), (2, 0))),
     ):
-        check_definition(winograd, at(size, (3, 3), (1, 1), padding))
+        check_definition(winograd, at(size, (taps,) * 2, (stride,) * 2, padding))
+
+
+@pytest.mark.parametrize(
+    ("taps", "stride", "products"),
+    [((3, 3), (1, 1), 36), ((4, 4), (2, 2), 25), ((5, 5), (2, 2), 36), ((2, 5), (1, 2), 30)],
+)
+def test_winograd_needs_as_few_products_as_it_says(taps, stride, products):
+    where = window((8, 8), taps, stride, "same")
+    scheme = winograd.scheme(where, (8, 8), 2, 3, np.dtype("float64"))
+    assert len(scheme.A) == 16 and len(scheme.B) == len(scheme.G) == products
 
 
 @pytest.mark.parametrize("more", [-1, 0, 1])
@@ -233,10 +250,40 @@ def test_no_two_places_of_a_run_are_one(both):
 
 
 def test_rows_of_transforms_lie_a_little_further_apart():
-    a = np.empty(1)
-    found = bilinear._buffer((3, 4, 5), a)
+    found = blas.spaced((3, 4, 5), np.dtype("float64"))
     assert found.shape == (3, 4, 5)
-    assert found.strides == ((20 + bilinear.PITCH) * 8, 5 * 8, 8)
+    assert found.strides == ((20 + blas.PITCH) * 8, 5 * 8, 8)
+    found = blas.spaced((2, 3, 4, 5), np.dtype("float32"), 2)
+    assert found.strides == (3 * (20 + blas.PITCH) * 4, (20 + blas.PITCH) * 4, 5 * 4, 4)
+
+
+@both
+@pytest.mark.parametrize(("taps", "stride"), [(3, 1), (5, 2)])
+def test_tiles_and_taps_that_are_transformed_lie_so_too(algorithm, taps, stride):
+    c = dataclasses.replace(at((9, 8), (taps,) * 2, (stride,) * 2, "same"), images=3)
+    scheme = algorithm.scheme(window_of(c), c.size, 1, 2, np.dtype("float64"))
+    pieces = tiling.cut(c.map(), scheme.inputs, slice(0, scheme.inputs[0].tiles))
+    for rows in (pieces.reshape(*pieces.shape[:2], -1), bilinear._taps(c.weights(), scheme)):
+        assert rows.strides[-2:] == ((rows.shape[-1] + blas.PITCH) * 8, 8)
+
+
+@examples(60)
+@given(any_suited)
+def test_weights_are_turned_before_their_transform_or_after_to_the_same_result(both):
+    algorithm, c = both
+    x, w, y = c.map(), c.weights(), c.result()
+    expected = all_maps(algorithm, c, x, w, y)
+    made = []
+    with pytest.MonkeyPatch.context() as patch:
+        taps = bilinear._taps
+        patch.setattr(bilinear, "_taps", lambda *a: made.append(a[2]) or taps(*a))
+        for short in (0, 100):
+            patch.setattr(blas, "SHORT", short)
+            with bilinear.weights_unchanged() if c.seed % 2 else contextlib.nullcontext():
+                for a, b in zip(all_maps(algorithm, c, x, w, y), expected, strict=True):
+                    close(a, b, 1e-14)
+    half = len(made) // 2
+    assert not any(made[:half]) and any(made[half:])
 
 
 @examples(60)
@@ -528,6 +575,8 @@ LAYERS = [
     ((14, 14), 3, 1, (128, 128)),
     ((28, 28), 3, 1, (32, 64)),
     ((9, 9), 3, 1, (1, 1)),
+    ((16, 16), 5, 2, (128, 256)),
+    ((16, 16), 4, 2, (64, 128)),
 ]
 
 

@@ -27,7 +27,7 @@ ONE_VALUE = {"astype", "to"}  # a check in float64 on the CPU leaves their one s
 ONE_SETTING = {
     "conv2d.direct": {"conv"},
     "conv2d.dft": {"conv", "dilation"},
-    "conv2d.winograd": {"conv", "dilation", "stride"},
+    "conv2d.winograd": {"conv", "dilation"},
 }
 
 

@@ -190,18 +190,23 @@ _FLAT = _Axis(1, 1, 1, 1, (0, 0))
 
 
 class _Range(NamedTuple):
-    """What is drawn along an axis; ``more`` is how much larger a map is than it need be."""
+    """What is drawn along an axis.
+
+    ``steps`` are how many taps there may be for each step of the stride, ``more`` is how much
+    larger a map is than it need be.
+    """
 
     taps: Sequence[int] = (1, 2, 3)
     strides: Sequence[int] = (1, 1, 2, 3)
     dilations: Sequence[int] = (1, 1, 2)
+    steps: Sequence[int] = range(1, 9)
     more: Sequence[int] = (0, 1, 2)
 
 
 SUITED = {
     "direct": _Range(),
     "dft": _Range(taps=(1, 2, 3, 5), dilations=(1,), more=range(6)),
-    "winograd": _Range(taps=(3,), strides=(1,), dilations=(1,), more=range(6)),
+    "winograd": _Range((2, 3, 4, 5), (1, 1, 2), dilations=(1,), steps=(2, 3), more=range(6)),
 }
 """What each convolution algorithm applies to."""
 
@@ -246,7 +251,8 @@ def _sides(rng: Rng, kind: str) -> list[tuple[int, int]]:
 
 
 def _along(rng: Rng, kind: str, sides: tuple[int, int], suited: _Range) -> _Axis:
-    taps, stride = pick(rng, suited.taps), pick(rng, suited.strides)
+    taps = pick(rng, suited.taps)
+    stride = pick(rng, [s for s in suited.strides if -(-taps // s) in suited.steps])
     dilation = pick(rng, suited.dilations)
     reach = (taps - 1) * dilation + 1
     least = 1 if kind == "same" else max(1, reach - sum(sides))

@@ -34,6 +34,9 @@ TILE, VECTOR = 1 << 17, 1 << 13
 DEPTH = 256
 """The most terms of a tile's sums; with a vector, ``VECTOR``."""
 
+SHALLOW = 32
+"""The least terms of a tile's sums where it has all rows and columns."""
+
 ROWS, LINE = 32, 16
 """The rows that a tile has at least, if there are so many; and the numbers of a cache line, of
 which its columns are a multiple, if there are more."""
@@ -147,6 +150,8 @@ def products(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
     if k == 1:
         return np.multiply(a, b, out=out)
     b = _readable(b, m)
+    if k > DEPTH and 1 < min(m, n) and m * n <= TILE // SHALLOW:
+        return _in_stacks(a, b, out)
     parts = max(1, -(-k // (VECTOR if 1 in (m, n) else DEPTH)))
     step = -(-k // parts)
     _in_tiles(a[..., :step], b[:, :step], out)
@@ -155,6 +160,20 @@ def products(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
         for i in range(step, k, step):
             _in_tiles(a[..., i : i + step], b[:, i : i + step], more)
             out += more
+    return out
+
+
+def _in_stacks(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """The same where a tile has all rows and columns: those of some terms each, then their sum."""
+    (r, m, n), k = out.shape, a.shape[2]
+    depth = min(DEPTH, TILE // (m * n))
+    count, rest = divmod(k, depth)
+    left = a[..., : k - rest].reshape(r, m, count, depth).swapaxes(1, 2)  # a view, as only one
+    right = b[:, : k - rest].reshape(r, count, depth, n)  # axis is taken apart
+    sums = np.matmul(left, right, out=empty(np, (r, count, m, n), out.dtype))
+    np.add.reduce(sums, axis=1, out=out)
+    if rest:
+        out += np.matmul(a[..., k - rest :], b[:, k - rest :], out=sums[:, 0])
     return out
 
 

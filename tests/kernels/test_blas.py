@@ -44,7 +44,7 @@ def tiny_tiles():
     with pytest.MonkeyPatch.context() as patch:
         for name, size in {
             **{"TILE": 64, "VECTOR": 8, "ROWS": 2, "LINE": 2, "DEPTH": 3, "SHARES": 3},
-            **{"LARGE": 1, "LARGE_VECTOR": 1, "LONG": 2},
+            **{"LARGE": 1, "LARGE_VECTOR": 1, "LONG": 2, "SHALLOW": 2},
         }.items():
             patch.setattr(blas, name, size)
         patch.setattr(workers, "SMALLEST", 0)

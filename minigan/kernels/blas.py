@@ -203,16 +203,16 @@ def _tile(m: int, n: int, k: int) -> tuple[int, int]:
     most = max(1, (VECTOR if 1 in (m, n) else TILE) // max(1, k))
     if m * n <= most:
         return max(1, m), max(1, n)
-    columns = _even(n, max(1, most // min(m, max(ROWS, most // n))))
+    columns = max(1, most // _even(m, max(ROWS, most // n)))
+    if n > columns >= LINE:  # whole lines
+        columns = min(-(-_even(n, columns) // LINE), columns // LINE) * LINE
+    columns = min(n, columns)
     return _even(m, max(1, most // columns)), columns
 
 
 def _even(n: int, most: int) -> int:
-    """The size of parts of n: at most that, about alike, and whole lines if they can be."""
-    if n <= most or most < LINE:
-        return min(n, most)
-    size = -(-n // -(-n // most))
-    return min(-(-size // LINE), most // LINE) * LINE
+    """The size of parts of n: at most that, about alike."""
+    return -(-n // -(-n // most))
 
 
 def _cut(n: int, step: int) -> Iterator[tuple[slice, int, int]]:

@@ -45,7 +45,6 @@ def convolve(x: Array, w: Array, window: Window, groups: int) -> Array:
     result = empty(array_module(x), (len(x), down, across, w.shape[3]), x.dtype)
     for ins, outs in blocks(x.shape[3], w.shape[3], groups):
         matrix = _matrix(w[..., outs])
-
         few = _are_few(matrix, len(x) * down * across)
 
         def convolve(x: Array, y: Array, matrix: Array = matrix, few: bool = few) -> None:
@@ -65,7 +64,6 @@ def input_gradient(y: Array, w: Array, window: Window, groups: int, size: Pair) 
     planar = planes.FEWEST <= w.shape[2] <= planes.MOST and type(y) is np.ndarray
     for ins, outs in blocks(channels, w.shape[3], groups):
         matrix = _matrix(w[..., outs])
-
         few = _are_few(matrix, n * down * across)
 
         def differentiate(y: Array, x: Array, matrix: Array = matrix, few: bool = few) -> None:

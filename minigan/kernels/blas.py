@@ -150,7 +150,7 @@ def products(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
     if k == 1:
         return np.multiply(a, b, out=out)
     b = _readable(b, m)
-    if k > DEPTH and 1 < min(m, n) and m * n <= TILE // SHALLOW:
+    if k > DEPTH and min(m, n) > 1 and m * n <= TILE // SHALLOW:
         return _in_stacks(a, b, out)
     parts = max(1, -(-k // (VECTOR if 1 in (m, n) else DEPTH)))
     step = -(-k // parts)

@@ -32,7 +32,7 @@ WINDOWS = ((3, 1), (5, 1), (3, 2), (4, 2), (5, 2))
 SIZES = (7, 8, 14, 16, 28, 56)
 CHANNELS = ((8, 8), (16, 16), (32, 32), (64, 64), (32, 128), (128, 32), (128, 128), (256, 256))
 IMAGES = (8, 64)
-LIGHT, HEAVY = 2e6, 1.2e9  # multiplications of the definition
+LIGHT, HEAVY = choice.SMALL, 1.2e9  # multiplications of the definition
 TIMES = 5
 
 

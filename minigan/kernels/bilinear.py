@@ -18,7 +18,8 @@ the padded map, and that is position p + i of its phase φ, every s-th row from 
 convolution of stride s is one of stride 1, with taps i, on a map of s·s times as many channels.
 
 The maps that come out are (N, H, W, C) to the reader and (H, W, N, C) in memory: with positions
-first, A and B are one matrix product each, and a map that comes in so need not be copied.
+first, A and B are one matrix product each, and tiles of a map that comes in so are cut out in long
+rows.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ KEPT = 1 << 22  # elements of transforms of weights that are kept, where they ar
 MAPS_KEPT = 1 << 22  # elements of a map's transform that is kept, whether gradients come or not
 IN_CACHE = 1 << 19  # elements of what a core works on, about 2 MB in float32
 WORK = 8  # how many times as long as a pass over its arrays a product takes, at the least
-ROWS = 4  # r at a time, at the least: to make a part of U all taps are read, which may be many
+R_AT_LEAST = 4  # r at a time: to make a part of U all taps are read, which may be many
 
 
 class Scheme(NamedTuple):
@@ -82,24 +83,24 @@ class Weights(NamedTuple):
     """U = G·taps as (R, C, O), or Uᵀ as (R, O, C).
 
     ``part`` makes what is wanted of it, or takes it from the ``whole`` where that is kept. What is
-    made is of ``shape``, and has its last axes in the other order if it is to be ``turned``.
+    made is of ``shape``; if it is ``turned_late``, what is given has its last axes swapped.
     """
 
     matrix: Array
     taps: Array
     shape: tuple[int, int, int]
-    turned: bool
+    turned_late: bool
     whole: Array | None = None
 
     @property
     def columns(self) -> int:
         """O, or C of Uᵀ."""
-        return self.shape[1 if self.turned else 2]
+        return self.shape[1 if self.turned_late else 2]
 
     def part(self, r: slice) -> Array:
         """The part of those r."""
         part = self.made(r) if self.whole is None else self.whole[r]
-        return part.swapaxes(1, 2) if self.turned else part
+        return part.swapaxes(1, 2) if self.turned_late else part
 
     def made(self, r: slice, into: Array | None = None) -> Array:
         """The same as it is made, before it is turned."""
@@ -159,7 +160,7 @@ def _of_weights(w: Array, outs: slice, scheme: Scheme, turned: bool = False) -> 
     if kept is not None and math.prod(shape) <= KEPT:
         whole = spaced(shape, w.dtype)
         _each_part(lambda r: made.made(r, whole[r]), shape)
-        made = made._replace(whole=whole)
+        made = made._replace(whole=whole, taps=whole[:0])  # which are needed no more
         kept[key] = made, w, scheme  # alive, so that no id is used again
     return made
 
@@ -332,7 +333,7 @@ def _multiplied(left: Array, u: Weights) -> Array:
 def _each_part(function: Callable[[slice], object], *shapes: tuple[int, ...]) -> None:
     """``function`` of a few r at a time of arrays (R, …) of these shapes, on several cores."""
     r, each = shapes[0][0], sum(math.prod(shape[1:]) for shape in shapes)
-    _each_few(function, r, each, WORK * r * each, ROWS)
+    _each_few(function, r, each, WORK * r * each, R_AT_LEAST)
 
 
 def _each_few(

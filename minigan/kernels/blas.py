@@ -34,12 +34,12 @@ TILE, VECTOR = 1 << 17, 1 << 13
 DEPTH = 256
 """The most terms of a tile's sums; with a vector, ``VECTOR``."""
 
-SHALLOW = 32
+SHALLOW = 64
 """The least terms of a tile's sums where it has all rows and columns."""
 
 ROWS, LINE = 32, 16
-"""The rows that a tile has at least, if there are so many; and the numbers of a cache line, of
-which its columns are a multiple, if there are more."""
+"""The rows that a tile has at most where there are many columns, half of them at the least; and the
+numbers of a cache line, of which its columns are a multiple, if there are more."""
 
 LARGE, LARGE_VECTOR = 1 << 26, 1 << 18
 """Multiplications from which ``matmul`` cuts a product of two matrices, and with a vector."""
@@ -60,8 +60,9 @@ SHORT = 128
 """Terms of sums below which a second factor that lies turned is better copied, for ``ROWS`` twice:
 products with it are half as fast."""
 
-PITCH = 16
-"""Elements between rows of what is ``spaced``."""
+PITCH, PAGE = 16, 1 << 12
+"""Elements between rows of what is ``spaced``; and a distance in bytes at which numbers share a set
+of the first cache."""
 
 shared: ContextVar[bool | None] = ContextVar("minigan_blas_threads", default=None)
 """Whether BLAS may share products of middle size; None where nobody says, and then it may."""
@@ -189,12 +190,13 @@ def _in_tiles(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
 
 
 def spaced(shape: Sequence[int], dtype: np.dtype, axes: int = 1) -> np.ndarray:
-    """An empty array for products; what its first ``axes`` name lies ``PITCH`` elements apart.
+    """An empty array for products, with gaps between its rows, which the first ``axes`` number.
 
-    Of rows whose distance is a power of two, only as many as the cache has ways stay in it.
+    Of rows that lie whole pages apart, only as many as the cache has ways stay in it.
     """
     count, width = math.prod(shape[:axes]), math.prod(shape[axes:])
-    return empty(np, (count, width + PITCH), dtype)[:, :width].reshape(shape)  # a view
+    gap = PITCH if (width + PITCH) * dtype.itemsize % PAGE else 2 * PITCH
+    return empty(np, (count, width + gap), dtype)[:, :width].reshape(shape)  # a view
 
 
 @lru_cache(maxsize=1024)

@@ -125,7 +125,7 @@ def is_partition(sides: tuple[Side, Side]) -> bool:
 
 
 def is_whole(sides: tuple[Side, Side]) -> bool:
-    """Whether one tile of one phase is all of a map, so that it need not be taken apart."""
+    """Whether one tile of one phase is all of a map, so that products may be written there."""
     return sides[0].is_whole and sides[1].is_whole
 
 

@@ -194,12 +194,13 @@ WINDOWS = {
     "planes": (Window((5, 5), (2, 2), padding=((1, 2), (1, 2))), 3, 64),
     "dft": (Window((5, 5), (2, 2), padding=((1, 2), (1, 2))), 32, 64),
     "winograd": (Window((3, 3), padding=((1, 1), (1, 1))), 64, 32),
+    "winograd, stride 2": (Window((5, 5), (2, 2), padding=((1, 2), (1, 2))), 32, 128),
 }
 
 
 @pytest.mark.parametrize("name", WINDOWS)
 def test_no_product_of_a_convolution_is_shared(name, asked):
-    convolved(*WINDOWS[name], "auto" if name == "planes" else name)
+    convolved(*WINDOWS[name], "auto" if name == "planes" else name.split(",")[0])
     assert len(asked) > 10 and not any(map(is_shared, asked))
 
 
@@ -227,9 +228,23 @@ def convolved(where, c, o, algorithm):
             choice.input_gradient_gradients(y, w, x, where, 1)
 
 
+def test_long_sums_of_few_results_are_stacks_of_tiles_with_all_of_them(asked):
+    a, b = values(0, (2, 25, 1000)), values(1, (2, 1000, 64))
+    close(blas.products(a, b, np.empty((2, 25, 64))), np.einsum("rmk,rkn->rmn", a, b), 1e-13)
+    depth = blas.TILE // (25 * 64)
+    assert asked == [(25, 64, depth), (25, 64, 1000 % depth)]
+
+
+@pytest.mark.parametrize(
+    ("m", "rows"), [(4, 4), (32, 32), (36, 18), (49, 25), (94, 32), (121, 31), (128, 32)]
+)
+def test_tiles_of_many_columns_have_about_as_many_rows_each(m, rows):
+    assert blas._tile(m, 32768, 36)[0] == rows
+
+
 def test_the_number_of_threads_changes_no_bit(monkeypatch):
     monkeypatch.setattr(workers, "SMALLEST", 0)
-    for m, k, n in [(700, 200, 900), (900, 200, 700), (70, 4000, 60)]:
+    for m, k, n in [(700, 200, 900), (900, 200, 700), (70, 4000, 60), (25, 30000, 64)]:
         a, b = (values(i, s).astype("float32") for i, s in enumerate([(m, k), (k, n)]))
         found = []
         for threads in (1, 2, 5):

@@ -52,7 +52,7 @@ def test_layers_of_dcgan_get_what_was_measured_to_be_fastest(which, dtype):
 @pytest.mark.parametrize("which", MAPS)
 def test_weights_whose_transforms_fit_no_cache_are_used_as_they_are(which):
     assert chosen(8, 5, 2, (512, 1024), which, 32) == "direct"
-    assert chosen(16, 5, 2, (256, 512), which, 32) == "winograd"
+    assert chosen(16, 5, 2, (256, 512), which, 32) == "winograd"  # which do fit
     cheap = choice.Counts(0, 0, choice.LARGE, 0)
     assert choice._cost((1.0,) * 4, cheap) == choice.LARGE
     dear = cheap._replace(weights=choice.LARGE + 1)
@@ -64,7 +64,9 @@ def test_little_work_is_done_directly(which):
     each = 8 * 8 * 9 * 32 * 64  # multiplications of an image
     enough = -(-choice.SMALL // each)
     assert chosen(8, 3, 1, (32, 64), which, enough - 1) == "direct"
-    assert chosen(8, 3, 1, (32, 64), which, 2 * enough) == "winograd"
+    assert chosen(8, 3, 1, (32, 64), which, enough) == "winograd"
+    assert chosen(8, 3, 1, (64, 128), which, enough, groups=2) == "winograd"
+    assert chosen(8, 3, 1, (64, 128), which, enough - 1, groups=2) == "direct"
 
 
 def test_few_channels_are_done_directly_however_many_groups_have_them():
@@ -91,7 +93,7 @@ def test_counts_of_one_dft_are_those_of_its_steps():
     where = window((7, 7), (5, 5), 1, "same")
     found = choice.counts("dft", 2, (7, 7), where, (30, 20), 1, np.dtype("float32"))
     each = 2 * (30 * 20 + 49 * 30 + 49 * 20) + 25 * 30 * 20
-    assert found == (121 * each, 121 * 2 * 50, 121 * 600, 0)
+    assert found == (121 * each, 121 * 2 * 50, 121 * 600, 2 * 49 * 30)  # products are put at once
 
 
 # Forced

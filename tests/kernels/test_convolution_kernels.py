@@ -106,6 +106,13 @@ def test_as_many_images_at_a_time_as_their_columns_fit(monkeypatch, outputs, lea
             counts.clear()
 
 
+def test_weights_are_few_by_themselves_or_for_many_rows():
+    few, more = np.empty((64, kernel.FEW // 64)), np.empty((75, 128))
+    assert kernel._are_few(few, 1) and not kernel._are_few(more, 1)
+    assert kernel._are_few(more, kernel.PER_WEIGHT * more.size)
+    assert not kernel._are_few(more, kernel.PER_WEIGHT * more.size - 1)
+
+
 def test_one_channels_taps_are_added_for_all_images_at_once(monkeypatch):
     y, w, counts, made = values(0, (7, 4, 3, 5)), values(1, (2, 2, 1, 5)), [], kernel._pieces
     monkeypatch.setattr(kernel, "_pieces", lambda y, *more: counts.append(len(y)) or made(y, *more))

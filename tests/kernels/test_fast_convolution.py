@@ -516,6 +516,16 @@ def test_one_row_of_tiles_or_one_image_at_a_time_by_several_threads_is_the_same(
         np.testing.assert_array_equal(a, b)
 
 
+def test_weights_are_transformed_to_several_products_at_a_time(monkeypatch):
+    c, counts, made = at((8, 8), (3, 3), (1, 1), "same"), [], bilinear.Weights.made
+    monkeypatch.setattr(bilinear, "IN_CACHE", 1)
+    monkeypatch.setattr(
+        bilinear.Weights, "made", lambda u, r: counts.append(r.stop - r.start) or made(u, r)
+    )
+    all_maps(winograd, c, c.map(), c.weights(), c.result())
+    assert set(counts) == {bilinear.R_AT_LEAST} and sum(counts) == 4 * 36
+
+
 # Bits, dtypes and layouts
 
 

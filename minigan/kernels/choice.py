@@ -88,8 +88,8 @@ PRICES: dict[str, dict[str, dict[str, Prices]]] = {
 """By dtype, map and algorithm: what one of each of the ``Counts`` costs, in picoseconds.
 
 Those of Winograd's were measured on 3 × 3 taps with stride 1. What they choose of other windows was
-compared with measured times of typical layers: it was the fastest, or within a tenth of it, but for
-small layers.
+compared with measured times of typical layers: with ``SMALL`` and ``STRIDED`` it was the fastest or
+within a fifth of it, but in one of 45 cases.
 """
 
 LARGE, SPILLED = 1 << 25, 10
@@ -99,9 +99,13 @@ times as much: measured on 512 → 1024 channels of 8 × 8, where 109 M of them 
 MARGIN = 0.95
 """Another algorithm must take at most this part of the direct one's time to be chosen."""
 
-SMALL = 1 << 26
+SMALL = 3 << 24
 """Multiplications of the definition, in one group, below which it is done: the other algorithms
 have too many steps for so little."""
+
+STRIDED = 64
+"""Channels, on either side and in each group, below which Winograd's is not chosen for strides: a
+DFT or the definition was as fast, or faster by up to a third."""
 
 FEWEST = 8
 """Channels, on either side and in each group, below which the direct one is chosen."""
@@ -126,6 +130,8 @@ def algorithm_for(
         for name, algorithm in ALGORITHMS.items()
         if name not in FAST or FAST[name].applies(window)
     }
+    if window.stride != (1, 1) and min(channels) // groups < STRIDED:
+        costs.pop("winograd", None)
     costs["direct"] *= MARGIN
     return min(costs, key=lambda name: costs[name])
 

@@ -60,6 +60,14 @@ def test_weights_whose_transforms_fit_no_cache_are_used_as_they_are(which):
 
 
 @pytest.mark.parametrize("which", MAPS)
+def test_strides_of_few_channels_are_not_winograds(which):
+    assert chosen(32, 5, 2, (64, 128), which) == chosen(32, 4, 2, (64, 128), which) == "winograd"
+    assert chosen(32, 5, 2, (63, 128), which) != "winograd" != chosen(32, 4, 2, (128, 63), which)
+    assert chosen(32, 4, 2, (126, 128), which, groups=2) != "winograd"
+    assert chosen(32, 3, 1, (32, 64), which) == "winograd"
+
+
+@pytest.mark.parametrize("which", MAPS)
 def test_little_work_is_done_directly(which):
     each = 8 * 8 * 9 * 32 * 64  # multiplications of an image
     enough = -(-choice.SMALL // each)

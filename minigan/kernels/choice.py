@@ -89,7 +89,7 @@ PRICES: dict[str, dict[str, dict[str, Prices]]] = {
 
 Those of Winograd's were measured on 3 × 3 taps with stride 1. What they choose of other windows was
 compared with measured times of typical layers: with ``SMALL`` and ``STRIDED`` it was the fastest or
-within a fifth of it, but in one of 45 cases.
+within a fifth of it, but in one of 60 cases.
 """
 
 LARGE, SPILLED = 1 << 25, 10

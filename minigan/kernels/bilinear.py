@@ -24,11 +24,11 @@ rows.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -104,11 +104,10 @@ class Weights(NamedTuple):
 
     def made(self, r: slice, into: Array | None = None) -> Array:
         """The same as it is made, before it is turned."""
-        matrix, (_, rows, columns) = self.matrix[r], self.shape
+        matrix = self.matrix[r]
         if into is None:
-            into = spaced((len(matrix), rows, columns), matrix.dtype)
-        flat = into.reshape(1, len(matrix), rows * columns)  # a view
-        blas.products(matrix[None], self.taps[None], flat)
+            into = spaced((len(matrix), *self.shape[1:]), matrix.dtype)
+        blas.products(matrix[None], self.taps[None], _rows(into)[None])
         return into
 
 
@@ -462,7 +461,7 @@ def _taps(w: Array, scheme: Scheme, turned: bool = False) -> Array:
     if w.shape[:2] != (down * p, across * q):
         taps.fill(0)
     into = taps.transpose(0, 1, 3, 4, 5, 2) if turned else taps
-    for i, j in itertools.product(range(p), range(q)):
+    for i, j in product(range(p), range(q)):
         part = w[i::p, j::q]
         into[: len(part), : part.shape[1], i, j] = part
     return taps.reshape(down * across, p * q * c * o)

@@ -120,20 +120,22 @@ def algorithm_for(
     ``size`` is that of the larger map, ``channels`` are those of it and of the result, in all.
     """
     prices = PRICES.get(dtype.name, {}).get(which, {})
-    if min(channels) // groups < FEWEST or not prices:
-        return "direct"
+    names = [name for name in FAST if prices and _suits(name, window, min(channels) // groups)]
     direct = counts("direct", images, size, window, channels, groups, dtype)
-    if direct.multiplied < SMALL:
+    if not names or direct.multiplied < SMALL:
         return "direct"
     costs = {
         name: _cost(prices[name], counts(name, images, size, window, channels, groups, dtype))
-        for name, algorithm in ALGORITHMS.items()
-        if name not in FAST or FAST[name].applies(window)
+        for name in ("direct", *names)
     }
-    if window.stride != (1, 1) and min(channels) // groups < STRIDED:
-        costs.pop("winograd", None)
     costs["direct"] *= MARGIN
     return min(costs, key=lambda name: costs[name])
+
+
+def _suits(name: str, window: Window, channels: int) -> bool:
+    """Whether a fast algorithm may be chosen for so many channels, the fewer of a group's."""
+    least = STRIDED if name == "winograd" and window.stride != (1, 1) else FEWEST
+    return channels >= least and FAST[name].applies(window)
 
 
 def _cost(prices: Prices, counts: Counts) -> float:

@@ -43,11 +43,11 @@ def convolve(x: Array, w: Array, window: Window, groups: int) -> Array:
     """Y: each output is the sum, over taps and input channels, of input times weight."""
     down, across = window.positions(x.shape[1:3])
     result = empty(array_module(x), (len(x), down, across, w.shape[3]), x.dtype)
+    few = _are_few(w[..., : w.shape[3] // groups], len(x) * down * across)
     for ins, outs in blocks(x.shape[3], w.shape[3], groups):
         matrix = _matrix(w[..., outs])
-        few = _are_few(matrix, len(x) * down * across)
 
-        def convolve(x: Array, y: Array, matrix: Array = matrix, few: bool = few) -> None:
+        def convolve(x: Array, y: Array, matrix: Array = matrix) -> None:
             rows = y.reshape(len(x) * down * across, matrix.shape[1])  # a view
             _multiply(_columns(x, window), matrix, rows, few)
 
@@ -61,12 +61,12 @@ def input_gradient(y: Array, w: Array, window: Window, groups: int, size: Pair) 
     n, down, across, _ = y.shape
     channels = w.shape[2] * groups
     result = empty(array_module(y), (n, *size, channels), y.dtype)
+    few = _are_few(w[..., : w.shape[3] // groups], n * down * across)
     planar = planes.FEWEST <= w.shape[2] <= planes.MOST and type(y) is np.ndarray
     for ins, outs in blocks(channels, w.shape[3], groups):
         matrix = _matrix(w[..., outs])
-        few = _are_few(matrix, n * down * across)
 
-        def differentiate(y: Array, x: Array, matrix: Array = matrix, few: bool = few) -> None:
+        def differentiate(y: Array, x: Array, matrix: Array = matrix) -> None:
             if planar:
                 planes.add_taps(y, matrix, window, x)
             else:
@@ -85,11 +85,11 @@ def weight_gradient(x: Array, y: Array, window: Window, groups: int) -> Array:
     shape = (*window.taps, x.shape[3] // groups, c_out)
     result = zeros(xp, shape, x.dtype)
     total = result.reshape(shape[0] * shape[1] * shape[2], c_out)  # the same memory
+    few = _are_few(total[:, : c_out // groups], len(y) * down * across)
     for ins, outs in blocks(x.shape[3], c_out, groups):
         matrix = total[:, outs]
-        few = _are_few(matrix, len(y) * down * across)
 
-        def differentiate(x: Array, y: Array, matrix: Array = matrix, few: bool = few) -> Array:
+        def differentiate(x: Array, y: Array, matrix: Array = matrix) -> Array:
             rows = y.reshape(len(y) * down * across, matrix.shape[1])
             found = empty(xp, matrix.shape, matrix.dtype)
             _multiply(_columns(x, window).T, rows, found, few)

@@ -37,7 +37,7 @@ import numpy as np
 from ..backend import Array
 from . import bilinear
 from .bilinear import Kept, Scheme
-from .tiling import axis_of
+from .tiling import axis_of, steps_of
 from .windows import Pair, Window
 
 LONGEST = 16  # of the transforms: for length L, B has about 1.5·L⁴ entries
@@ -46,8 +46,9 @@ APPLIES_TO = "windows without dilation, of at most 8 taps for each step of the s
 
 def applies(window: Window) -> bool:
     """Whether there are transforms for it."""
-    steps = (-(-taps // stride) for taps, stride in zip(window.taps, window.stride, strict=True))
-    return window.dilation == (1, 1) and max(steps) <= LONGEST // 2
+    return (
+        window.dilation == (1, 1) and max(steps_of(window, 0), steps_of(window, 1)) <= LONGEST // 2
+    )
 
 
 def convolve(x: Array, w: Array, window: Window, groups: int, kept: Kept | None = None) -> Array:
@@ -119,9 +120,7 @@ def scheme(window: Window, size: Pair, c: int, o: int, dtype: Any) -> Scheme:
 
 def _ways(window: Window, axis: int, size: int) -> list[Way]:
     """One tile for all outputs where a transform is long enough, and tiles of equal size."""
-    taps, stride = window.taps[axis], window.stride[axis]
-    positions = window.positions((size, size))[axis]
-    steps = -(-taps // stride)
+    positions, steps = window.positions((size, size))[axis], steps_of(window, axis)
     most = min(LONGEST + 1 - steps, positions)
     found = [
         Way(m + steps - 1, m, 0, m + steps - 1, steps, -(-positions // m))
@@ -141,7 +140,7 @@ def _single(window: Window, axis: int, size: int) -> tuple[int, int, int]:
     """
     taps, stride, before = window.taps[axis], window.stride[axis], window.padding[axis][0]
     positions = window.positions((size, size))[axis]
-    end = positions - 1 + -(-taps // stride)  # no tap reads further
+    end = positions - 1 + steps_of(window, axis)  # no tap reads further
     lows, highs, length = [], [], 1
     for phase in range(min(stride, taps)):
         low = max(0, -((phase - before) // stride))

@@ -73,6 +73,11 @@ class Axis(NamedTuple):
     steps: int  # the taps of a phase
 
 
+def steps_of(window: Window, axis: int) -> int:
+    """The taps of a phase, or of the one that has most."""
+    return -(-window.taps[axis] // window.stride[axis])
+
+
 @lru_cache(maxsize=256)
 def axis_of(window: Window, axis: int, size: int, outputs: int, first: int, span: int) -> Axis:
     """An axis in tiles of so many ``outputs``.
@@ -100,7 +105,7 @@ def axis_of(window: Window, axis: int, size: int, outputs: int, first: int, span
         Side(size, span, tiles, phases, inputs, reach, is_partition),
         Side(positions, outputs, tiles, 1, _runs(writes, outputs, 1, outputs), 0, True),
         taps,
-        -(-taps // stride),
+        steps_of(window, axis),
     )
 
 

@@ -35,7 +35,7 @@ import numpy as np
 from ..backend import Array
 from . import bilinear
 from .bilinear import Kept, Scheme
-from .tiling import axis_of
+from .tiling import axis_of, steps_of
 from .windows import Pair, Window
 
 POINTS = {2: (0.0, 0.5, -1.0, 2.0), 3: (0.0, 1.0, -1.0, 0.5, -2.0)}
@@ -47,13 +47,7 @@ APPLIES_TO = "windows of 2 or 3 taps for each step of the stride, without dilati
 
 def applies(window: Window) -> bool:
     """Whether each phase has 2 or 3 taps, down and across."""
-    return window.dilation == (1, 1) and all(steps in POINTS for steps in _steps(window))
-
-
-def _steps(window: Window) -> Pair:
-    """The taps of a phase, down and across: those of the longest."""
-    (kh, kw), (down, across) = window.taps, window.stride
-    return -(-kh // down), -(-kw // across)
+    return window.dilation == (1, 1) and all(steps_of(window, axis) in POINTS for axis in (0, 1))
 
 
 def convolve(x: Array, w: Array, window: Window, groups: int, kept: Kept | None = None) -> Array:
@@ -95,11 +89,11 @@ def input_gradient_gradients(
 @lru_cache(maxsize=64)
 def scheme(window: Window, size: Pair, c: int, o: int, dtype: Any) -> Scheme:
     """The same for any channels."""
-    steps = _steps(window)
     down, across = (
-        axis_of(window, axis, size[axis], OUTPUTS, 0, OUTPUTS + steps[axis] - 1) for axis in (0, 1)
+        axis_of(window, axis, size[axis], OUTPUTS, 0, OUTPUTS + steps_of(window, axis) - 1)
+        for axis in (0, 1)
     )
-    both = zip(_matrices(steps[0]), _matrices(steps[1]), strict=True)
+    both = zip(_matrices(down.steps), _matrices(across.steps), strict=True)
     a, b, g = (np.kron(*matrices).astype(dtype) for matrices in both)
     return Scheme(a, b, g, (down, across))
 

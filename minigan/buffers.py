@@ -19,7 +19,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -35,37 +35,35 @@ MOST_LARGER = 1.75
 _ALIGNMENT = 64  # bytes of a cache line
 
 
-class Memory:
-    """A piece of memory of so many bytes, at an aligned address."""
+class Memory(np.ndarray):
+    """A piece of memory: so many bytes, at an aligned address."""
 
-    __slots__ = ("address", "raw", "used")
+    __slots__ = ("used",)
 
-    def __init__(self, size: int) -> None:
-        self.raw = np.empty(size + _ALIGNMENT, np.uint8)
-        address = self.raw.__array_interface__["data"][0]
-        self.address = address + -address % _ALIGNMENT
-        self.used = True  # since the last time that idle memory was let go
+    used: bool
+    """Whether it was, since the last time that idle memory was let go."""
+
+    @classmethod
+    def of(cls, size: int) -> Memory:
+        """A new one of that size."""
+        raw = np.empty(size + _ALIGNMENT, np.uint8)
+        start = -raw.__array_interface__["data"][0] % _ALIGNMENT
+        return raw[start : start + size].view(cls)
 
 
-class Loan:
-    """What owns an array's memory while the array or a view of it lives."""
+class Loan(np.ndarray):
+    """What owns an array's memory while the array or a view of it lives.
 
-    __slots__ = ("__array_interface__", "_home", "_memory")
+    NumPy lets a view of a view hold on to what the latter is of, but not past another class.
+    """
 
-    def __init__(
-        self, memory: Memory, home: list[Memory], shape: Any, dtype: np.dtype, strides: Any
-    ) -> None:
-        self._memory, self._home = memory, home
-        self.__array_interface__ = {
-            "version": 3,
-            "shape": shape,
-            "typestr": dtype.str,
-            "data": (memory.address, False),
-            "strides": strides,
-        }
+    __slots__ = ("_home",)
+
+    _home: list[Memory]
 
     def __del__(self) -> None:
-        self._home.append(self._memory)
+        if hasattr(self, "_home"):  # which a view of a loan has not
+            self._home.append(cast(Memory, self.base))
 
 
 class Buffers:
@@ -87,18 +85,24 @@ class Buffers:
         """An array of that shape, of any content."""
         memory, home = self._taken(_rounded(math.prod(shape) * dtype.itemsize))
         memory.used = True
-        return np.asarray(Loan(memory, home, tuple(shape), dtype, strides))
+        loan = Loan(shape, dtype, memory, 0, strides)
+        loan._home = home
+        return loan.view(np.ndarray)
 
     def _taken(self, size: int) -> tuple[Memory, list[Memory]]:
         """Memory of that size, or of a little more, and where it goes back to."""
         home = self._free.setdefault(size, [])
-        with suppress(IndexError):
+        try:
             return home.pop(), home
+        except IndexError:
+            return self._larger(size) or (Memory.of(size), home)
+
+    def _larger(self, size: int) -> tuple[Memory, list[Memory]] | None:
         for larger in sorted(s for s in list(self._free) if size < s <= MOST_LARGER * size):
             place = self._free[larger]
             with suppress(IndexError):
                 return place.pop(), place
-        return Memory(size), home
+        return None
 
     def trim(self) -> None:
         """Let go of what was idle since the last call: in a loop, what one round did not need."""

@@ -76,18 +76,18 @@ def primitive(
 
     @functools.wraps(forward)
     def apply(*args: Any, **settings: Any) -> Any:
-        if len(args) != arity:
-            args = spec.bind(args, settings)
-        if defaults:
-            settings = defaults | settings
-        if on_arrays.get():
+        if on_arrays.get() and (arity is None or len(args) >= arity):
             for a in args:
                 if isinstance(a, Tensor):
                     break
             else:
                 result = forward(*args, **settings)
                 return result[0] if spec.extras else result
-        alike = _alike(args)
+        if len(args) != arity:
+            args = spec.bind(args, settings)
+        if defaults:
+            settings = defaults | settings
+        alike = all_alike(args)
         tensors = alike or _made_alike(spec.name, args)
         arrays = [t._array for t in tensors]
         dtype = arrays[0].dtype if alike else _float_dtype(arrays)
@@ -153,7 +153,7 @@ def _float_dtype(arrays: Sequence[Array]) -> Any:
 # Operands
 
 
-def _alike(args: Sequence[Any]) -> Sequence[Tensor] | None:
+def all_alike(args: Sequence[Any]) -> Sequence[Tensor] | None:
     """The operands as tensors, if they are tensors of one dtype on the CPU and Python's numbers.
 
     They nearly always are, so this is quick; ``_made_alike`` is for the others.
@@ -181,7 +181,7 @@ def _alike(args: Sequence[Any]) -> Sequence[Tensor] | None:
 
 def as_operands(name: str, args: Sequence[Any]) -> Sequence[Tensor]:
     """The operands as tensors of one dtype: numbers, 0-d and integer constants never widen it."""
-    return _alike(args) or _made_alike(name, args)
+    return all_alike(args) or _made_alike(name, args)
 
 
 def _made_alike(name: str, args: Sequence[Any]) -> Sequence[Tensor]:

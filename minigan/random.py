@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import operator
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -65,14 +66,18 @@ class Stream:
         """The next draw: ``count`` uniformly distributed 64-bit words."""
         device = device or self.device
         if device == "cpu":
-            return self._source(self._next_draw_here()).random_raw(count)
+            return self._words(count, self._next_draw_here())
         place = self._key, self._next_draw(), self.step, self._later
         return cuda.philox(library_on(device), count, *place)
 
-    def _source(self, draw: int, start: int = 0) -> np.random.Philox:
-        """A draw's words, from four times ``start`` on."""
+    def _words(self, count: int, draw: int, start: int = 0) -> Array:
+        """So many words of a draw, from four times ``start`` on."""
+        if not hasattr(_of_thread, "philox"):  # a new one costs a call of the operating system
+            _of_thread.philox = np.random.Philox(key=0)
         counter = np.array([start, draw, self.step, 0], dtype=np.uint64)
-        return np.random.Philox(counter=counter, key=self._key)
+        state = {"counter": counter, "key": self._key}
+        _of_thread.philox.state = _FRESH | {"state": state}
+        return _of_thread.philox.random_raw(count)
 
     def _next_draw_here(self) -> int:
         """The number of the next draw, whose words the CPU makes."""
@@ -136,8 +141,9 @@ class Stream:
         mask, draw = empty(np, (size,), np.bool_), self._next_draw_here()
 
         def fill(start: int) -> None:
-            part, source = mask[start : start + AT_A_TIME], self._source(draw, start // 16)
-            bits = source.random_raw(-(-len(part) // 4)).view("uint16")[: len(part)]
+            part = mask[start : start + AT_A_TIME]
+            words = self._words(-(-len(part) // 4), draw, start // 16)
+            bits = words.view("uint16")[: len(part)]
             np.greater_equal(bits, least, out=part)
 
         workers.each(fill, zip(range(0, size, AT_A_TIME)), 2 * size)
@@ -174,6 +180,17 @@ def _real(dtype: Any) -> np.dtype:
 def _shaped(numbers: Array, shape: Shape, dtype: Any) -> Array:
     return numbers.astype(dtype, copy=False).reshape(shape)
 
+
+_of_thread = threading.local()
+
+_FRESH = {
+    "bit_generator": "Philox",
+    "buffer": np.zeros(4, np.uint64),
+    "buffer_pos": 4,
+    "has_uint32": 0,
+    "uinteger": 0,
+}
+"""What NumPy's generator calls the state of one that no word was taken of yet, but its place."""
 
 _current: ContextVar[Stream | None] = ContextVar("minigan_random_stream", default=None)
 

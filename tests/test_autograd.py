@@ -1370,6 +1370,15 @@ def test_a_primitive_makes_tensors_of_arrays_outside_a_plain_backward():
     assert [type(y) for y in (mg.exp(A), *inside)] == [Tensor, Tensor]
 
 
+def test_a_plain_backward_may_name_the_operands_of_a_primitive():
+    sine = primitive(
+        lambda x, /: np.sin(x), lambda g, x: mg.multiply(a=g, b=mg.cos(x)), plain=True, name="sine"
+    )
+    x = tracked(A)
+    (g,) = mg.grad(sine(x), x, B)
+    assert np.array_equal(g.numpy(), B * np.cos(A))
+
+
 def test_gradients_that_plain_backward_functions_return_are_fitted():
     # Of another dtype, a Python number, a NumPy number, and of a shape that broadcasts.
     a, b = tracked(np.float32(A)), tracked(np.float32(3))

@@ -1,7 +1,6 @@
 """Streams: the same bits for the same (seed, name, step), other bits for any other."""
 
 import threading
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -61,6 +60,27 @@ def test_words_are_numpys_philox():
     stream = Stream(3, "data", step=2)
     generator = np.random.Philox(counter=[0, 0, 2, 0], key=stream._key)
     assert np.array_equal(stream.words(9), generator.random_raw(9))
+
+
+def test_threads_that_draw_at_once_get_the_words_that_one_gets():
+    count, alone = 20_000, [Stream(k).words(20_000) for k in range(4)]
+    found = [[] for _ in alone]
+
+    def draw(k):
+        stream = Stream(k)
+        found[k] += [stream.words(n) for n in (count, 5, count)]
+
+    threads = [threading.Thread(target=draw, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for k, (first, few, last) in enumerate(found):
+        again = Stream(k)
+        assert np.array_equal(first, alone[k])
+        assert np.array_equal(first, again.words(count))
+        assert np.array_equal(few, again.words(5))
+        assert np.array_equal(last, again.words(count))
 
 
 def test_the_key_is_the_hash_of_seed_and_name():
@@ -225,8 +245,7 @@ def test_uniform_is_even(dtype):
 
 def constant_words(monkeypatch, word):
     full = np.uint64(word)
-    source = SimpleNamespace(random_raw=lambda count: np.full(count, full, np.uint64))
-    monkeypatch.setattr(Stream, "_source", lambda *_: source)
+    monkeypatch.setattr(Stream, "_words", lambda _, count, *place: np.full(count, full))
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

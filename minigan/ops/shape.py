@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, array_module
-from ..primitives import as_operands, astype, broadcast_to, vjp
+from ..primitives import all_alike, as_operands, astype, broadcast_to, vjp
 from ..tensor import Tensor, TensorLike, as_tensor
 
 
@@ -35,8 +35,11 @@ def swap_last(x: Array, /) -> Array:
     return x.swapaxes(-2, -1)
 
 
-def together(name: str, values: Sequence[TensorLike]) -> list[Tensor]:
+def together(name: str, values: Sequence[TensorLike]) -> Sequence[Tensor]:
     """The values as tensors of one dtype, which constants don't widen, as in arithmetic."""
+    tensors = all_alike(values)
+    if tensors is not None:
+        return tensors
     tensors = as_operands(name, values)
     dtype = next((t.dtype for t in tensors if t.dtype.kind == "f"), np.float64)
     return [t if t.dtype == dtype else astype(t, dtype) for t in tensors]

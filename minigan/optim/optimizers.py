@@ -183,6 +183,8 @@ class Optimizer:
         for name, parameter in self.parameters.items():
             for slot in self.slots:
                 array = self.state[f"{slot}.{name}"]
+                if _go_together(array, parameter._array):
+                    continue
                 if array.dtype != parameter.dtype:
                     raise TypeError(
                         f"parameter {name!r} is {parameter.dtype} now, but was another dtype when "
@@ -251,10 +253,15 @@ def _has_kernels(weight: Array) -> bool:
     return cuda.has_kernels(weight) and weight.flags.c_contiguous
 
 
+def _go_together(array: Any, weight: Array) -> bool:
+    """Whether both are on the CPU and of one dtype, as nearly always: a quick look."""
+    return type(array) is type(weight) is np.ndarray and array.dtype is weight.dtype
+
+
 def _array(name: str, parameter: Tensor, gradient: Any) -> Array | None:
     array = gradient._array if isinstance(gradient, Tensor) else gradient
-    if array is None:
-        return None
+    if array is None or (_go_together(array, parameter._array) and array.shape == parameter.shape):
+        return array
     array = array if is_array(array) else np.asarray(array)
     if array.shape != parameter.shape:
         raise ValueError(f"gradient of {name!r}: got shape {array.shape}, wanted {parameter.shape}")

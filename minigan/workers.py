@@ -31,13 +31,18 @@ def each(function: Callable[..., object], items: Iterable[Iterable[Any]], size: 
 
     In a function called so there is one thread. The first exception ends it all and is raised.
     """
-    waiting = deque(items)
-    helpers = 0 if size < SMALLEST else min(len(waiting), limit.get() or _cores()) - 1
-    if helpers <= 0:
-        for item in waiting:
-            function(*item)
-        return
-    job = _Job(function, waiting)
+    if size >= SMALLEST:
+        items = deque(items)
+        helpers = min(len(items), limit.get() or _cores()) - 1
+        if helpers > 0:
+            _together(function, items, helpers)
+            return
+    for item in items:
+        function(*item)
+
+
+def _together(function: Callable[..., object], items: deque[Iterable[Any]], helpers: int) -> None:
+    job = _Job(function, items)
     token = limit.set(1)
     try:
         _pool.ask(helpers, job)

@@ -25,7 +25,7 @@ rows.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from itertools import product
@@ -50,8 +50,15 @@ WORK = 8  # how many times as long as a pass over its arrays a product takes, at
 R_AT_LEAST = 4  # r at a time: to make a part of U all taps are read, which may be many
 
 
+class Part(NamedTuple):
+    """Some of the R products, and the phases that they are of: in the others U is 0 there."""
+
+    r: slice
+    phases: tuple[range, ...]
+
+
 class Scheme(NamedTuple):
-    """An algorithm's matrices, and the axes that they are for, down and across.
+    """An algorithm's matrices, the axes that they are for, down and across, and R in parts.
 
     A is (outputs of a tile, R), B (R, inputs of a tile in one phase), G (R, taps of a phase), each
     over both axes, the one across running fastest.
@@ -61,6 +68,7 @@ class Scheme(NamedTuple):
     B: Array
     G: Array
     axes: tuple[Axis, Axis]
+    parts: tuple[Part, ...]
 
     @property
     def inputs(self) -> tuple[Side, Side]:
@@ -78,36 +86,46 @@ class Scheme(NamedTuple):
         down, across = self.outputs
         return down.tiles * across.tiles
 
+    @property
+    def phases(self) -> int:
+        """Those of both axes together."""
+        down, across = self.inputs
+        return down.phases * across.phases
+
 
 class Weights(NamedTuple):
     """U = G·taps as (R, C, O), or Uᵀ as (R, O, C).
 
     ``part`` makes what is wanted of it, or takes it from the ``whole`` where that is kept. What is
-    made is of ``shape``; if it is ``turned_late``, what is given has its last axes swapped.
+    made is of ``shape``: Uᵀ is ``turned``, early, as the taps already are, or late.
     """
 
     matrix: Array
     taps: Array
     shape: tuple[int, int, int]
-    turned_late: bool
+    turned: str = ""
     whole: Array | None = None
 
     @property
     def columns(self) -> int:
         """O, or C of Uᵀ."""
-        return self.shape[1 if self.turned_late else 2]
+        return self.shape[1 if self.turned == "late" else 2]
 
-    def part(self, r: slice) -> Array:
-        """The part of those r."""
-        part = self.made(r) if self.whole is None else self.whole[r]
-        return part.swapaxes(1, 2) if self.turned_late else part
+    def part(self, r: slice, channels: slice) -> Array:
+        """The part of those r and of those of the C channels."""
+        if self.turned == "early":
+            return (self.made(r) if self.whole is None else self.whole[r])[..., channels]
+        part = self.made(r, channels) if self.whole is None else self.whole[r, channels]
+        return part.swapaxes(1, 2) if self.turned == "late" else part
 
-    def made(self, r: slice, into: Array | None = None) -> Array:
-        """The same as it is made, before it is turned."""
-        matrix = self.matrix[r]
+    def made(self, r: slice, rows: slice = slice(None), into: Array | None = None) -> Array:
+        """The same as it is made, before it is turned: of some rows of each matrix."""
+        matrix, (_, count, width) = self.matrix[r], self.shape
+        start, stop, _ = rows.indices(count)
+        taps = self.taps[:, start * width : stop * width]
         if into is None:
-            into = spaced((len(matrix), *self.shape[1:]), matrix.dtype)
-        blas.products(matrix[None], self.taps[None], _rows(into)[None])
+            into = spaced((len(matrix), stop - start, width), matrix.dtype)
+        blas.products(matrix[None], taps[None], _rows(into)[None])
         return into
 
 
@@ -117,6 +135,8 @@ class Transform(NamedTuple):
     scheme: Scheme
     array: Array
 
+
+Channels = Sequence[slice]
 
 Kept = list[Transform]
 """Where a map leaves its operand's transform for its gradients, if that is made all at once.
@@ -155,10 +175,11 @@ def _of_weights(w: Array, outs: slice, scheme: Scheme, turned: bool = False) -> 
     c, o = _channels(w.shape[2], scheme), outs.stop - outs.start
     early = turned and o < blas.SHORT
     shape = len(scheme.G), *((o, c) if early else (c, o))
-    made = Weights(scheme.G, _taps(w[..., outs], scheme, early), shape, turned and not early)
+    how = ("early" if early else "late") if turned else ""
+    made = Weights(scheme.G, _taps(w[..., outs], scheme, early), shape, how)
     if kept is not None and math.prod(shape) <= KEPT:
         whole = spaced(shape, w.dtype)
-        _each_part(lambda r: made.made(r, whole[r]), shape)
+        _each_part(lambda r, _: made.made(r, into=whole[r]), scheme, c, shape)
         made = made._replace(whole=whole, taps=whole[:0])  # which are needed no more
         kept[key] = made, w, scheme  # alive, so that no id is used again
     return made
@@ -169,13 +190,14 @@ def _of_weights(w: Array, outs: slice, scheme: Scheme, turned: bool = False) -> 
 
 def convolve(x: Array, w: Array, scheme: Scheme, groups: int, kept: Kept | None = None) -> Array:
     """Y = A[(G·w) ⊙ (B·x)]."""
-    a, b, _, _ = scheme
+    a, b = scheme.A, scheme.B
     result = _spatial(x, len(x), scheme.outputs, w.shape[3])
     for ins, outs in blocks(x.shape[3], w.shape[3], groups):
         u = _of_weights(w, outs, scheme)
         for images in _chunks(len(x), u.shape, scheme):
             v = _transformed(b, x[images, :, :, ins], scheme.inputs)
-            _assemble(a, _multiplied(v, u), scheme.outputs, result[images, :, :, outs])
+            z = _multiplied(v, u, scheme)
+            _assemble(a, z, scheme.outputs, result[images, :, :, outs])
             _keep(kept, scheme, v, len(x), groups)
     return result
 
@@ -184,13 +206,14 @@ def input_gradient(
     y: Array, w: Array, scheme: Scheme, groups: int, kept: Kept | None = None
 ) -> Array:
     """X' = Bᵀ[(Aᵀ·y)·(G·w)ᵀ]."""
-    a, b, _, _ = scheme
+    a, b = scheme.A, scheme.B
     result = _spatial(y, len(y), scheme.inputs, w.shape[2] * groups)
     for ins, outs in blocks(w.shape[2] * groups, w.shape[3], groups):
         u = _of_weights(w, outs, scheme, turned=True)
         for images in _chunks(len(y), u.shape, scheme):
             z = _transformed(a.T, y[images, :, :, outs], scheme.outputs)
-            _assemble(b.T, _multiplied(z, u), scheme.inputs, result[images, :, :, ins])
+            v = _multiplied(z, u, scheme, turned=True)
+            _assemble(b.T, v, scheme.inputs, result[images, :, :, ins])
             _keep(kept, scheme, z, len(y), groups)
     return result
 
@@ -216,7 +239,7 @@ def convolve_gradients(
     x: Array, w: Array, y: Array, scheme: Scheme, groups: int, kept: Kept | None = None
 ) -> tuple[Array, Array]:
     """X' and W' of ``convolve``, for a gradient y: both are products with Z' = Aᵀ·y."""
-    a, b, _, _ = scheme
+    a, b = scheme.A, scheme.B
     result = _spatial(y, len(y), scheme.inputs, x.shape[3])
     gradient = _WeightGradient(x, y, scheme, groups)
     for ins, outs in blocks(x.shape[3], w.shape[3], groups):
@@ -234,7 +257,7 @@ def input_gradient_gradients(
     y: Array, w: Array, x: Array, scheme: Scheme, groups: int, kept: Kept | None = None
 ) -> tuple[Array, Array]:
     """Y' and W' of ``input_gradient``, for a gradient x: both are products with V' = B·x."""
-    a, b, _, _ = scheme
+    a, b = scheme.A, scheme.B
     result = _spatial(x, len(x), scheme.outputs, w.shape[3])
     gradient = _WeightGradient(x, y, scheme, groups)
     for ins, outs in blocks(x.shape[3], w.shape[3], groups):
@@ -270,14 +293,18 @@ class _WeightGradient:
 
         Where ``into`` is one of them, it becomes the product of the other one and the weights.
         """
-        u, other = spaced(self.shape, v.dtype), z if into is v else v
+        u = spaced(self.shape, v.dtype)
 
-        def both(r: slice) -> None:
-            blas.products(v[r].transpose(0, 2, 1), z[r], u[r])
+        def both(r: slice, channels: Channels) -> None:
+            if not _are_all(channels, self.shape[1]):
+                u[r] = 0
+            for some in channels:
+                blas.products(v[r, :, some].transpose(0, 2, 1), z[r], u[r, some])
             if weights is not None and into is not None:
-                blas.products(other[r], weights.part(r), into[r])
+                multiply, other = (_expand, z) if into is v else (_contract, v)
+                multiply(other[r], weights, r, channels, into[r])
 
-        _each_part(both, u.shape, v.shape, z.shape)
+        _each_part(both, self.scheme, self.shape[1], u.shape, v.shape, z.shape)
         g, flat = _stack(self.scheme.G.T, 1), _rows(u)[None]
 
         def gather(columns: slice) -> None:
@@ -321,18 +348,56 @@ def _taken(
     return _transformed(matrix, x, sides)
 
 
-def _multiplied(left: Array, u: Weights) -> Array:
-    """left_r·u_r for each r."""
+def _multiplied(left: Array, u: Weights, scheme: Scheme, turned: bool = False) -> Array:
+    """V_r·U_r for each r, or where U is ``turned`` Z_r·U_rᵀ."""
     result = spaced((*left.shape[:2], u.columns), left.dtype)
-    shapes = left.shape, u.shape, result.shape
-    _each_part(lambda r: blas.products(left[r], u.part(r), result[r]), *shapes)
+    multiply, inputs = (_expand, result) if turned else (_contract, left)
+    _each_part(
+        lambda r, channels: multiply(left[r], u, r, channels, result[r]),
+        scheme, inputs.shape[2], left.shape, u.shape, result.shape,
+    )  # fmt: skip
     return result
 
 
-def _each_part(function: Callable[[slice], object], *shapes: tuple[int, ...]) -> None:
-    """``function`` of a few r at a time of arrays (R, …) of these shapes, on several cores."""
-    r, each = shapes[0][0], sum(math.prod(shape[1:]) for shape in shapes)
-    _each_few(function, r, each, WORK * r * each, R_AT_LEAST)
+def _contract(v: Array, u: Weights, r: slice, channels: Channels, into: Array) -> None:
+    """Write V_r·U_r, sums over the channels in which U is not 0."""
+    first, *others = channels
+    blas.products(v[..., first], u.part(r, first), into)
+    for some in others:
+        more = empty(np, into.shape, into.dtype)
+        into += blas.products(v[..., some], u.part(r, some), more)
+
+
+def _expand(z: Array, turned: Weights, r: slice, channels: Channels, into: Array) -> None:
+    """Write Z_r·U_rᵀ, which is 0 in the channels in which U is."""
+    if not _are_all(channels, into.shape[2]):
+        into.fill(0)
+    for some in channels:
+        blas.products(z, turned.part(r, some), into[..., some])
+
+
+def _are_all(channels: Channels, count: int) -> bool:
+    return sum(some.stop - some.start for some in channels) == count
+
+
+def _each_part(
+    function: Callable[[slice, Channels], object],
+    scheme: Scheme,
+    inputs: int,
+    *shapes: tuple[int, ...],
+) -> None:
+    """``function`` of a few r at a time of arrays (R, …) of these shapes, on several cores.
+
+    It is told the channels, of so many of all phases' ``inputs``, in which U is not 0.
+    """
+    total, each = shapes[0][0], sum(math.prod(shape[1:]) for shape in shapes)
+    c, items = inputs // scheme.phases, []
+    for part in scheme.parts:
+        channels = [slice(some.start * c, some.stop * c) for some in part.phases]
+        first = part.r.start
+        for few in _few(part.r.stop - first, each, R_AT_LEAST):
+            items.append((slice(first + few.start, first + few.stop), channels))
+    workers.each(function, items, WORK * total * each)
 
 
 def _each_few(
@@ -450,7 +515,7 @@ def _spatial(like: Array, images: int, sides: tuple[Side, Side], channels: int) 
 
 def _channels(c: int, scheme: Scheme) -> int:
     """Those of all phases together."""
-    return c * scheme.inputs[0].phases * scheme.inputs[1].phases
+    return c * scheme.phases
 
 
 def _taps(w: Array, scheme: Scheme, turned: bool = False) -> Array:

@@ -22,9 +22,6 @@ PARTS = 4  # more than the threads that there usually are, as one may be late
 
 def each_block(function: Callable[..., object], *arrays: Array) -> None:
     """``function`` of each of ``flat_blocks``, on several cores: none may depend on another."""
-    if arrays[0].size <= BLOCK:
-        function(*arrays)
-        return
     workers.each(function, flat_blocks(*arrays), arrays[0].size)
 
 

@@ -36,7 +36,7 @@ import numpy as np
 
 from ..backend import Array
 from . import bilinear
-from .bilinear import Kept, Scheme
+from .bilinear import Kept, Part, Scheme
 from .tiling import axis_of, steps_of
 from .windows import Pair, Window
 
@@ -115,7 +115,7 @@ def scheme(window: Window, size: Pair, c: int, o: int, dtype: Any) -> Scheme:
         axis_of(window, axis, size[axis], way.outputs, way.first, way.span)
         for axis, way in enumerate(best)
     )
-    return Scheme(a, b, g, (down, across))
+    return Scheme(a, b, g, (down, across), (Part(slice(0, len(b)), (range(phases),)),))
 
 
 def _ways(window: Window, axis: int, size: int) -> list[Way]:

@@ -13,9 +13,10 @@ y[p] = Σ_i w[i]·x[p + i] = (Mᵀ·x)[p]. Therefore y = A[(G·w) ⊙ (B·x)] wi
     A = E₄ᵀ (4, n),    G = Eₜ (n, t),    B = Eₙ⁻ᵀ (n, n),
 
 and in two dimensions with the Kronecker products of the matrices of both axes. For 3 × 3 taps
-these are 36 products in place of 16·9 = 144. For 5 × 5 taps of stride 2, whose four phases have 3
-taps or 2 down and across (``bilinear``), 4·36 = 144 in place of 16·25 = 400; for 4 × 4 of stride 2,
-4·25 = 100 in place of 256.
+these are 36 products in place of 16·9 = 144. For 4 × 4 taps of stride 2, whose four phases have 2
+taps down and across (``bilinear``), they are 4·25 = 100 in place of 256. For 5 × 5 of stride 2 a
+phase has 3 taps or 2; the latter are 3 of which the last is 0, and that is their value at infinity,
+so there they need no product: (6 + 5)² = 121 in place of 16·25 = 400.
 
 Large powers of the points, and large entries of the inverse, cost accuracy: 0, 1, −1, 1/2, −2 do
 better than 0, ±1, ±2, and for 2 taps 0, 1/2, −1, 2 than the first four of them. In float32 the
@@ -28,14 +29,15 @@ Source: A. Lavin and S. Gray, "Fast algorithms for convolutional neural networks
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import accumulate, pairwise, product
 from typing import Any
 
 import numpy as np
 
 from ..backend import Array
 from . import bilinear
-from .bilinear import Kept, Scheme
-from .tiling import axis_of, steps_of
+from .bilinear import Kept, Part, Scheme
+from .tiling import Axis, axis_of, steps_of
 from .windows import Pair, Window
 
 POINTS = {2: (0.0, 0.5, -1.0, 2.0), 3: (0.0, 1.0, -1.0, 0.5, -2.0)}
@@ -95,7 +97,32 @@ def scheme(window: Window, size: Pair, c: int, o: int, dtype: Any) -> Scheme:
     )
     both = zip(_matrices(down.steps), _matrices(across.steps), strict=True)
     a, b, g = (np.kron(*matrices).astype(dtype) for matrices in both)
-    return Scheme(a, b, g, (down, across))
+    order, parts = _parts(down, across)
+    return Scheme(a[:, order], b[order], g[order], (down, across), parts)
+
+
+def _parts(down: Axis, across: Axis) -> tuple[list[int], tuple[Part, ...]]:
+    """The products in the order of their parts: what is at infinity is of phases with all taps."""
+    places: dict[tuple[range, ...], list[int]] = {}
+    count = len(POINTS[across.steps])
+    for i, j in product(range(len(POINTS[down.steps]) + 1), range(count + 1)):
+        rows, columns = (
+            _phases(axis, at == len(POINTS[axis.steps])) for axis, at in ((down, i), (across, j))
+        )
+        width = across.inputs.phases
+        met = tuple(range(k * width, k * width + columns) for k in range(rows))
+        if columns == width:
+            met = (range(rows * width),)
+        places.setdefault(met, []).append(i * (count + 1) + j)
+    ends = list(accumulate(map(len, places.values()), initial=0))
+    parts = (Part(slice(*r), met) for r, met in zip(pairwise(ends), places, strict=True))
+    return [r for group in places.values() for r in group], tuple(parts)
+
+
+def _phases(axis: Axis, at_infinity: bool) -> int:
+    """How many phases, from the first on, have a value there that is not 0 in any case."""
+    all_of_them = axis.inputs.phases
+    return (axis.taps - 1) % all_of_them + 1 if at_infinity else all_of_them
 
 
 def _matrices(taps: int) -> tuple[Array, Array, Array]:

@@ -133,13 +133,26 @@ def test_winograd_at_the_borders_of_tiles(positions, taps, stride):
 
 
 @pytest.mark.parametrize(
-    ("taps", "stride", "products"),
-    [((3, 3), (1, 1), 36), ((4, 4), (2, 2), 25), ((5, 5), (2, 2), 36), ((2, 5), (1, 2), 30)],
+    ("taps", "stride", "length", "products"),
+    [
+        ((3, 3), (1, 1), 36, 36),
+        ((4, 4), (2, 2), 25, 4 * 25),
+        ((5, 5), (2, 2), 36, 121),
+        ((3, 3), (2, 2), 25, 81),
+        ((2, 5), (1, 2), 30, 5 * (6 + 5)),
+        ((8, 7), (3, 3), 36, (6 + 6 + 5) * (6 + 5 + 5)),
+    ],
 )
-def test_winograd_needs_as_few_products_as_it_says(taps, stride, products):
+def test_winograd_needs_as_few_products_as_it_says(taps, stride, length, products):
     where = window((8, 8), taps, stride, "same")
     scheme = winograd.scheme(where, (8, 8), 2, 3, np.dtype("float64"))
-    assert len(scheme.A) == 16 and len(scheme.B) == len(scheme.G) == products
+    assert len(scheme.A) == 16 and len(scheme.B) == len(scheme.G) == length
+    counts = [(part.r.stop - part.r.start) * sum(map(len, part.phases)) for part in scheme.parts]
+    assert sum(counts) == products
+    assert [part.r.start for part in scheme.parts] + [length] == [
+        0,
+        *(part.r.stop for part in scheme.parts),
+    ]
 
 
 @pytest.mark.parametrize("more", [-1, 0, 1])
@@ -520,7 +533,7 @@ def test_weights_are_transformed_to_several_products_at_a_time(monkeypatch):
     c, counts, made = at((8, 8), (3, 3), (1, 1), "same"), [], bilinear.Weights.made
     monkeypatch.setattr(bilinear, "IN_CACHE", 1)
     monkeypatch.setattr(
-        bilinear.Weights, "made", lambda u, r: counts.append(r.stop - r.start) or made(u, r)
+        bilinear.Weights, "made", lambda u, r, *a: counts.append(r.stop - r.start) or made(u, r, *a)
     )
     all_maps(winograd, c, c.map(), c.weights(), c.result())
     assert set(counts) == {bilinear.R_AT_LEAST} and sum(counts) == 4 * 36

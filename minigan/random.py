@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -41,11 +42,8 @@ class Stream:
         seed, step = operator.index(seed), operator.index(step)
         if seed < 0 or step < 0:
             raise ValueError(f"seed and step must not be negative, got {seed} and {step}")
-        from hashlib import blake2b  # here, as it takes longer to load than this module
-
-        digest = blake2b(f"{seed}/{name}".encode(), digest_size=16).digest()
         self.seed, self.name, self.step = seed, name, step
-        self._key = np.frombuffer(digest, dtype="<u8").astype(np.uint64)
+        self._key = _key(seed, name)
         self._draw, self.device = 0, device
         self._later: Array | None = None
 
@@ -179,6 +177,17 @@ def _real(dtype: Any) -> np.dtype:
 
 def _shaped(numbers: Array, shape: Shape, dtype: Any) -> Array:
     return numbers.astype(dtype, copy=False).reshape(shape)
+
+
+@lru_cache(maxsize=64)
+def _key(seed: int, name: str) -> Array:
+    """A hash of the two, in 128 bits."""
+    from hashlib import blake2b  # here, as it takes longer to load than this module
+
+    digest = blake2b(f"{seed}/{name}".encode(), digest_size=16).digest()
+    key = np.frombuffer(digest, dtype="<u8").astype(np.uint64)
+    key.flags.writeable = False  # as all streams of that name show it
+    return key
 
 
 _of_thread = threading.local()

@@ -10,11 +10,12 @@ from ..buffers import empty
 
 def bend(x: Array, slope: float, out: Array) -> None:
     """Write y, which may be over x."""
-    xp, real = array_module(x), x.dtype.type
+    real = x.dtype.type
     if not slope:  # which times infinity is no number
         # With both bounds, as NumPy's maximum of an array and a number is several times as slow.
-        xp.clip(x, real(0), real(np.inf), out=out)
+        x.clip(real(0), real(np.inf), out=out)
         return
+    xp = array_module(x)
     scaled = empty(xp, x.shape, x.dtype) if out is x else out
     xp.multiply(x, real(slope), out=scaled)
     larger = xp.maximum if slope <= 1 else xp.minimum
@@ -31,5 +32,5 @@ def gate(g: Array, signs: Array, slope: float, out: Array) -> None:
     if slope > 1:
         out *= high
     if slope:
-        array_module(g).clip(out, low, high, out=out)
+        out.clip(low, high, out=out)
     out *= g

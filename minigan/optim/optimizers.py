@@ -64,6 +64,7 @@ class Optimizer:
         self.clip_norm, self.clip_value, self.first_lr = clip_norm, clip_value, float(first)
         self.parameters: dict[str, Tensor] = {}
         self.state: dict[str, Array] = {"lr": np.array(float(first)), "steps": np.array(0)}
+        self._of_step: dict[str, tuple[Any, ...]] = {}  # scalars by dtype, made once a step
 
     def bind(self: O, target: Target) -> O:
         """Optimise a module's parameters, or these tensors (by name, or numbered). Returns self."""
@@ -89,7 +90,7 @@ class Optimizer:
         """A copy of the settings, not bound to anything, with a state of its own."""
         twin = copy.copy(self)
         twin.parameters = {}
-        twin.state = self._first_state()
+        twin.state, twin._of_step = self._first_state(), {}
         return twin
 
     def _first_state(self) -> dict[str, Array]:
@@ -126,6 +127,7 @@ class Optimizer:
         if self.schedule is not None:
             self.state["lr"][...] = self.schedule(int(self.state["steps"]))
         self.state["steps"] += 1
+        self._of_step = {}
 
     def numbers(self, dtype: np.dtype) -> tuple[float, ...]:
         """What the kernel takes beside its arrays, for a step of weights of that dtype."""
@@ -241,8 +243,11 @@ class Optimizer:
             gradients = clip_by_norm(gradients, self.clip_norm)
         return gradients
 
-    def _scalar(self, weight: Array, value: float) -> Any:
-        return weight.dtype.type(value)  # so that a number never widens the arrays
+    def _scalars(self, dtype: np.dtype) -> tuple[Any, ...]:
+        """``numbers`` as scalars of that dtype, so that they never widen the arrays."""
+        if dtype.char not in self._of_step:
+            self._of_step[dtype.char] = tuple(map(dtype.type, self.numbers(dtype)))
+        return self._of_step[dtype.char]
 
     def _eps(self, dtype: np.dtype, eps: float) -> Any:
         # Not below what the dtype holds: float16 makes 0 of 1e-8, and NaN of a gradient of 0.
@@ -302,9 +307,9 @@ class SGD(Optimizer):
         return self.lr, self.momentum, self.nesterov, self.weight_decay
 
     def update(self, weight: Array, gradient: Array, *slots: Array) -> None:
-        lr, mu = self._scalar(weight, self.lr), self._scalar(weight, self.momentum)
+        lr, mu, _, decay = self._scalars(weight.dtype)
         if self.weight_decay:
-            gradient = gradient + self._scalar(weight, self.weight_decay) * weight
+            gradient = gradient + decay * weight
         if slots:
             (velocity,) = slots
             velocity *= mu
@@ -340,16 +345,17 @@ class RMSprop(Optimizer):
         return self.lr, self.rho, 1 - self.rho, self._eps(dtype, self.eps), self.momentum
 
     def update(self, weight: Array, gradient: Array, *slots: Array) -> None:
-        xp, square = array_module(weight), slots[0]
-        square *= self._scalar(weight, self.rho)
-        square += self._scalar(weight, 1 - self.rho) * gradient * gradient
-        change = gradient / (xp.sqrt(square) + self._eps(weight.dtype, self.eps))
+        lr, rho, rest, eps, mu = self._scalars(weight.dtype)
+        square = slots[0]
+        square *= rho
+        square += rest * gradient * gradient
+        change = gradient / (array_module(weight).sqrt(square) + eps)
         if self.momentum:
             velocity = slots[1]
-            velocity *= self._scalar(weight, self.momentum)
+            velocity *= mu
             velocity += change
             change = velocity
-        weight -= self._scalar(weight, self.lr) * change
+        weight -= lr * change
 
 
 class Adam(Optimizer):
@@ -390,25 +396,25 @@ class Adam(Optimizer):
         return self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2, eps, kept, rate
 
     def update(self, weight: Array, gradient: Array, *slots: Array) -> None:
-        xp, (*_, eps, kept, rate) = array_module(weight), self.numbers(weight.dtype)
-        mean, square = slots[:2]
+        beta1, rest1, beta2, rest2, eps, kept, rate = self._scalars(weight.dtype)
+        xp, (mean, square) = array_module(weight), slots[:2]
         work = empty_like(square)  # every step in place: 0-d arrays would turn into scalars
         if self.beta1:
-            xp.multiply(gradient, self._scalar(weight, 1 - self.beta1), out=work)
-            mean *= self._scalar(weight, self.beta1)
+            xp.multiply(gradient, rest1, out=work)
+            mean *= beta1
             mean += work
         else:
             mean[...] = gradient
         xp.multiply(gradient, gradient, out=work)
-        work *= self._scalar(weight, 1 - self.beta2)
-        square *= self._scalar(weight, self.beta2)
+        work *= rest2
+        square *= beta2
         square += work
         if self.amsgrad:
             square = xp.maximum(slots[2], square, out=slots[2])
         xp.sqrt(square, out=work)
         work += eps
         if self.weight_decay:
-            weight *= self._scalar(weight, kept)
+            weight *= kept
         xp.divide(mean, work, out=work)
-        work *= self._scalar(weight, rate)
+        work *= rate
         weight -= work

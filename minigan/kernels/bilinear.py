@@ -196,8 +196,8 @@ def convolve(x: Array, w: Array, scheme: Scheme, groups: int, kept: Kept | None 
         u = _of_weights(w, outs, scheme)
         for images in _chunks(len(x), u.shape, scheme):
             v = _transformed(b, x[images, :, :, ins], scheme.inputs)
-            z = _multiplied(v, u, scheme)
-            _assemble(a, z, scheme.outputs, result[images, :, :, outs])
+            into = result[images, :, :, outs]  # the products have no name, and are gone after it
+            _assemble(a, _multiplied(v, u, scheme), scheme.outputs, into)
             _keep(kept, scheme, v, len(x), groups)
     return result
 
@@ -212,8 +212,8 @@ def input_gradient(
         u = _of_weights(w, outs, scheme, turned=True)
         for images in _chunks(len(y), u.shape, scheme):
             z = _transformed(a.T, y[images, :, :, outs], scheme.outputs)
-            v = _multiplied(z, u, scheme, turned=True)
-            _assemble(b.T, v, scheme.inputs, result[images, :, :, ins])
+            into = result[images, :, :, ins]
+            _assemble(b.T, _multiplied(z, u, scheme, turned=True), scheme.inputs, into)
             _keep(kept, scheme, z, len(y), groups)
     return result
 

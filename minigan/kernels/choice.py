@@ -162,7 +162,7 @@ def _fast(scheme: Scheme, images: int, c: int, o: int) -> Counts:
     # R products of every phase, though some need none: ``PRICES`` know nothing of strides, and with
     # those of ``scheme.parts`` the choice was slower by up to a third, with few images by more.
     (r, inputs), (outputs, _), taps = scheme.B.shape, scheme.A.shape, scheme.G.shape[1]
-    c *= scheme.inputs[0].phases * scheme.inputs[1].phases
+    c *= scheme.phases
     tiles = images * scheme.tiles
     multiplied = r * (tiles * (c * o + inputs * c + outputs * o) + taps * c * o)
     moved = tiles * (inputs * c + outputs * o * (not is_whole(scheme.outputs)))

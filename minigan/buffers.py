@@ -54,7 +54,9 @@ class Memory(np.ndarray):
 class Loan(np.ndarray):
     """What owns an array's memory while the array or a view of it lives.
 
-    NumPy lets a view of a view hold on to what the latter is of, but not past another class.
+    It is an array itself, of a class of its own, and what is lent is a plain view of it. NumPy lets
+    a view hold on to the array that owns the memory, and passes over views on the way there if they
+    are of the view's class. So a plain array, and all its views, hold on to the loan.
     """
 
     __slots__ = ("_home",)

@@ -76,15 +76,15 @@ def primitive(
 
     @functools.wraps(forward)
     def apply(*args: Any, **settings: Any) -> Any:
-        if on_arrays.get() and (arity is None or len(args) >= arity):
+        if len(args) != arity:
+            args = spec.bind(args, settings)
+        if on_arrays.get():
             for a in args:
                 if isinstance(a, Tensor):
                     break
             else:
                 result = forward(*args, **settings)
                 return result[0] if spec.extras else result
-        if len(args) != arity:
-            args = spec.bind(args, settings)
         if defaults:
             settings = defaults | settings
         alike = all_alike(args)

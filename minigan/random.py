@@ -43,7 +43,7 @@ class Stream:
         if seed < 0 or step < 0:
             raise ValueError(f"seed and step must not be negative, got {seed} and {step}")
         self.seed, self.name, self.step = seed, name, step
-        self._key = _key(seed, name)
+        self._key = _key(seed, f"{name}")
         self._draw, self.device = 0, device
         self._later: Array | None = None
 

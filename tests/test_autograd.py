@@ -1370,13 +1370,31 @@ def test_a_primitive_makes_tensors_of_arrays_outside_a_plain_backward():
     assert [type(y) for y in (mg.exp(A), *inside)] == [Tensor, Tensor]
 
 
-def test_a_plain_backward_may_name_the_operands_of_a_primitive():
-    sine = primitive(
-        lambda x, /: np.sin(x), lambda g, x: mg.multiply(a=g, b=mg.cos(x)), plain=True, name="sine"
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda f, g, x: f(a=g, b=x),
+        lambda f, g, x: f(g, b=x),
+        lambda f, g, x: f(g, x, 2.0),
+        lambda f, g, x: f(g, x, k=2.0),
+    ],
+)
+def test_a_primitive_is_called_with_arrays_as_with_tensors(call):
+    scaled = primitive(
+        lambda a, b, /, *, k=2.0: k * a * b, lambda g, a, b, k: (k * g * b, k * g * a), plain=True
     )
+    seen = []
+
+    def backward(g, x):
+        seen.append(call(scaled, g, x))
+        return seen[-1]
+
+    square = primitive(lambda x, /: x * x, backward, plain=True)
     x = tracked(A)
-    (g,) = mg.grad(sine(x), x, B)
-    assert np.array_equal(g.numpy(), B * np.cos(A))
+    (g,) = mg.grad(square(x), x, B)
+    (h,) = mg.grad(square(x), x, B, create_graph=True)
+    assert np.array_equal(g.numpy(), 2 * A * B) and np.array_equal(h.numpy(), 2 * A * B)
+    assert [type(one) for one in seen] == [np.ndarray, Tensor]
 
 
 def test_gradients_that_plain_backward_functions_return_are_fitted():

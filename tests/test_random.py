@@ -92,6 +92,16 @@ def test_the_key_is_the_hash_of_seed_and_name():
     assert hex(Stream(0, "latent").words(1)[0]) == "0xd30b4fdf7f4f29f7"
 
 
+def test_a_name_is_what_it_is_written_as():
+    class Purpose(str):
+        def __format__(self, spec):
+            return "another"
+
+    plain, other = Stream(0, "latent"), Stream(0, Purpose("latent"))
+    assert np.array_equal(other.words(3), Stream(0, "another").words(3))
+    assert not np.array_equal(other.words(3), plain.words(3))
+
+
 DRAWS = {
     "words": lambda s: s.words(8),
     "uniform": lambda s: s.uniform((2, 4)),

@@ -120,7 +120,7 @@ def _parts(down: Axis, across: Axis) -> tuple[list[int], tuple[Part, ...]]:
 
 
 def _phases(axis: Axis, at_infinity: bool) -> int:
-    """How many phases, from the first on, have a value there that is not 0 in any case."""
+    """Of how many phases, from the first on, the value there is not always 0."""
     all_of_them = axis.inputs.phases
     return (axis.taps - 1) % all_of_them + 1 if at_infinity else all_of_them
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -64,7 +65,6 @@ class Optimizer:
         self.clip_norm, self.clip_value, self.first_lr = clip_norm, clip_value, float(first)
         self.parameters: dict[str, Tensor] = {}
         self.state: dict[str, Array] = {"lr": np.array(float(first)), "steps": np.array(0)}
-        self._of_step: dict[str, tuple[Any, ...]] = {}  # scalars by dtype, made once a step
 
     def bind(self: O, target: Target) -> O:
         """Optimise a module's parameters, or these tensors (by name, or numbered). Returns self."""
@@ -90,7 +90,7 @@ class Optimizer:
         """A copy of the settings, not bound to anything, with a state of its own."""
         twin = copy.copy(self)
         twin.parameters = {}
-        twin.state, twin._of_step = self._first_state(), {}
+        twin.state = self._first_state()
         return twin
 
     def _first_state(self) -> dict[str, Array]:
@@ -127,7 +127,6 @@ class Optimizer:
         if self.schedule is not None:
             self.state["lr"][...] = self.schedule(int(self.state["steps"]))
         self.state["steps"] += 1
-        self._of_step = {}
 
     def numbers(self, dtype: np.dtype) -> tuple[float, ...]:
         """What the kernel takes beside its arrays, for a step of weights of that dtype."""
@@ -245,13 +244,17 @@ class Optimizer:
 
     def _scalars(self, dtype: np.dtype) -> tuple[Any, ...]:
         """``numbers`` as scalars of that dtype, so that they never widen the arrays."""
-        if dtype.char not in self._of_step:
-            self._of_step[dtype.char] = tuple(map(dtype.type, self.numbers(dtype)))
-        return self._of_step[dtype.char]
+        return _converted(dtype.type, self.numbers(dtype))
 
     def _eps(self, dtype: np.dtype, eps: float) -> Any:
         # Not below what the dtype holds: float16 makes 0 of 1e-8, and NaN of a gradient of 0.
         return dtype.type(max(eps, float(np.finfo(dtype).smallest_normal)))
+
+
+@lru_cache(maxsize=64)
+def _converted(real: Any, numbers: tuple[float, ...]) -> tuple[Any, ...]:
+    """Each number as one of that type: those of a step, which all parameters share, only once."""
+    return tuple(map(real, numbers))
 
 
 def _has_kernels(weight: Array) -> bool:

@@ -466,6 +466,17 @@ def test_gradients_must_fit():
     assert optimizer.state["steps"] == 0
 
 
+def test_settings_may_change_from_parameter_to_parameter():
+    class NoDecayOfBiases(SGD):
+        def update(self, weight, gradient, *slots):
+            self.weight_decay = 0.5 if weight.ndim > 1 else 0.25
+            super().update(weight, gradient, *slots)
+
+    parameters = [Tensor(np.ones(shape), requires_grad=True) for shape in ((2, 2), (2,))]
+    NoDecayOfBiases(1.0).bind(parameters).step([np.zeros(p.shape) for p in parameters])
+    assert [p.numpy().ravel()[0] for p in parameters] == [0.5, 0.75]
+
+
 def test_an_optimiser_of_ones_own_needs_only_slots_and_update():
     class Sign(Optimizer):
         slots = ("count",)

@@ -97,9 +97,9 @@ class Weights(NamedTuple):
     """U = G·taps as (R, C, O), or Uᵀ as (R, O, C).
 
     ``part`` makes what is wanted of it, or takes it from the ``whole`` where that is kept. What is
-    made is of ``shape``. ``turned`` is "" for U. For Uᵀ it is "early" where the taps lie so already,
-    and ``shape`` is (R, O, C), or "late" where what was made as (R, C, O) is given with its last
-    axes swapped.
+    made is of ``shape``. ``turned`` is "" for U. For Uᵀ it is "early" where taps lie so already and
+    ``shape`` is (R, O, C), or "late" where what was made as (R, C, O) is given with its last axes
+    swapped.
     """
 
     matrix: Array

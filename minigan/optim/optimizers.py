@@ -244,7 +244,8 @@ class Optimizer:
 
     def _scalars(self, dtype: np.dtype) -> tuple[Any, ...]:
         """``numbers`` as scalars of that dtype, so that they never widen the arrays."""
-        return _converted(dtype.type, self.numbers(dtype))
+        real: Any = dtype.type
+        return _converted(real, self.numbers(dtype))
 
     def _eps(self, dtype: np.dtype, eps: float) -> Any:
         # Not below what the dtype holds: float16 makes 0 of 1e-8, and NaN of a gradient of 0.

@@ -115,9 +115,10 @@ class Weights(NamedTuple):
 
     def part(self, r: slice, channels: slice) -> Array:
         """The part of those r and of those of the C channels."""
+        rows = slice(None) if self.turned == "early" else channels
+        part = self.made(r, rows) if self.whole is None else self.whole[r, rows]
         if self.turned == "early":
-            return (self.made(r) if self.whole is None else self.whole[r])[..., channels]
-        part = self.made(r, channels) if self.whole is None else self.whole[r, channels]
+            return part[..., channels]
         return part.swapaxes(1, 2) if self.turned == "late" else part
 
     def made(self, r: slice, rows: slice = slice(None), into: Array | None = None) -> Array:

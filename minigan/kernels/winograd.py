@@ -29,7 +29,7 @@ Source: A. Lavin and S. Gray, "Fast algorithms for convolutional neural networks
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import accumulate, pairwise, product
+from itertools import accumulate, chain, pairwise, product
 from typing import Any
 
 import numpy as np
@@ -104,25 +104,21 @@ def scheme(window: Window, size: Pair, c: int, o: int, dtype: Any) -> Scheme:
 def _parts(down: Axis, across: Axis) -> tuple[list[int], tuple[Part, ...]]:
     """The products in the order of their parts: what is at infinity is of phases with all taps."""
     places: dict[tuple[range, ...], list[int]] = {}
-    count = len(POINTS[across.steps])
-    for i, j in product(range(len(POINTS[down.steps]) + 1), range(count + 1)):
-        rows, columns = (
-            _phases(axis, at == len(POINTS[axis.steps])) for axis, at in ((down, i), (across, j))
-        )
-        width = across.inputs.phases
+    width = across.inputs.phases
+    for r, (rows, columns) in enumerate(product(_phases(down), _phases(across))):
         met = tuple(range(k * width, k * width + columns) for k in range(rows))
         if columns == width:
             met = (range(rows * width),)
-        places.setdefault(met, []).append(i * (count + 1) + j)
+        places.setdefault(met, []).append(r)
     ends = list(accumulate(map(len, places.values()), initial=0))
     parts = (Part(slice(*r), met) for r, met in zip(pairwise(ends), places, strict=True))
-    return [r for group in places.values() for r in group], tuple(parts)
+    return list(chain(*places.values())), tuple(parts)
 
 
-def _phases(axis: Axis, at_infinity: bool) -> int:
-    """Of how many phases, from the first on, the value there is not always 0."""
-    all_of_them = axis.inputs.phases
-    return (axis.taps - 1) % all_of_them + 1 if at_infinity else all_of_them
+def _phases(axis: Axis) -> list[int]:
+    """At each point, then at infinity: of how many phases, the first ones, U is not always 0."""
+    count = axis.inputs.phases
+    return [count] * len(POINTS[axis.steps]) + [(axis.taps - 1) % count + 1]
 
 
 def _matrices(taps: int) -> tuple[Array, Array, Array]:

@@ -266,7 +266,11 @@ class Module:
 
     def first_parameter(self) -> Parameter | None:
         """The first one found, trained or not: its dtype and device are those of all, as a rule."""
-        return _first_parameter(self)
+        for _, value in self.children():
+            found = value if isinstance(value, Parameter) else value.first_parameter()
+            if found is not None:
+                return found
+        return None
 
     # State
 
@@ -418,21 +422,6 @@ def as_array(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value._array
     return value if is_array(value) else np.asarray(value)
-
-
-def _first_parameter(value: Any) -> Parameter | None:
-    """The first one in a module, or in the lists, tuples and dicts that it has."""
-    if isinstance(value, Parameter):
-        return value
-    if isinstance(value, Module):
-        inside: Iterable[Any] = (v for name, v in vars(value).items() if name != "_arguments")
-    elif isinstance(value, (list, tuple)):
-        inside = value
-    elif isinstance(value, dict):
-        inside = value.values()
-    else:
-        return None
-    return next((p for p in map(_first_parameter, inside) if p is not None), None)
 
 
 def _dtype(value: Any) -> np.dtype:

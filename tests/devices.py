@@ -17,7 +17,7 @@ from minigan.backend import array_module, to_device
 from minigan.gan import Trainer
 from minigan.kernels import gemm
 from minigan.kernels.choice import FAST
-from minigan.optim import optimizers
+from minigan.optim import optimizer
 from minigan.tensor import Tensor
 from minigan.testing.registry import ENTRIES
 
@@ -99,9 +99,9 @@ def make_default(monkeypatch: pytest.MonkeyPatch) -> None:
     # So as_tensor() makes a tensor of an array of NumPy's, and does not show the array itself.
     monkeypatch.setattr(tensor, "is_array", lambda value: array_module(value) is not np)
     # Likewise arrays of NumPy's beside tensors, and the gradients that optimisers are given.
-    constant, gradient = primitives._constant, optimizers._array
+    constant, gradient = primitives._constant, optimizer._array
     monkeypatch.setattr(primitives, "_constant", operand)
-    monkeypatch.setattr(optimizers, "_array", lambda name, p, g: gradient(name, p, there(g)))
+    monkeypatch.setattr(optimizer, "_array", lambda name, p, g: gradient(name, p, there(g)))
     # Convolutions are as other products, in threads too: tests know float32's rounding, not TF32's.
     how = gemm._how
     monkeypatch.setattr(gemm, "_how", lambda dtype, convolution=False: how(dtype))

@@ -344,7 +344,10 @@ class _Later:
 
 def _unguarded(trainer: Trainer) -> list[str]:
     """What a step changes on the GPU whatever ``go`` says, or may have changed before it is 0."""
-    names, live = list(trainer._at_risk), trainer._live_state()
+    live = trainer._live_state()
+    names = trainer._kept + [
+        n for n in live if n.partition(".")[0].removesuffix("_optimizer") in trainer._early
+    ]
     if any(type(cure).moved is not Cure.moved for cure in trainer.game.cures):
         names += trainer._parameters
     return [name for name in dict.fromkeys(names) if array_module(live[name]) is not np]

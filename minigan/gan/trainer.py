@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, cast
 
@@ -105,7 +105,10 @@ class Trainer:
         # Names, found once: which arrays there are does not change from step to step.
         self._parameters = self._all_parameters()
         self._statistics = {n for n, p in self._parameters.items() if not p.requires_grad}
-        self._at_risk = self._may_change()
+        self._early = self._early_movers()
+        self._kept = [
+            n for n in self._live_state() if n in self._statistics or n.startswith("cure.")
+        ]
         self._buffers = Buffers()
         self._range_checked = False
         self._image_shape: tuple[int, ...] = ()  # not known yet
@@ -203,17 +206,21 @@ class Trainer:
         squares = signs.squares if signs else None
         moment = Moment(self.step_count, self._streams(), self._memories, squares)
         look = signs.watching() if signs else nullcontext()
+        early = [getattr(self.players, player) for player in self._early]
         try:
             # A number that overflows is named below; NumPy's warnings would only repeat it.
-            with self._buffers.in_use(), np.errstate(all="ignore"), look:
+            with self._buffers.in_use(), np.errstate(all="ignore"), look, ExitStack() as stack:
                 live = self._live_state()
-                before = {name: duplicate(live[name]) for name in self._at_risk}
+                before = {name: duplicate(live[name]) for name in self._kept}
+                moves = [stack.enter_context(optimizer.undoable()) for optimizer in early]
                 scores = self._move(records, moment)
         except NonFiniteError as error:
             # Batch norm saw the bad numbers too, and the first mover has moved: look, then undo.
             self._write({name: before[name] for name in self._statistics})
             culprit = first_bad(self.game, records, Streams.of(self.seed, self.step_count))
             self._write(before)
+            for optimizer, move in zip(reversed(early), reversed(moves), strict=True):
+                optimizer.undo(move)  # the last mover's first, as both may hold a parameter
             again = moment._replace(streams=self._streams(), squares=None)
             whole = {name: duplicate(array) for name, array in self._live_state().items()}
             culprit += first_operation(lambda: self._move(records, again))
@@ -454,18 +461,12 @@ class Trainer:
             for name, parameter in network.named_state().items()
         }
 
-    def _may_change(self) -> list[str]:
-        """What a step may have changed by the time that a bad number is found in it."""
-        moved = {self.first} if self.update == "alternating" else set()
-        if self.discriminator_steps > 1:
-            moved.add("discriminator")
-        return [
-            name
-            for name in self._live_state()
-            if name in self._statistics
-            or name.startswith("cure.")
-            or name.partition(".")[0].removesuffix("_optimizer") in moved
-        ]
+    def _early_movers(self) -> list[str]:
+        """The players that may have moved by the time that a bad number is found, in order."""
+        early = [self.first] if self.update == "alternating" else []
+        if self.discriminator_steps > 1 and "discriminator" not in early:
+            early.append("discriminator")
+        return early
 
     def _write(self, arrays: Mapping[str, Array]) -> None:
         """Write checked arrays into the live state."""

@@ -2,7 +2,8 @@
 
 from .average import MovingAverage
 from .clipping import clip_by_norm, clip_by_value, norm
-from .optimizers import SGD, Adam, Optimizer, RMSprop
+from .optimizer import Optimizer
+from .optimizers import SGD, Adam, RMSprop
 from .schedules import Cosine, Exponential, Linear, Schedule, Steps, Warmup
 
 __all__ = [

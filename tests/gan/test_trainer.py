@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 
 import numpy as np
@@ -15,7 +16,7 @@ import minigan as mg
 from minigan import nn
 from minigan.errors import DeviceError, NonFiniteError, StaleTensorError
 from minigan.files import FileError
-from minigan.gan import BinaryCrossEntropy, Game, Normal, Trainer, Uniform
+from minigan.gan import BinaryCrossEntropy, Cure, Game, Normal, Trainer, Uniform, WeightClipping
 from minigan.optim import SGD, Adam, Cosine, Linear, RMSprop, Warmup
 
 # Large rates on small weights show a difference soonest; the doctor objects to them.
@@ -114,6 +115,47 @@ def test_a_run_can_go_back_in_itself():
     assert run.step_count == 3
     run.fit(pictures(), 4, BATCH)
     assert bits(run.state()) == first
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@examples(20)
+@given(configurations, st.data())
+def test_a_step_undone_at_any_of_its_moves_leaves_no_trace(configuration, data):
+    # Here both networks hold one parameter, D holds one that no loss depends on, and every weight
+    # of D is clipped after its moves; all that is to be put back too.
+    moves = configuration["discriminator_steps"] + 1
+    bad = data.draw(st.integers(moves, 2 * moves - 1), label="the move that goes wrong")
+    count = itertools.count()
+
+    class BadMove(Cure):
+        needs_real = True
+
+        def discriminator(self, turn):
+            return turn.fake.logits.mean() * (np.nan if next(count) == bad else 0.0)
+
+        generator = discriminator
+
+    def run():
+        made = run_of(configuration)
+        made.game.discriminator.extra = [made.game.generator[-3].bias, nn.Parameter(np.ones(4))]
+        cures = [WeightClipping(0.1), BadMove()]
+        settings = {**configuration, "optimizers": OPTIMIZERS[configuration["optimizers"]]()}
+        settings = {n: v for n, v in settings.items() if n not in ("norm", "drop")}
+        game = Game(made.game.generator, made.game.discriminator, latent=Normal(3), cures=cures)
+        return Trainer(game, **settings)
+
+    undone, straight = run(), run()
+    batches = [pictures(BATCH, seed) for seed in range(moves - 1)]
+    undone.step(*batches)
+    before = bits(undone.state())
+    with pytest.raises(NonFiniteError):
+        undone.step(*batches)
+    assert bits(undone.state()) == before
+    count = itertools.repeat(0)
+    for each, steps in ((undone, 1), (straight, 2)):
+        for _ in range(steps):
+            each.step(*batches)
+    assert bits(undone.state()) == bits(straight.state())
 
 
 def test_other_users_of_random_numbers_change_no_bit():

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from .arguments import instance
 from .errors import DeviceError, NotCapturable, of_extra
 
 Array: TypeAlias = Any
@@ -85,6 +86,7 @@ def nvidia_library(name: str) -> Any:
 
 def check_device(device: str) -> None:
     """Raise ``DeviceError`` unless ``device`` can be used here."""
+    instance("device", device, str, 'a name such as "cpu" or "cuda"')
     if device != "cpu":
         _gpu(device)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import instance, number, one_of, whole
 from ..backend import Array, device_of, to_device
 from ..ops import mean, reshape
 from ..random import Stream
@@ -42,8 +43,8 @@ class InstanceNoise(Cure):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.steps is not None and self.steps < 1:
-            raise ValueError(f"steps: got {self.steps}, wanted at least 1, or None to keep it up")
+        if self.steps is not None:
+            whole("steps", self.steps, instead=", or None to keep it up")
 
     def show(self, images: Any, turn: Turn) -> Any:
         left = 1.0 if self.steps is None else max(0.0, 1 - turn.step / self.steps)
@@ -80,15 +81,14 @@ class Augmentation:
     fill: float | str = "lowest"
 
     def __post_init__(self) -> None:
-        for name in ("rotate", "scale", "translate", "brightness", "contrast", "saturation"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name}: got {getattr(self, name)}, wanted 0 or more")
-        if not 0 <= self.cutout <= 1 or self.scale >= 1:
-            raise ValueError(
-                f"got cutout {self.cutout} and scale {self.scale}, wanted them in [0, 1)"
-            )
-        if isinstance(self.fill, str) and self.fill not in FILLS:
-            raise ValueError(f'fill: got {self.fill!r}, wanted "lowest", "middle" or a number')
+        for name in ("rotate", "translate", "brightness", "contrast", "saturation"):
+            number(name, getattr(self, name), "[0, inf)")
+        number("scale", self.scale, "[0, 1)")
+        number("cutout", self.cutout, "[0, 1]")
+        if isinstance(self.fill, str):
+            one_of("fill", self.fill, FILLS)
+        else:
+            number("fill", self.fill)
 
     def __call__(
         self,
@@ -216,8 +216,18 @@ def _changed(changes: Augmentation, images: Any, turn: Turn, probability: float 
     return changes(images, turn.streams.augmentation, probability, turn.game.image_range)
 
 
+class _Changing(Cure):
+    """What has ``changes`` for a setting."""
+
+    changes: Augmentation
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        instance("changes", self.changes, Augmentation, "an Augmentation(…)")
+
+
 @dataclass(frozen=True)
-class DiffAugment(Cure):
+class DiffAugment(_Changing):
     """All images are shown changed, each time anew (Zhao et al., 2020, eq. 4 and 5)."""
 
     changes: Augmentation = DIFF_AUGMENT
@@ -227,7 +237,7 @@ class DiffAugment(Cure):
 
 
 @dataclass(frozen=True)
-class AdaptiveAugment(Cure):
+class AdaptiveAugment(_Changing):
     """Changes made with a probability p that rises while D overfits, and falls while it doesn't.
 
     The sign of it is r = E[sign s(x)] on real images: after each of D's moves p goes up by
@@ -241,10 +251,8 @@ class AdaptiveAugment(Cure):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.target > 1:
-            raise ValueError(f"target: got {self.target}, wanted a mean sign, in [0, 1]")
-        if self.images < 1:
-            raise ValueError(f"images: got {self.images}, wanted at least 1")
+        number("target", self.target, "[0, 1]")
+        whole("images", self.images)
 
     def start(self, game: Game) -> dict[str, Array]:
         return {"probability": np.zeros(())}
@@ -271,7 +279,7 @@ class AdaptiveAugment(Cure):
 
 
 @dataclass(frozen=True)
-class Consistency(Cure):
+class Consistency(_Changing):
     """weight·E(s(x) − s(T(x)))², T a random change: scores should not hang on it.
 
     (Zhang et al., 2020, eq. 6: CR.) With a ``fake_weight`` the same is asked of fakes, with that

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..arguments import instance, whole
 from ..backend import Array, array_module, device_of, to_device
 from ..random import Stream
 
@@ -29,8 +30,7 @@ class Labels:
     discriminator: bool = True
 
     def __post_init__(self) -> None:
-        if not isinstance(self.classes, (int, np.integer)) or self.classes < 2:
-            raise ValueError(f"classes: got {self.classes}, wanted at least 2")
+        whole("classes", self.classes, 2)
 
     def condition(self, labels: Any) -> np.ndarray:
         """The labels of a batch, checked."""
@@ -88,13 +88,10 @@ class Codes(_Codes):
     def __new__(
         cls, noise: int = 62, categorical: Sequence[int] = (10,), continuous: int = 2
     ) -> Codes:
-        sizes = np.asarray(categorical)  # may be empty
-        if noise < 0 or continuous < 0 or sizes.ndim != 1 or (sizes < 2).any():
-            raise ValueError(
-                f"Codes: got {noise}, {categorical}, {continuous}, wanted numbers that are "
-                "not negative, and at least 2 classes to a code"
-            )
-        return super().__new__(cls, int(noise), tuple(map(int, categorical)), int(continuous))
+        instance("categorical", categorical, (Sequence, np.ndarray), "numbers such as (10,)")
+        classes = tuple(whole(f"categorical[{i}]", n, 2) for i, n in enumerate(categorical))
+        noise, continuous = whole("noise", noise, 0), whole("continuous", continuous, 0)
+        return super().__new__(cls, noise, classes, continuous)
 
     @property
     def size(self) -> int:

@@ -9,7 +9,6 @@ are plain settings, which several games can share.
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..arguments import number
 from ..backend import Array, array_module, capturing
 from ..errors import NotCapturable
 from ..nn.module import as_array
@@ -150,9 +150,7 @@ class Cure:
         """Settings that are numbers are weights, rates and the like, none below zero."""
         settings: Any = self  # a dataclass, as this is called
         for name in (setting.name for setting in fields(settings) if setting.type == "float"):
-            value = getattr(self, name)
-            if not isinstance(value, (int, float, np.number)) or not 0 <= value < math.inf:
-                raise ValueError(f"{name}: got {value!r}, wanted a number, 0 or more")
+            number(name, getattr(self, name), "[0, inf)")
 
     def start(self, game: Game) -> dict[str, Array]:
         """What it remembers, as first values. Raises ``ValueError`` if the game can't have it."""

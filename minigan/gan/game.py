@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import accumulate, pairwise
+from types import NoneType
 from typing import Any
 
 import numpy as np
 
+from ..arguments import instance
 from ..backend import array_module
 from ..nn import Module, Sequential, Sigmoid, Tanh, training
 from ..nn.module import as_array
@@ -45,23 +47,23 @@ class Game:
         conditioning: Labels | None = None,
     ) -> None:
         self.generator, self.discriminator = generator, discriminator
-        if isinstance(cures, Cure):
-            raise TypeError(f"cures: got {cures!r}, wanted a list of cures such as [R1(1.0)]")
+        instance("generator", generator, Module, "a Module")
+        instance("discriminator", discriminator, Module, "a Module")
+        instance("cures", cures, Sequence, "a list of cures such as [R1(1.0)]")
+        for i, cure in enumerate(cures):
+            instance(f"cures[{i}]", cure, Cure, "a cure such as R1(1.0)")
         self.loss, self.cures = loss_named(loss), tuple(cures)
-        self.conditioning = conditioning
-        if conditioning is not None and not isinstance(conditioning, Labels):
-            raise TypeError(f"conditioning: got {conditioning!r}, wanted labels such as Labels(10)")
-        odd = next((cure for cure in self.cures if not isinstance(cure, Cure)), None)
-        if odd is not None:
-            raise TypeError(f"cures: got {odd!r}, wanted cures such as R1(1.0)")
+        labels = (Labels, NoneType)
+        self.conditioning = instance(
+            "conditioning", conditioning, labels, "labels such as Labels(10)"
+        )
         twice = next(
             (c for i, c in enumerate(self.cures) if any(c is d for d in self.cures[:i])), None
         )
         if twice is not None:  # its memory is one
             raise ValueError(f"cures: got {twice!r} twice, wanted it once, or another one like it")
         self.latent: Latent = Normal(100) if latent is None else latent
-        if not isinstance(self.latent, Latent):
-            raise TypeError(f"latent: got {latent!r}, wanted noise such as Normal(16)")
+        instance("latent", self.latent, Latent, "noise such as Normal(16)")
         self.image_range = _range_of(generator) if image_range is None else image_range
         if image_range is not None and not _is_range(image_range):
             raise ValueError(f"image_range: got {image_range}, wanted (low, high), low below high")
@@ -111,9 +113,6 @@ class Game:
 
     def build(self, seed: int) -> None:
         """Make both networks' parameters, the discriminator's for what the generator makes."""
-        for name, player in (("generator", self.generator), ("discriminator", self.discriminator)):
-            if not isinstance(player, Module):
-                raise TypeError(f"{name}: got {player!r}, wanted a Module")
         labels = labels_for(self.conditioning, None, 1)
         if not self.generator.built:
             _build(self.generator, (self.latent.size,), labels, seed, "generator")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..arguments import instance, whole
 from ..nn import Module
 from ..nn.context import building
 from ..nn.sequential import conditioned
@@ -61,9 +62,8 @@ class Packed(Module):
     """
 
     def __init__(self, discriminator: Module, count: int = 2) -> None:
-        if count < 2:
-            raise ValueError(f"count: got {count}, wanted at least 2 images to a pack")
-        self.discriminator, self.count = discriminator, count
+        self.discriminator = instance("discriminator", discriminator, Module, "a Module")
+        self.count = whole("count", count, 2)
 
     def forward(self, x: TensorLike, *condition: Any) -> Any:
         if condition:
@@ -121,6 +121,8 @@ class Several(Module):
     def __init__(self, *discriminators: Module) -> None:
         if not discriminators:
             raise ValueError("Several: got no discriminators, wanted one at least")
+        for i, one in enumerate(discriminators):
+            instance(f"discriminators[{i}]", one, Module, "a Module")
         self.discriminators = discriminators
         packs = sorted({images_together(one) for one in discriminators})
         if len(packs) > 1:

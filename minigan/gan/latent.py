@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
-import numpy as np
-
+from ..arguments import whole
 from ..backend import Array, to_device
 from ..nn import Module
 from ..random import Stream
@@ -39,7 +38,7 @@ class Normal(_Size):
     anywhere = True
 
     def __new__(cls, size: int = 100) -> Normal:
-        _check_size(size)
+        whole("latent size", size)
         return super().__new__(cls, int(size))
 
     def draw(self, count: int, stream: Stream) -> Array:
@@ -53,7 +52,7 @@ class Uniform(_Range):
     anywhere = True
 
     def __new__(cls, size: int = 100, low: float = -1.0, high: float = 1.0) -> Uniform:
-        _check_size(size)
+        whole("latent size", size)
         if not low < high:
             raise ValueError(f"low: got {low}, high: got {high}, wanted low below high")
         return super().__new__(cls, int(size), low, high)
@@ -68,8 +67,3 @@ def noise_for(network: Module, latent: Latent, count: int, stream: Stream) -> Ar
     noise = latent.draw(count, stream)
     like = network.first_parameter()
     return noise if like is None else to_device(noise.astype(like.dtype, copy=False), like.device)
-
-
-def _check_size(size: int) -> None:
-    if not isinstance(size, (int, np.integer)) or size < 1:
-        raise ValueError(f"latent size: got {size!r}, wanted a whole number of at least 1")

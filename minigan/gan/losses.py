@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..arguments import number
 from ..backend import capturing
 from ..ops import binary_cross_entropy, binary_cross_entropy_with_logits, relu, sigmoid
 from ..tensor import Tensor
@@ -55,8 +56,7 @@ class Minimax(Loss):
     real_label: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.real_label <= 1:  # a probability; 0 is what fakes have
-            raise ValueError(f"real_label: got {self.real_label}, wanted a number in (0, 1]")
+        number("real_label", self.real_label, "(0, 1]")  # a probability; 0 is what fakes have
 
     def discriminator(self, real: Output, fake: Output) -> Tensor:
         on_real = binary_cross_entropy_with_logits(real.logits, self.real_label)
@@ -85,8 +85,7 @@ class LeastSquares(Loss):
     centred = False
 
     def __post_init__(self) -> None:
-        if not 0 < self.real_label < 2:
-            raise ValueError(f"real_label: got {self.real_label}, wanted a number in (0, 2)")
+        number("real_label", self.real_label, "(0, 2)")
 
     def discriminator(self, real: Output, fake: Output) -> Tensor:
         return 0.5 * ((real.logits - self.real_label) ** 2).mean() + 0.5 * (fake.logits**2).mean()
@@ -190,6 +189,9 @@ class BinaryCrossEntropy(Loss):
     mean_of_terms: bool = False
     eps: float = 1e-7
     centred = False
+
+    def __post_init__(self) -> None:
+        number("eps", self.eps, "[0, 0.5)")
 
     def discriminator(self, real: Output, fake: Output) -> Tensor:
         total = self._term(real, 1) + self._term(fake, 0)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import number, one_of
 from ..autograd import grad
 from ..backend import Array, array_module, device_of, numbers, to_device
 from ..nn import Embedding, Module, VirtualBatch
@@ -185,8 +186,7 @@ class LeCam(Cure):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.decay < 1:
-            raise ValueError(f"decay: got {self.decay}, wanted a number in [0, 1)")
+        number("decay", self.decay, "[0, 1)")
 
     def start(self, game: Game) -> dict[str, Array]:
         judges = range(judges_side_by_side(game.discriminator))
@@ -234,8 +234,7 @@ class Orthogonal(Cure):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.of not in (GENERATOR, DISCRIMINATOR):
-            raise ValueError(f'of: got {self.of!r}, wanted "generator" or "discriminator"')
+        one_of("of", self.of, (GENERATOR, DISCRIMINATOR))
 
     def generator(self, turn: Turn) -> Tensor | None:
         return self._total(turn.game.generator) if self.of == GENERATOR else None

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import workers
+from ..arguments import whole
 from ..backend import device_of, to_device
 from ..buffers import at_hand
 from ..kernels.bilinear import weights_unchanged
@@ -46,8 +47,7 @@ def sample(
     ``condition``, if there is one, has ``count`` rows. With ``code``, one class or ``count`` of
     them, the first categorical code of the noise is that: see ``Codes``.
     """
-    if count < 1:
-        raise ValueError(f"count: got {count}, wanted at least 1")
+    whole("count", count)
     if condition is not None and len(condition) != count:
         raise ValueError(f"condition: got {len(condition)} rows, wanted {count}, one an image")
     codes = codes_for(latent, code, count)

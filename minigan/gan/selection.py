@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import number, whole
 from ..backend import Array, array_module, device_of, to_device
 from ..ops import where
 from ..tensor import Tensor
@@ -29,8 +30,7 @@ class HistoryPool(Cure):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.size < 1:
-            raise ValueError(f"size: got {self.size}, wanted at least 1")
+        whole("size", self.size)
 
     def start(self, game: Game) -> dict[str, Array]:
         if game.conditioning is not None:
@@ -74,8 +74,7 @@ class LabelFlip(Cure):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.probability <= 1:
-            raise ValueError(f"probability: got {self.probability}, wanted a number in [0, 1]")
+        number("probability", self.probability, "[0, 1]")
 
     def judged(self, turn: Turn) -> Turn:
         if turn.player != DISCRIMINATOR:
@@ -105,8 +104,8 @@ class TopK(Cure):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.least <= 1 or not 0 <= self.fall <= 1:
-            raise ValueError(f"got least {self.least} and fall {self.fall}, wanted them in (0, 1]")
+        number("least", self.least, "(0, 1]")
+        number("fall", self.fall, "[0, 1]")
 
     def judged(self, turn: Turn) -> Turn:
         if turn.player != GENERATOR:

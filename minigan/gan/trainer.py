@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from ..arguments import instance, one_of, whole
 from ..backend import Array, check_device, device_of, numbers, to_device
 from ..buffers import Buffers, duplicate
 from ..errors import NonFiniteError
@@ -74,17 +75,12 @@ class Trainer:
         doctor: bool = True,
         captured: bool = False,
     ) -> None:
-        if update not in ("alternating", "simultaneous"):
-            raise ValueError(f'update: got {update!r}, wanted "alternating" or "simultaneous"')
-        if first not in ("discriminator", "generator"):
-            raise ValueError(f'first: got {first!r}, wanted "discriminator" or "generator"')
-        if discriminator_steps < 1:
-            raise ValueError(f"discriminator_steps: got {discriminator_steps}, wanted at least 1")
-        if not isinstance(seed, (int, np.integer)):
-            raise TypeError(f"seed: got {seed!r}, wanted a whole number")
         check_device(device)
-        self.game, self.seed, self.device = game, int(seed), device
-        self.update, self.first, self.discriminator_steps = update, first, discriminator_steps
+        self.game = instance("game", game, Game, "a Game(generator, discriminator)")
+        self.seed, self.device = whole("seed", seed, 0), device
+        self.update = one_of("update", update, ("alternating", "simultaneous"))
+        self.first = one_of("first", first, ("discriminator", "generator"))
+        self.discriminator_steps = whole("discriminator_steps", discriminator_steps)
         game.build(self.seed)
         for network in (game.generator, game.discriminator):
             network.train().to(device)
@@ -288,8 +284,7 @@ class Trainer:
         steps, as ``tqdm.tqdm`` does. From ``held_out`` images, like ``data``, nothing is learned:
         by them the doctor sees whether the discriminator knows the others by heart.
         """
-        if not isinstance(steps, (int, np.integer)) or steps < 0:
-            raise ValueError(f"steps: got {steps!r}, wanted 0 or more further ones, a whole number")
+        steps = whole("steps", steps, 0)  # further ones
         feed = self._feed(data, batch, self.seed)
         self._range_checked |= is_set(data)  # as the feed scales a set of images to the range
         if held_out is not None and self.doctor is not None:

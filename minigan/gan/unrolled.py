@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from ..arguments import number, whole
 from ..autograd import grad
 from ..buffers import duplicate
 from ..nn import Module
@@ -27,8 +28,8 @@ class Unrolled(Cure):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.steps < 1 or not self.rate > 0:
-            raise ValueError(f"got steps {self.steps} and rate {self.rate}, wanted both positive")
+        whole("steps", self.steps)
+        number("rate", self.rate, "(0, inf)")
 
     @contextmanager
     def judging(self, turn: Turn) -> Iterator[None]:

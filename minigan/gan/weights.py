@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..arguments import number
 from ..backend import Array, array_module
 from ..nn import Module
 from ..tensor import Tensor
@@ -27,8 +28,7 @@ class WeightClipping(Cure):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.limit > 0:
-            raise ValueError(f"limit: got {self.limit}, wanted a positive number")
+        number("limit", self.limit, "(0, inf)")
 
     def moved(self, turn: Turn) -> None:
         if turn.player == DISCRIMINATOR:

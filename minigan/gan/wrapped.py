@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from ..arguments import instance, number
 from ..ops import max, softmax, stack
 from ..tensor import Tensor
 from .losses import Loss, NonSaturating, given
@@ -62,8 +63,7 @@ class SeveralDiscriminators(Loss):
 
     def __post_init__(self) -> None:
         _check_loss(self.loss)
-        if not self.sharpness >= 0:
-            raise ValueError(f"sharpness: got {self.sharpness}, wanted 0 or more")
+        number("sharpness", self.sharpness, "[0, inf]")
 
     @property
     def paired(self) -> bool:  # type: ignore[override]
@@ -90,8 +90,7 @@ class SeveralDiscriminators(Loss):
 
 
 def _check_loss(loss: object) -> None:
-    if not isinstance(loss, Loss):
-        raise TypeError(f"loss: got {loss!r}, wanted a loss such as Hinge()")
+    instance("loss", loss, Loss, "a loss such as Hinge()")
 
 
 def _members(output: Output) -> list[Output]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import ops
+from ..arguments import number, whole
 from ..tensor import Tensor, TensorLike
 from .module import Module
 
@@ -22,7 +23,7 @@ class LeakyReLU(Module):
     per_sample = True
 
     def __init__(self, slope: float = 0.3) -> None:
-        self.slope = slope
+        self.slope = number("slope", slope, "[0, inf)")
 
     def forward(self, x: TensorLike) -> Tensor:
         return ops.leaky_relu(x, self.slope)
@@ -34,7 +35,7 @@ class ELU(Module):
     per_sample = True
 
     def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = alpha
+        self.alpha = number("alpha", alpha)
 
     def forward(self, x: TensorLike) -> Tensor:
         return ops.elu(x, self.alpha)
@@ -80,7 +81,7 @@ class Softmax(Module):
     """eˣ over its sum along ``axis``."""
 
     def __init__(self, axis: int = -1) -> None:
-        self.axis = axis
+        self.axis = axis if isinstance(axis, tuple) else whole("axis", axis, -32)
 
     def forward(self, x: TensorLike) -> Tensor:
         return ops.softmax(x, self.axis)
@@ -93,9 +94,7 @@ class Dropout(Module):
     """
 
     def __init__(self, rate: float) -> None:
-        if not 0 <= rate < 1:
-            raise ValueError(f"rate: got {rate}, wanted a number in [0, 1)")
-        self.rate = rate
+        self.rate = number("rate", rate, "[0, 1)")
 
     def forward(self, x: TensorLike) -> Tensor:
         return ops.dropout(x, self.rate if self.in_training else 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..arguments import float_dtype
 from ..ops import matmul, max_pool2d, reshape, softmax
 from ..ops.shape import swap_last
 from ..tensor import Tensor, TensorLike
@@ -30,7 +31,8 @@ class SelfAttention(Module):
     gamma: Parameter
 
     def __init__(self, pool: bool = True, spectral: bool = False, dtype: str = "float32") -> None:
-        self.pool, self.spectral, self.dtype = pool, spectral, dtype
+        self.pool, self.spectral = pool, spectral
+        self.dtype = float_dtype("dtype", dtype)
 
     def create(self, *input_shapes: tuple[int, ...]) -> None:
         channels = input_shapes[0][-1]

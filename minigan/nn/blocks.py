@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import Any
 
+from ..arguments import instance, whole
 from ..ops import max as max_over
 from ..ops import reshape
 from ..tensor import Tensor, TensorLike
@@ -31,9 +33,8 @@ class Residual(Module):
     per_sample = True
 
     def __init__(self, branch: Module, shortcut: Module | None = None) -> None:
-        for name, module in (("branch", branch), ("shortcut", shortcut)):
-            if not isinstance(module, Module) and (name == "branch" or module is not None):
-                raise TypeError(f"{name}: got {type(module).__name__}, wanted a Module")
+        instance("branch", branch, Module, "a Module")
+        instance("shortcut", shortcut, (Module, NoneType), "a Module or None")
         self.branch, self.shortcut = branch, shortcut
 
     @property
@@ -69,10 +70,8 @@ class Maxout(Module):
         init: str | Initializer = "glorot_uniform",
         dtype: str = "float32",
     ) -> None:
-        if units < 1 or pieces < 1:
-            raise ValueError(f"units and pieces must be at least 1, got {units} and {pieces}")
-        self.units, self.pieces = units, pieces
-        self.dense = Dense(units * pieces, use_bias, init, dtype)
+        self.units, self.pieces = whole("units", units), whole("pieces", pieces)
+        self.dense = Dense(self.units * self.pieces, use_bias, init, dtype)
 
     def forward(self, x: TensorLike) -> Tensor:
         y = self.dense(x)

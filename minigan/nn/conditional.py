@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import float_dtype, whole
 from ..backend import array_module
 from ..ops import broadcast_to, concatenate, embedding, reshape, sum
 from ..tensor import Tensor, TensorLike
@@ -24,12 +25,8 @@ class _Labelled(Module):
 
     takes_condition = True
 
-    def __init__(self, classes: int, dtype: str | None) -> None:
-        if classes < 1:
-            raise ValueError(f"classes: got {classes}, wanted at least 1")
-        self.classes = classes
-        if dtype is not None:
-            self.dtype = dtype
+    def __init__(self, classes: int) -> None:
+        self.classes = whole("classes", classes)
 
     def rows(self, table: Any, labels: Any, x: Tensor) -> Tensor:
         """What ``table`` (a function of ids) has for each label, with as many axes as x."""
@@ -52,7 +49,8 @@ class ConditionalBatchNorm(_Labelled):
     def __init__(
         self, classes: int, *, decay: float = 0.99, eps: float = 1e-3, dtype: str = "float32"
     ) -> None:
-        super().__init__(classes, dtype)
+        super().__init__(classes)
+        self.dtype = float_dtype("dtype", dtype)
         self.norm = BatchNorm(decay=decay, eps=eps, affine=False, dtype=dtype)
 
     def create(self, *input_shapes: tuple[int, ...]) -> None:
@@ -74,8 +72,11 @@ class LabelConcat(_Labelled):
     """
 
     def __init__(self, classes: int, embedding: int | None = None, dtype: str = "float32") -> None:
-        super().__init__(classes, None if embedding is None else dtype)
-        self.embedding = None if embedding is None else Embedding(classes, embedding, dtype=dtype)
+        super().__init__(classes)
+        dtype, self.embedding = float_dtype("dtype", dtype), None
+        if embedding is not None:  # without, it takes any dtype
+            width, self.dtype = whole("embedding", embedding), dtype
+            self.embedding = Embedding(classes, width, dtype=dtype)
 
     def forward(self, x: TensorLike, labels: Any) -> Tensor:
         x = self.input(x, "(N, …, C)")
@@ -98,8 +99,8 @@ class Projection(_Labelled):
     embedding: Module
 
     def __init__(self, classes: int, spectral: bool = False, dtype: str = "float32") -> None:
-        super().__init__(classes, dtype)
-        self.spectral = spectral
+        super().__init__(classes)
+        self.spectral, self.dtype = spectral, float_dtype("dtype", dtype)
 
     def create(self, *input_shapes: tuple[int, ...]) -> None:
         psi = Dense(1, dtype=self.dtype)

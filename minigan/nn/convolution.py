@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..arguments import float_dtype, whole
 from ..errors import nearest
 from ..ops import conv1d, conv2d, conv2d_transpose, leaky_relu
-from ..ops.geometry import IntOrPair, Padding, pair
+from ..ops.geometry import IntOrPair, Padding, check_window, pair
 from ..ops.normalization import shift
 from ..tensor import Tensor, TensorLike
 from .dense import Weighted
@@ -40,13 +41,14 @@ class _Convolution(Weighted):
         init: str | Initializer = "glorot_uniform",
         dtype: str = "float32",
     ) -> None:
-        if filters < 1 or groups < 1 or filters % groups:
+        if whole("filters", filters) % whole("groups", groups):
             raise ValueError(
-                f"filters: got {filters} in {groups} group(s), wanted a positive multiple of groups"
+                f"filters: got {filters} in {groups} groups, wanted a multiple of groups"
             )
+        check_window("kernel_size", kernel_size, stride, padding, dilation)
         self.filters, self.kernel_size, self.stride = filters, kernel_size, stride
         self.padding, self.dilation, self.groups = padding, dilation, groups
-        self.use_bias, self.init, self.dtype = use_bias, init, dtype
+        self.use_bias, self.init, self.dtype = use_bias, init, float_dtype("dtype", dtype)
 
     def _create(self, taps: tuple[int, ...], channels: int, transposed: bool = False) -> None:
         if channels % self.groups:

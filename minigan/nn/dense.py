@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..arguments import float_dtype, whole
 from ..ops import affine, embedding, leaky_relu, matmul, reshape, transpose
 from ..tensor import Tensor, TensorLike
 from .initializers import Initializer
@@ -64,9 +65,8 @@ class Dense(Weighted):
         init: str | Initializer = "glorot_uniform",
         dtype: str = "float32",
     ) -> None:
-        if units < 1:
-            raise ValueError(f"units: got {units}, wanted at least 1")
-        self.units, self.use_bias, self.init, self.dtype = units, use_bias, init, dtype
+        self.units = whole("units", units)
+        self.use_bias, self.init, self.dtype = use_bias, init, float_dtype("dtype", dtype)
 
     def create(self, *input_shapes: tuple[int, ...]) -> None:
         if len(input_shapes[0]) < 2:
@@ -98,9 +98,8 @@ class Embedding(Weighted):
         init: str | Initializer = "glorot_uniform",
         dtype: str = "float32",
     ) -> None:
-        if count < 1 or width < 1:
-            raise ValueError(f"count and width must be at least 1, got {count} and {width}")
-        self.count, self.width, self.init, self.dtype = count, width, init, dtype
+        self.count, self.width = whole("count", count), whole("width", width)
+        self.init, self.dtype = init, float_dtype("dtype", dtype)
 
     def create(self, *input_shapes: tuple[int, ...]) -> None:
         shape = (self.count, self.width)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..arguments import instance, whole
 from ..autograd import grad
 from ..backend import Array, array_module
 from ..ops import absolute, matmul, norm, reshape, where
@@ -38,14 +39,10 @@ class SpectralNorm(Module):
     v: Parameter
 
     def __init__(self, layer: Module, iterations: int = 1) -> None:
-        if not isinstance(layer, Weighted):
-            raise TypeError(
-                f"layer: got {type(layer).__name__}, wanted one whose result is linear in its "
-                "weight: Dense, Embedding, Conv1D, Conv2D or Conv2DTranspose"
-            )
-        if iterations < 1:
-            raise ValueError(f"iterations: got {iterations}, wanted at least 1")
-        self.layer, self.iterations = layer, iterations
+        linear = "one whose result is linear in its weight"
+        kinds = "Dense, Embedding, Conv1D, Conv2D or Conv2DTranspose"
+        instance("layer", layer, Weighted, f"{linear}: {kinds}")
+        self.layer, self.iterations = layer, whole("iterations", iterations)
 
     @property
     def input_dtype(self) -> str | None:  # type: ignore[override]
@@ -101,8 +98,7 @@ class GradientNormalized(Module):
     per_sample = True
 
     def __init__(self, discriminator: Module) -> None:
-        if not isinstance(discriminator, Module):
-            raise TypeError(f"discriminator: got {type(discriminator).__name__}, wanted a Module")
+        instance("discriminator", discriminator, Module, "a Module")
         if discriminator.mixing:
             raise ValueError(
                 f"discriminator: got one with {', '.join(discriminator.mixing)}, wanted each score "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Any
 
+from ..arguments import float_dtype, instance, whole
 from ..backend import Array, array_module
 from ..ops import (
     absolute,
@@ -37,9 +38,8 @@ class MinibatchDiscrimination(Module):
     T: Parameter
 
     def __init__(self, kernels: int, dims: int, dtype: str = "float32") -> None:
-        if kernels < 1 or dims < 1:
-            raise ValueError(f"kernels and dims must be at least 1, got {kernels} and {dims}")
-        self.kernels, self.dims, self.dtype = kernels, dims, dtype
+        self.kernels, self.dims = whole("kernels", kernels), whole("dims", dims)
+        self.dtype = float_dtype("dtype", dtype)
 
     def create(self, *input_shapes: tuple[int, ...]) -> None:
         inputs = input_shapes[0][-1]
@@ -67,9 +67,8 @@ class MinibatchStdDev(Module):
     mixes_batch = True
 
     def __init__(self, group: int | None = 4) -> None:
-        if group is not None and group < 1:
-            raise ValueError(f"group: got {group}, wanted at least 1, or None for all the batch")
-        self.group = group
+        instead = ", or None for all the batch"
+        self.group = None if group is None else whole("group", group, instead=instead)
 
     def forward(self, x: TensorLike) -> Tensor:
         x = self.input(x, "(N, …, C)")
@@ -121,11 +120,11 @@ class VirtualBatch(Module):
         init: str | Initializer = NOISE,
         classes: int | None = None,
     ) -> None:
-        if size < 2:
-            raise ValueError(f"size: got {size}, wanted at least 2 samples")
-        if classes is not None and classes < 1:
-            raise ValueError(f"classes: got {classes}, wanted at least 1, or None without labels")
-        self.network, self.size, self.init, self.classes = network, size, init, classes
+        if classes is not None:
+            classes = whole("classes", classes, instead=", or None without labels")
+        self.network = instance("network", network, Module, "a Module")
+        self.size = whole("size", size, 2)
+        self.init, self.classes = init, classes
 
     @property
     def takes_condition(self) -> bool:  # type: ignore[override]

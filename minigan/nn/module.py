@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..arguments import float_dtype
 from ..backend import FLOATS, Array, is_array, to_device
 from ..errors import nearest
 from ..random import Stream
@@ -325,9 +326,10 @@ class Module:
         The parameters stay the same objects. Make optimisers afterwards, or move them too.
         """
         is_device = isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda")
+        dtype = "" if is_device else float_dtype("to", target, ', or a device such as "cuda"')
         for parameter in self.named_state().values():
             array = parameter._array
-            moved = to_device(array, target) if is_device else array.astype(_float(target))
+            moved = to_device(array, target) if is_device else array.astype(dtype)
             if moved is array:
                 continue
             parameter._array = moved
@@ -336,7 +338,7 @@ class Module:
         if not is_device:
             for _, module in self.named_modules():
                 if "dtype" in vars(module):
-                    vars(module)["dtype"] = str(_float(target))
+                    vars(module)["dtype"] = dtype
         return self
 
     # For layers
@@ -426,15 +428,3 @@ def as_array(value: Any) -> Any:
 
 def _dtype(value: Any) -> np.dtype:
     return value.dtype if hasattr(value, "dtype") else np.asarray(value).dtype
-
-
-def _float(dtype: Any) -> np.dtype:
-    try:
-        found = np.dtype(dtype)
-    except TypeError:
-        found = np.dtype(object)
-    if found.name not in ("float16", "float32", "float64"):
-        raise ValueError(
-            f'to: got {dtype!r}, wanted a device ("cpu", "cuda", "cuda:1") or a float dtype'
-        )
-    return found

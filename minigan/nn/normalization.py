@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..arguments import float_dtype, number
 from ..ops import batch_norm, instance_norm, layer_norm, mean, moments, normalize, sqrt
 from ..ops.normalization import standardize
 from ..tensor import Tensor, TensorLike
@@ -17,9 +18,8 @@ class _Norm(Module):
     beta: Parameter
 
     def __init__(self, *, eps: float = 1e-3, dtype: str = "float32") -> None:
-        if eps <= 0:
-            raise ValueError(f"eps: got {eps}, wanted a positive number")
-        self.eps, self.dtype = eps, dtype
+        self.eps = number("eps", eps, "(0, inf)")
+        self.dtype = float_dtype("dtype", dtype)
 
     def create(self, *input_shapes: tuple[int, ...]) -> None:
         channels = (input_shapes[0][-1],)
@@ -58,9 +58,8 @@ class BatchNorm(_Norm):
         if other:
             taken = "decay, eps, affine and dtype"
             raise TypeError(f"BatchNorm does not take {', '.join(other)}: {taken}")
-        if not 0 <= decay < 1 or eps <= 0:
-            raise ValueError(f"decay must be in [0, 1) and eps positive, got {decay} and {eps}")
-        self.decay, self.eps, self.affine, self.dtype = decay, eps, affine, dtype
+        super().__init__(eps=eps, dtype=dtype)
+        self.decay, self.affine = number("decay", decay, "[0, 1)"), affine
 
     def create(self, *input_shapes: tuple[int, ...]) -> None:
         if self.affine:
@@ -131,9 +130,7 @@ class PixelNorm(Module):
     per_sample = True
 
     def __init__(self, eps: float = 1e-8) -> None:
-        if eps <= 0:
-            raise ValueError(f"eps: got {eps}, wanted a positive number")
-        self.eps = eps
+        self.eps = number("eps", eps, "(0, inf)")
 
     def forward(self, x: TensorLike) -> Tensor:
         x = self.input(x, "(N, …, C)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ..arguments import instance
 from .activation import LeakyReLU, ReLU
 from .context import watcher_in_force
 from .convolution import Conv1D, Conv2D, Conv2DTranspose
@@ -47,8 +48,7 @@ class Sequential(Module):
 
     def __init__(self, *layers: Module) -> None:
         for i, layer in enumerate(layers):
-            if not isinstance(layer, Module):
-                raise TypeError(f"layers[{i}]: got {type(layer).__name__}, wanted a Module")
+            instance(f"layers[{i}]", layer, Module, "a Module")
         self.layers = layers
 
     def children(self) -> Iterator[tuple[str, Any]]:

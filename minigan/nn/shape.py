@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from .. import ops
-from ..ops.geometry import IntOrPair, Padding
+from ..arguments import one_of, whole
+from ..ops.geometry import IntOrPair, Padding, check_window, pair
 from ..tensor import Tensor, TensorLike, as_tensor
 from .module import Module
 
@@ -25,7 +26,7 @@ class Reshape(Module):
     per_sample = True
 
     def __init__(self, *shape: int) -> None:
-        self.shape = shape
+        self.shape = tuple(whole("shape", n, -1) for n in shape)
 
     def forward(self, x: TensorLike) -> Tensor:
         x = as_tensor(x)
@@ -42,11 +43,9 @@ class UpSampling2D(Module):
     per_sample = True
 
     def __init__(self, size: IntOrPair = 2, interpolation: str = "nearest") -> None:
-        if interpolation not in ("nearest", "bilinear"):
-            raise ValueError(
-                f'interpolation: got {interpolation!r}, wanted "nearest" or "bilinear"'
-            )
-        self.size, self.interpolation = size, interpolation
+        pair("size", size)
+        self.size = size
+        self.interpolation = one_of("interpolation", interpolation, ("nearest", "bilinear"))
 
     def forward(self, x: TensorLike) -> Tensor:
         if self.interpolation == "nearest":
@@ -60,7 +59,7 @@ class PixelShuffle(Module):
     per_sample = True
 
     def __init__(self, factor: int = 2) -> None:
-        self.factor = factor
+        self.factor = whole("factor", factor)
 
     def forward(self, x: TensorLike) -> Tensor:
         return ops.pixel_shuffle(x, self.factor)
@@ -72,6 +71,7 @@ class _Pooling2D(Module):
     def __init__(
         self, size: IntOrPair = 2, stride: IntOrPair | None = None, padding: Padding = "valid"
     ) -> None:
+        check_window("size", size, 1 if stride is None else stride, padding)
         self.size, self.stride, self.padding = size, stride, padding
 
 

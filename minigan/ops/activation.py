@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from ..arguments import number
 from ..backend import Array, array_module
 from ..buffers import empty_like, result_of
 from ..kernels import cuda, rectifier
@@ -85,7 +86,7 @@ def bent(x: Array, slope: float) -> Array:
 def check_slope(slope: float) -> None:
     """Raise ``ValueError`` unless a leaky ReLU can have that slope."""
     if not slope >= 0:
-        raise ValueError(f"slope: got {slope}, wanted a number that is not negative")
+        number("slope", slope, "[0, inf)")
 
 
 @vjp(lambda g, signs, slope: gated(g, signs, slope), plain=True)

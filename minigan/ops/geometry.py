@@ -21,6 +21,15 @@ def pair(name: str, value: Any, least: int = 1) -> Pair:
     return int(values[0]), int(values[1])
 
 
+def check_window(
+    name: str, taps: Any, stride: Any = 1, padding: Any = "valid", dilation: Any = 1
+) -> None:
+    """Raise ``ValueError`` unless these make a window; ``name`` is what its taps are called."""
+    for setting, value in {name: taps, "stride": stride, "dilation": dilation}.items():
+        pair(setting, value)
+    _explicit(padding)
+
+
 def window(
     size: Pair, taps: Pair, stride: IntOrPair, padding: Padding, dilation: IntOrPair = 1
 ) -> Window:

@@ -6,6 +6,7 @@ import copy
 
 import numpy as np
 
+from ..arguments import instance, number
 from ..backend import Array, to_device
 from ..errors import NotCapturable
 from ..kernels import cuda
@@ -22,9 +23,9 @@ class MovingAverage:
     """
 
     def __init__(self, module: Module, decay: float = 0.999) -> None:
-        if not 0 <= decay < 1:
-            raise ValueError(f"decay: got {decay}, wanted a number in [0, 1)")
-        self.decay, self.module = decay, copy.deepcopy(module).eval()
+        instance("module", module, Module, "a Module")
+        self.decay = number("decay", decay, "[0, 1)")
+        self.module = copy.deepcopy(module).eval()
 
     def update(self, module: Module, step: int) -> None:
         """Move towards ``module``'s weights after its ``step``-th update, counted from 0."""

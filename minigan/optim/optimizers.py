@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import number
 from ..backend import Array, array_module
 from ..buffers import empty_like
 from .optimizer import Optimizer
@@ -31,11 +32,10 @@ class SGD(Optimizer):
         **clipping: Any,
     ) -> None:
         super().__init__(lr, **clipping)
-        if not 0 <= momentum < 1:
-            raise ValueError(f"momentum: got {momentum}, wanted a number in [0, 1)")
+        self.momentum, self.nesterov = number("momentum", momentum, "[0, 1)"), nesterov
         if nesterov and not momentum:
             raise ValueError("nesterov needs a momentum above 0")
-        self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
+        self.weight_decay = number("weight_decay", weight_decay, "[0, inf)")
         self.slots = ("velocity",) if momentum else ()
 
     def numbers(self, dtype: np.dtype) -> tuple[float, ...]:
@@ -71,9 +71,8 @@ class RMSprop(Optimizer):
         **clipping: Any,
     ) -> None:
         super().__init__(lr, **clipping)
-        if not 0 <= rho < 1 or not 0 <= momentum < 1:
-            raise ValueError(f"rho and momentum must be in [0, 1), got {rho} and {momentum}")
-        self.rho, self.eps, self.momentum = rho, eps, momentum
+        self.rho, self.eps = number("rho", rho, "[0, 1)"), number("eps", eps, "[0, inf)")
+        self.momentum = number("momentum", momentum, "[0, 1)")
         self.slots = ("square", "velocity") if momentum else ("square",)
 
     def numbers(self, dtype: np.dtype) -> tuple[float, ...]:
@@ -116,10 +115,10 @@ class Adam(Optimizer):
         **clipping: Any,
     ) -> None:
         super().__init__(lr, **clipping)
-        if not 0 <= beta1 < 1 or not 0 <= beta2 < 1:
-            raise ValueError(f"beta1, beta2: got {beta1}, {beta2}, wanted 0 to below 1")
-        self.beta1, self.beta2, self.eps = beta1, beta2, eps
-        self.amsgrad, self.weight_decay = amsgrad, weight_decay
+        self.beta1 = number("beta1", beta1, "[0, 1)")
+        self.beta2 = number("beta2", beta2, "[0, 1)")
+        self.eps, self.amsgrad = number("eps", eps, "[0, inf)"), amsgrad
+        self.weight_decay = number("weight_decay", weight_decay, "[0, inf)")
         self.slots = ("mean", "square", "largest") if amsgrad else ("mean", "square")
 
     def numbers(self, dtype: np.dtype) -> tuple[float, ...]:

@@ -161,9 +161,9 @@ def test_labels_are_refused_where_there_are_none():
     plain = Game(generator(), heads(logits=1), latent=Normal(LATENT))
     with pytest.raises(ValueError, match="label: got 2, but this generator takes no labels"):
         Trainer(plain).sample(4, label=2)
-    with pytest.raises(ValueError, match="classes: got 1, wanted at least 2"):
+    with pytest.raises(ValueError, match="classes: got 1, wanted a whole number of at least 2"):
         Labels(1)
-    with pytest.raises(ValueError, match="classes: got 2.5, wanted at least 2"):
+    with pytest.raises(TypeError, match="classes: got 2.5, wanted a whole number of at least 2"):
         Labels(2.5)
 
 
@@ -301,9 +301,11 @@ def test_codes_are_drawn_as_they_say():
         assert set(part.ravel()) == {0, 1} and (part.sum(axis=1) == 1).all()
         assert part.mean(axis=0).min() > 0.8 / classes
     assert z[:, 9:].min() >= -1 and z[:, 9:].max() < 1 and abs(z[:, 9:].mean()) < 0.1
-    with pytest.raises(ValueError, match="at least 2 classes to a code"):
+    with pytest.raises(
+        ValueError, match=r"categorical\[0\]: got 1, wanted a whole number of at least 2"
+    ):
         Codes(4, (1,))
-    with pytest.raises(ValueError, match="Codes: got 4, 10, 2"):
+    with pytest.raises(TypeError, match="categorical: got 10, wanted numbers such as"):
         Codes(4, 10, 2)
 
 

@@ -464,7 +464,7 @@ def test_what_needs_turns_says_so(cure):
 
 
 def test_something_else_is_not_a_cure():
-    with pytest.raises(TypeError, match="cures: got 'r1', wanted cures such as R1"):
+    with pytest.raises(TypeError, match=r"cures\[0\]: got 'r1', wanted a cure such as R1"):
         game("r1")
     with pytest.raises(TypeError, match="cures: got R1.*, wanted a list of cures"):
         Game(*networks(), cures=gan.R1())
@@ -533,6 +533,6 @@ BELOW = {
 @pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf"), "10"])
 @pytest.mark.parametrize("cure, name", BELOW.items(), ids=lambda x: getattr(x, "__name__", x))
 def test_a_weight_is_a_number_that_is_not_below_zero(cure, name, value):
-    with pytest.raises(ValueError, match=f"{name}.*got.*{value}"):
+    with pytest.raises((TypeError, ValueError), match=f"{name}.*got.*{value}"):
         cure(**{name: value})
     cure(**{name: np.float32(0.5)})

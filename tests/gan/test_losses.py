@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from games import networks
 from properties import FLOATS, close
 
 import minigan as mg
@@ -248,11 +249,11 @@ def test_mean_of_terms_halves_the_discriminators_loss_only():
 
 
 def test_a_game_takes_a_loss_by_name_or_itself():
-    assert Game(None, None, "hinge", image_range=(0, 1)).loss is LOSSES["hinge"]
+    assert Game(*networks(), "hinge", image_range=(0, 1)).loss is LOSSES["hinge"]
     mine = NonSaturating()
-    assert Game(None, None, mine, image_range=(0, 1)).loss is mine
+    assert Game(*networks(), mine, image_range=(0, 1)).loss is mine
     with pytest.raises(ValueError, match="loss: got 'wgan', wanted one of minimax, non_saturating"):
-        Game(None, None, "wgan", image_range=(0, 1))
+        Game(*networks(), "wgan", image_range=(0, 1))
 
 
 @pytest.mark.parametrize("made", [FeatureMatching, SeveralDiscriminators])

@@ -82,7 +82,7 @@ def test_a_float64_generator_gives_float64_images():
 
 
 def test_bad_counts_are_named(run):
-    with pytest.raises(ValueError, match="count: got 0, wanted at least 1"):
+    with pytest.raises(ValueError, match="count: got 0, wanted a whole number of at least 1"):
         run.sample(0)
     with pytest.raises(ValueError, match="condition: got 2 rows, wanted 3"):
         run.sample(3, condition=np.zeros((2, 1)))

@@ -377,9 +377,12 @@ def test_save_refuses_numbers_that_are_not_finite_and_keeps_the_old_file(tmp_pat
     [
         ({"update": "both"}, 'update: got \'both\', wanted "alternating" or "simultaneous"'),
         ({"first": "G"}, 'first: got \'G\', wanted "discriminator" or "generator"'),
-        ({"discriminator_steps": 0}, "discriminator_steps: got 0, wanted at least 1"),
+        (
+            {"discriminator_steps": 0},
+            "discriminator_steps: got 0, wanted a whole number of at least 1",
+        ),
         ({"average": 1.0}, "decay: got 1.0"),
-        ({"seed": -1}, "seed.*negative"),
+        ({"seed": -1}, "seed: got -1, wanted a whole number of at least 0"),
         ({"seed": 1.5}, "seed: got 1.5, wanted a whole number"),
         ({"seed": None}, "seed: got None, wanted a whole number"),
     ],
@@ -406,7 +409,7 @@ def test_images_of_another_shape_are_refused(shape):
 
 
 def test_steps_are_not_taken_back():
-    with pytest.raises(ValueError, match="steps: got -1, wanted 0 or more"):
+    with pytest.raises(ValueError, match="steps: got -1, wanted a whole number of at least 0"):
         trainer().fit(pictures(), -1, 8)
 
 
@@ -526,7 +529,7 @@ def test_a_rate_may_be_changed_in_the_way_that_the_error_says(tmp_path):
 @pytest.mark.parametrize("steps", [2.5, -1, "3", None])
 def test_steps_are_a_whole_number(steps):
     with pytest.raises(
-        ValueError, match=rf"steps: got {steps!r}, wanted 0 or more .*, a whole number"
+        (TypeError, ValueError), match=rf"steps: got {steps!r}, wanted a whole number of at least 0"
     ):
         trainer().fit(pictures(), steps, 8)
 

@@ -186,5 +186,5 @@ def test_labels_that_are_none_are_refused(layer, labels, error, message):
 
 @pytest.mark.parametrize("layer", [nn.LabelConcat, nn.ConditionalBatchNorm, nn.Projection])
 def test_there_is_at_least_one_class(layer):
-    with pytest.raises(ValueError, match="classes: got 0, wanted at least 1"):
+    with pytest.raises(ValueError, match="classes: got 0, wanted a whole number of at least 1"):
         layer(0)

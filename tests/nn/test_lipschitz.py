@@ -204,7 +204,7 @@ def test_threads_in_evaluation_do_not_disturb_each_other():
 
 @pytest.mark.parametrize("layer", [nn.ReLU(), nn.BatchNorm(), np.tanh, nn.Sequential(nn.Dense(2))])
 def test_layers_without_one_weight_are_refused_by_name(layer):
-    with pytest.raises(TypeError, match=r"layer: got \w+, wanted .* Dense, Embedding, Conv1D"):
+    with pytest.raises(TypeError, match=r"layer: got .*, wanted .* Dense, Embedding, Conv1D"):
         nn.SpectralNorm(layer)
 
 
@@ -356,5 +356,5 @@ def test_layers_that_draw_or_have_a_reference_mix_no_batch():
 
 
 def test_anything_but_a_module_is_refused():
-    with pytest.raises(TypeError, match="discriminator: got function"):
+    with pytest.raises(TypeError, match="discriminator: got <function .*wanted a Module"):
         nn.GradientNormalized(lambda x: x)

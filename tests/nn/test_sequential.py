@@ -36,7 +36,7 @@ def test_the_first_layer_says_what_the_input_is():
 
 @pytest.mark.parametrize("bad", [[nn.ReLU()], np.tanh, None])
 def test_anything_but_a_module_is_refused_with_its_place(bad):
-    with pytest.raises(TypeError, match=r"layers\[1\]: got \w+, wanted a Module"):
+    with pytest.raises(TypeError, match=r"layers\[1\]: got .*, wanted a Module"):
         nn.Sequential(nn.ReLU(), bad)
 
 
@@ -140,7 +140,10 @@ def test_a_slope_that_is_set_later_is_checked_where_it_is_folded(kind, slope):
     layer, shape = FOLDING[kind]("float32"), (2, 4, 4, 3)
     model = nn.Sequential(layer, nn.LeakyReLU()).build(shape, seed=0)
     model[1].slope = slope
-    with nn.training(True), pytest.raises(ValueError, match="slope: got .*not negative"):
+    with (
+        nn.training(True),
+        pytest.raises(ValueError, match="slope: got .*wanted a number, 0 or more"),
+    ):
         model(np.ones(shape, "f4"))
 
 

@@ -286,7 +286,9 @@ def test_a_hundred_labels_are_a_tenth_of_what_semi_supervised_learning_sees(tmp_
 @pytest.mark.parametrize("classes", [-1, 0, 1])
 def test_recipes_with_labels_want_two_classes_at_least(name, classes, tmp_path):
     recipe, path = RECIPES[name], saved(fake_pictures((28, 28, 1)), tmp_path)
-    with pytest.raises(ValueError, match=f"classes: got {classes}, wanted at least 2"):
+    with pytest.raises(
+        ValueError, match=f"classes: got {classes}, wanted a whole number of at least 2"
+    ):
         images = recipe.load_data({**recipe.SETTINGS, "classes": classes}, path)
         make(name, images.shape, classes=classes)
 

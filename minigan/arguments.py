@@ -1,0 +1,81 @@
+"""Checks of arguments: what one should be is said once, to the check and in its error."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Collection
+from functools import lru_cache
+from numbers import Real
+from typing import Any, TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+_IN_WORDS = {
+    "(-inf, inf)": "a finite number",
+    "[0, inf)": "a number, 0 or more",
+    "(0, inf)": "a positive number",
+}
+
+
+def whole(name: str, value: Any, least: int = 1, instead: str = "") -> int:
+    """``value`` as an int; raises unless it is a whole number of at least ``least``.
+
+    ``instead`` goes on with what else is taken.
+    """
+    is_whole = hasattr(type(value), "__index__") and not isinstance(value, (bool, np.ndarray))
+    if not is_whole or operator.index(value) < least:
+        kind = ValueError if is_whole else TypeError
+        wanted = f"wanted a whole number of at least {least}{instead}"
+        raise kind(f"{name}: got {value!r}, {wanted}")
+    return operator.index(value)
+
+
+def number(name: str, value: Any, interval: str = "(-inf, inf)") -> Any:
+    """``value`` itself; raises unless it is a real number in ``interval``, such as "[0, 1)"."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number or not _holds(interval, float(value)):
+        kind = ValueError if is_number else TypeError
+        wanted = _IN_WORDS.get(interval, f"a number in {interval}")
+        raise kind(f"{name}: got {value!r}, wanted {wanted}")
+    return value
+
+
+def one_of(name: str, value: Any, options: Collection[str]) -> str:
+    """``value`` itself; raises unless it is one of the ``options``."""
+    if not isinstance(value, str) or value not in options:
+        *most, last = (f'"{option}"' for option in options)
+        raise ValueError(f"{name}: got {value!r}, wanted {', '.join(most)} or {last}")
+    return value
+
+
+def instance(name: str, value: T, kind: type | tuple[type, ...], wanted: str) -> T:
+    """``value`` itself; raises unless it is an instance of ``kind``, which is ``wanted``."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name}: got {value!r}, wanted {wanted}")
+    return value
+
+
+def float_dtype(name: str, value: Any, instead: str = "") -> str:
+    """The name of the dtype that ``value`` says; raises unless tensors can be of it."""
+    try:
+        found = "" if value is None else np.dtype(value).name  # of None NumPy makes float64
+    except TypeError:
+        found = ""
+    if found not in ("float16", "float32", "float64"):
+        wanted = f'wanted "float16", "float32" or "float64"{instead}'
+        raise ValueError(f"{name}: got {value!r}, {wanted}")
+    return found
+
+
+def _holds(interval: str, value: float) -> bool:
+    low, high, with_low, with_high = _ends(interval)
+    above = value >= low if with_low else value > low
+    return above and (value <= high if with_high else value < high)
+
+
+@lru_cache
+def _ends(interval: str) -> tuple[float, float, bool, bool]:
+    """Where it begins and ends, and whether it has these numbers themselves."""
+    low, high = map(float, interval[1:-1].split(","))
+    return low, high, interval[0] == "[", interval[-1] == "]"

@@ -220,10 +220,3 @@ def _strides(shape: Sequence[int], itemsize: int, order: Sequence[int]) -> tuple
     for axis in reversed(order):
         strides[axis], stride = stride, stride * shape[axis]
     return tuple(strides)
-
-
-def duplicate(x: Array) -> Array:
-    """A copy of x, its axes in the same order in memory."""
-    result = empty_like(x)
-    result[...] = x
-    return result

@@ -17,13 +17,13 @@ from minigan import gan, nn
 from minigan.buffers import (
     SMALLEST,
     Buffers,
-    duplicate,
     empty,
     empty_like,
     is_view,
     result_of,
     zeros,
 )
+from minigan.kernels.blocks import duplicate
 
 F8 = np.dtype("float64")
 LARGE = (SMALLEST // 64, 8)  # float64: just large enough

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from ..files import FileError, read_header, write_text
 from ..gan import Finding, Report
-from ..gan.trainer import FORMAT as TRAINER
+from ..gan.state import FORMAT as TRAINER
 from ..nn.files import FORMAT as MODULE
 from .config import Config, parsed_json, read_config
 

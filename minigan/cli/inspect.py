@@ -14,7 +14,7 @@ from ..files import Entry, FileError, load_arrays, read_header, save_arrays, wri
 from ..gan import SavedGenerator, load_generator
 from ..gan.conditioning import codes_for, labels_for
 from ..gan.heads import MODULES
-from ..gan.trainer import FORMAT as TRAINER
+from ..gan.state import FORMAT as TRAINER
 from ..nn.files import FORMAT as MODULE
 from ..nn.files import rebuild
 from ..recipes import RECIPES

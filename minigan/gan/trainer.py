@@ -1,21 +1,19 @@
-"""Trainer: steps, optimisers, random streams, and the whole state as a flat dict of arrays."""
+"""Trainer: steps, one after another, of two networks that play a game."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, nullcontext, suppress
-from os import PathLike, fspath
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from ..arguments import instance, one_of, whole
-from ..backend import Array, check_device, device_of, numbers, to_device
-from ..buffers import Buffers, duplicate
+from ..backend import Array, check_device, numbers, to_device
+from ..buffers import Buffers
 from ..errors import NonFiniteError
-from ..files import FileError, in_words, load_arrays, save_arrays
-from ..nn import Module, Parameter
-from ..nn.files import describe
+from ..kernels.blocks import duplicate
+from ..nn import Module
 from ..optim import Adam, MovingAverage, Optimizer
 from ..tensor import no_grad
 from .conditioning import labels_for
@@ -23,27 +21,22 @@ from .cores import own_threads
 from .cures import Moment, Streams
 from .diagnosis import first_bad, first_operation
 from .feed import as_batch, feed_of, is_set
-from .files import difference
 from .game import Game
 from .records import Batch, Finding, Outcome, Report, Unread
 from .sampling import sample
+from .signs import PLAYERS
+from .state import Run
+from .undoing import Mover
 from .update import Players, Scores, alternating, simultaneous
 
 if TYPE_CHECKING:
-    from .captured import Captured
     from .doctor import Doctor
     from .signs import Signs
 
-FORMAT = "minigan.trainer/1"
 Callback = Callable[[Report], None]
-_OTHER_RATE = (
-    "; to go on with another learning rate, load it into a trainer with the optimisers that it was "
-    'saved with, and write the rate to trainer.players.generator.state["lr"][...], or to the '
-    "discriminator's"
-)
 
 
-class Trainer:
+class Trainer(Run):
     """Trains a game's two networks.
 
     ``optimizers`` is one for both or a pair (generator's, discriminator's), not bound, such as two
@@ -97,7 +90,7 @@ class Trainer:
         )
         self.average = None if average is None else MovingAverage(game.generator, average)
         self._counters = {"step": np.array(0), "batches": np.array(0)}
-        self._memories = self._first_memories()
+        self._remembered = self._first_memories()
         # Names, found once: which arrays there are does not change from step to step.
         self._parameters = self._all_parameters()
         self._statistics = {n for n, p in self._parameters.items() if not p.requires_grad}
@@ -109,7 +102,7 @@ class Trainer:
         self._range_checked = False
         self._image_shape: tuple[int, ...] = ()  # not known yet
         self.doctor = _doctor(game, self.players) if doctor else None
-        self.captured: Captured | None = None
+        self.captured = None
         if captured:
             self.capture()
 
@@ -138,18 +131,13 @@ class Trainer:
             network.to(device)
         for player in self.players:
             player.to(device)
-        for memory in self._memories.values():
+        for memory in self._remembered:
             memory.update({name: self._placed(array) for name, array in memory.items()})
         if self.doctor is not None:
             self.doctor.to(device)
         if self.captured is not None:
             self.captured.forget()
         return self
-
-    @property
-    def step_count(self) -> int:
-        """How many steps have been taken."""
-        return int(self._counters["step"])
 
     # Training
 
@@ -159,10 +147,13 @@ class Trainer:
         A batch is an array of images (N, H, W, C) in the generator's range, a pair (images,
         labels) or a ``Batch``. Raises ``NonFiniteError`` before a bad loss or gradient reaches
         the weights or a layer's statistics, naming the first tensor that went bad and the operation
-        that made it; the trainer is then as it was before the step. Of a captured step that is
-        raised once a number of its report is asked for, or else by a later step, ``state``,
-        ``save``, ``sample`` or the end of ``fit``, and the steps taken since are lost.
+        that made it. Whatever breaks a step off, Ctrl-C too, the trainer is then as it was before
+        the step, unless its last player has begun to move: then it refuses to go on, and to be
+        saved, until a state is loaded. Of a captured step a bad number is raised once one of its
+        report is asked for, or else by a later step, ``state``, ``save``, ``sample`` or the end of
+        ``fit``, and the steps taken since are lost.
         """
+        self._require_whole()
         if len(batches) != self.discriminator_steps:
             raise ValueError(
                 f"step: got {len(batches)} batches, wanted {self.discriminator_steps}, "
@@ -192,44 +183,72 @@ class Trainer:
         self._counters["step"] += steps
         self._counters["batches"] += steps * self.discriminator_steps
 
-    def _read(self) -> None:
-        """Wait for captured steps, so that all is known of them; raises what ``step`` does."""
-        if self.captured is not None:
-            self.captured.read()
-
     def _taken(self, records: Sequence[Batch], signs: Signs | None = None) -> Outcome:
         """A step, one operation after the other, and ``signs`` of what it showed."""
         squares = signs.squares if signs else None
         moment = Moment(self.step_count, self._streams(), self._memories, squares)
         look = signs.watching() if signs else nullcontext()
-        early = [getattr(self.players, player) for player in self._early]
+        movers = {name: Mover(getattr(self.players, name), name in self._early) for name in PLAYERS}
+        players: Any = Players(**movers)  # type: ignore[arg-type]
+        before: dict[str, Array] = {}
         try:
             # A number that overflows is named below; NumPy's warnings would only repeat it.
-            with self._buffers.in_use(), np.errstate(all="ignore"), look, ExitStack() as stack:
+            with self._buffers.in_use(), np.errstate(all="ignore"), look:
                 live = self._live_state()
-                before = {name: duplicate(live[name]) for name in self._kept}
-                moves = [stack.enter_context(optimizer.undoable()) for optimizer in early]
-                scores = self._move(records, moment)
+                before |= {name: duplicate(live[name]) for name in self._kept}
+                scores = self._move(records, moment, players)
+            if self.average is not None:
+                self.average.update(self.game.generator, self.step_count)
+            if signs is not None:
+                signs.scores = scores
+            real, fake = numbers(self._mean_scores(scores))
         except NonFiniteError as error:
-            # Batch norm saw the bad numbers too, and the first mover has moved: look, then undo.
-            self._write({name: before[name] for name in self._statistics})
-            culprit = first_bad(self.game, records, Streams.of(self.seed, self.step_count))
-            self._write(before)
-            for optimizer, move in zip(reversed(early), reversed(moves), strict=True):
-                optimizer.undo(move)  # the last mover's first, as both may hold a parameter
-            again = moment._replace(streams=self._streams(), squares=None)
-            whole = {name: duplicate(array) for name, array in self._live_state().items()}
-            culprit += first_operation(lambda: self._move(records, again))
-            self._write(whole)  # all of it, as code of one's own may go another way this time
-            if self.doctor is not None:
-                self.doctor.broke(self.step_count + 1, f"{error}{culprit}")
+            culprit = self._undo(error, movers, before, records, moment)
             raise NonFiniteError(f"step {self.step_count + 1}: {error}{culprit}") from None
-        if self.average is not None:
-            self.average.update(self.game.generator, self.step_count)
-        if signs is not None:
-            signs.scores = scores
-        real, fake = numbers(self._mean_scores(scores))
+        except BaseException as error:
+            self._undo(error, movers, before)
+            raise
         return Outcome(scores.discriminator, scores.generator, real, fake)
+
+    def _undo(
+        self,
+        error: BaseException,
+        movers: Mapping[str, Mover],
+        before: Mapping[str, Array],
+        records: Sequence[Batch] = (),
+        moment: Moment | None = None,
+    ) -> str:
+        """Make the run what it was before a step, where the last player has not begun to move.
+
+        Given what the step was made of, say which number was the first that is not finite.
+        """
+        step, culprit = self.step_count + 1, ""
+        self._torn = (
+            f"step {step} was broken off by {type(error).__name__}, and can't be undone: load a "
+            "saved state to go on"
+        )
+        if any(mover.has_moved and not mover.keeps for mover in movers.values()):
+            return culprit
+        if moment is not None:
+            # Batch norm saw the bad numbers too, and the first mover has moved: look, then undo.
+            self._write({name: a for name, a in before.items() if name in self._statistics})
+            streams = Streams.of(self.seed, self.step_count)
+            culprit = _said(lambda: first_bad(self.game, records, streams))
+        self._write(before)
+        for player in reversed(self._early):  # the first one last, as both may hold a parameter
+            movers[player].undo()
+        if moment is not None:
+            again = moment._replace(streams=self._streams(), squares=None)
+            for mover in movers.values():  # all of it, as the step may go another way this time
+                mover.keep()
+            culprit += _said(lambda: first_operation(lambda: self._move(records, again)))
+            self._write(before)
+            for mover in movers.values():
+                mover.undo()
+            if self.doctor is not None:
+                self.doctor.broke(step, f"{error}{culprit}")
+        self._torn = ""
+        return culprit
 
     def _move(
         self, batches: Sequence[Batch], moment: Moment, players: Players | None = None
@@ -250,18 +269,21 @@ class Trainer:
         anywhere = self.captured is not None and getattr(self.game.latent, "anywhere", False)
         return Streams.of(self.seed, self.step_count, self.device if anywhere else "cpu")
 
-    def _first_memories(self) -> dict[int, dict[str, Array]]:
-        """What each cure remembers, by its id; a cure that can't be used here says so."""
+    @property
+    def _memories(self) -> dict[int, dict[str, Array]]:
+        """What each cure remembers, by its id."""
+        return {id(c): memory for c, memory in zip(self.game.cures, self._remembered, strict=True)}
+
+    def _first_memories(self) -> list[dict[str, Array]]:
+        """What each cure remembers at first; one that can't be used here says so."""
         for cure in self.game.cures:
             if cure.needs_own_fakes and self.update == "simultaneous":
                 raise ValueError(
                     f"{type(cure).__name__} needs the players to move one after the other: pass "
                     'update="alternating"'
                 )
-        return {
-            id(cure): {n: self._placed(a) for n, a in cure.start(self.game).items()}
-            for cure in self.game.cures
-        }
+        starts = [cure.start(self.game) for cure in self.game.cures]
+        return [{name: self._placed(a) for name, a in start.items()} for start in starts]
 
     def _placed(self, memory: Array) -> Array:
         """What a cure remembers, on the device; but numbers, which it decides by, on the CPU."""
@@ -377,85 +399,6 @@ class Trainer:
         self._read()
         return self.game.generator if self.average is None else self.average.module
 
-    # State
-
-    def state(self) -> dict[str, Array]:
-        """A copy of everything that a run is: weights, moments, learning rates, counters."""
-        self._read()
-        return {name: np.array(to_device(a, "cpu")) for name, a in self._live_state().items()}
-
-    def load_state(self, state: Mapping[str, Array]) -> None:
-        """Go back to a state; its names and shapes are checked before anything is written."""
-        live = self._live_state()
-        if state.keys() != live.keys():
-            odd = sorted(state.keys() ^ live.keys())
-            raise ValueError(
-                f"state: {len(odd)} arrays are missing or unexpected, the first {odd[0]!r}: "
-                "it is of another architecture or other settings"
-            )
-        for name, own in live.items():
-            if np.shape(state[name]) != own.shape:
-                raise ValueError(
-                    f"state {name!r}: got shape {np.shape(state[name])}, wanted {own.shape}"
-                )
-        with suppress(NonFiniteError):  # from which one may well go back
-            self._read()
-        arrays = ((name, np.asarray(state[name])) for name in live)
-        self._write({name: to_device(a, device_of(live[name])) for name, a in arrays})
-        if self.doctor is not None:
-            self.doctor.forget()
-
-    def save(self, path: str | PathLike[str], notes: Mapping[str, Any] | None = None) -> None:
-        """Write the state and the architecture to ``path``, a ``.npz``; see ``load``.
-
-        ``notes``, ready for JSON, say what else the state belongs to, such as the data.
-        """
-        state = self.state()
-        for name, array in state.items():
-            if not np.isfinite(array).all():
-                raise NonFiniteError(
-                    f"step {self.step_count}: {name} is not finite, so the state is not saved"
-                )
-        save_arrays(path, state, {**self._header(), "notes": dict(notes or {})})
-
-    def load(self, path: str | PathLike[str], notes: Mapping[str, Any] | None = None) -> None:
-        """Go back to the state in ``path``, which must be of the same architecture and settings.
-
-        With ``notes`` it must have been saved with the same ones.
-        """
-        expected = {name: (a.shape, np.dtype(a.dtype)) for name, a in self._live_state().items()}
-        arrays, header = load_arrays(path, format=FORMAT, expected=expected)
-        found = header.pop("notes", {})
-        odd = difference(header, self._header())
-        if notes is not None:
-            odd = odd or difference(found, dict(notes))
-        if odd:
-            hint = _OTHER_RATE if odd.startswith("optimizers") else ""
-            raise FileError(f"{fspath(path)!r} is of another run: its {odd}{hint}")
-        self.load_state(arrays)
-
-    def _live_state(self) -> dict[str, Array]:
-        parts: dict[str, Mapping[str, Array]] = {
-            "generator_optimizer": self.players.generator.state,
-            "discriminator_optimizer": self.players.discriminator.state,
-            "count": self._counters,
-        }
-        for i, cure in enumerate(self.game.cures):
-            parts[f"cure.{i}"] = self._memories[id(cure)]
-        weights = {name: parameter._array for name, parameter in self._parameters.items()}
-        others = {f"{part}.{name}": a for part, held in parts.items() for name, a in held.items()}
-        return weights | others
-
-    def _all_parameters(self) -> dict[str, Parameter]:
-        networks = {"generator": self.game.generator, "discriminator": self.game.discriminator}
-        if self.average is not None:
-            networks["average"] = self.average.module
-        return {
-            f"{owner}.{name}": parameter
-            for owner, network in networks.items()
-            for name, parameter in network.named_state().items()
-        }
-
     def _early_movers(self) -> list[str]:
         """The players that may have moved by the time that a bad number is found, in order."""
         early = [self.first] if self.update == "alternating" else []
@@ -463,32 +406,13 @@ class Trainer:
             early.append("discriminator")
         return early
 
-    def _write(self, arrays: Mapping[str, Array]) -> None:
-        """Write checked arrays into the live state."""
-        parameters, live = self._parameters, self._live_state()
-        for name, value in arrays.items():
-            if name in parameters:
-                parameters[name].assign(value)  # so that a graph from before is known to be stale
-            else:
-                live[name][...] = value
 
-    def _header(self) -> dict[str, Any]:
-        """What a state belongs to, ready for JSON: another trainer must be alike to take it."""
-        return {
-            "format": FORMAT,
-            "seed": self.seed,
-            "update": self.update,
-            "first": self.first,
-            "discriminator_steps": self.discriminator_steps,
-            "average": None if self.average is None else self.average.decay,
-            "loss": in_words(self.game.loss),
-            "latent": in_words(self.game.latent),
-            "conditioning": in_words(self.game.conditioning),
-            "cures": [in_words(cure) for cure in self.game.cures],
-            "optimizers": [player.describe() for player in self.players],
-            "generator": describe(self.game.generator),
-            "discriminator": describe(self.game.discriminator),
-        }
+def _said(search: Callable[[], str]) -> str:
+    """What a search among code of one's own has found; if it fails, that."""
+    try:
+        return search()
+    except Exception as error:
+        return f"; the search for what was bad first failed with {type(error).__name__}: {error}"
 
 
 def _doctor(game: Game, players: Players) -> Doctor:

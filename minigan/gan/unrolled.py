@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from ..arguments import number, whole
 from ..autograd import grad
-from ..buffers import duplicate
+from ..kernels.blocks import duplicate
 from ..nn import Module
 from ..tensor import substituted
 from .cures import DISCRIMINATOR, GENERATOR, Cure, Turn, objective

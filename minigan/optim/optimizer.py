@@ -8,15 +8,13 @@ saves it whole.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..backend import Array, array_module, capturing, device_of, is_array, to_device
-from ..buffers import empty_like
 from ..errors import DeviceError, NotCapturable
 from ..files import in_words
 from ..kernels import cuda
@@ -28,13 +26,6 @@ from .schedules import Schedule
 
 O = TypeVar("O", bound="Optimizer")  # noqa: E741
 Target = Module | Mapping[str, Tensor] | Iterable[Tensor]
-
-
-class Before(NamedTuple):
-    """What an optimiser's steps change, as it was before them: copies of arrays, by name."""
-
-    parameters: dict[str, Array]
-    state: dict[str, Array]
 
 
 class Optimizer:
@@ -49,8 +40,6 @@ class Optimizer:
     """Whether ``update`` does the same to every element, so that parts can be updated by turns."""
     kernel = ""
     """The GPU's kernel that does what ``update`` does, but to all parameters at once."""
-    _before: Before | None = None
-    """What a step is to keep copies for, within ``undoable``."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -121,27 +110,6 @@ class Optimizer:
             numbers = array_module(parts[0][0]).asarray(np.array(self.numbers(dtype), np.float64))
             cuda.update(self.kernel, parts, numbers)
 
-    @contextmanager
-    def undoable(self) -> Iterator[Before]:
-        """Within the block steps keep what ``undo`` takes to undo them.
-
-        That takes less time than copies of one's own, as the arrays are in the cache then.
-        """
-        of_parameters = {f"{slot}.{name}" for name in self.parameters for slot in self.slots}
-        rest = {n: array.copy() for n, array in self.state.items() if n not in of_parameters}
-        self._before = Before({}, rest)
-        try:
-            yield self._before
-        finally:
-            self._before = None
-
-    def undo(self, before: Before) -> None:
-        """Write back what was before the first step of an ``undoable`` block, bit by bit."""
-        for name, array in before.parameters.items():
-            self.parameters[name].assign(array)
-        for name, array in before.state.items():
-            self.state[name][...] = array
-
     def step_later(
         self, gradients: Sequence[Any], numbers: Array, go: Array, table: Array
     ) -> np.ndarray:
@@ -186,39 +154,23 @@ class Optimizer:
         """Update parameters that have no kernel; of the others what it takes, by dtype."""
         parts: dict[np.dtype, list[Any]] = {}
         for (name, parameter), gradient in zip(self.parameters.items(), gradients, strict=True):
-            weight, slots = parameter._array, [self.state[f"{slot}.{name}"] for slot in self.slots]
-            by_kernel = bool(self.kernel) and _has_kernels(weight)
-            copies = self._room_for_copies(name, weight, slots)
-            if copies and (by_kernel or gradient is None):
-                _copy((weight, *slots), copies)
-                copies = []
             if gradient is None:
                 continue
-            if by_kernel:
+            weight, slots = parameter._array, [self.state[f"{slot}.{name}"] for slot in self.slots]
+            if self.kernel and _has_kernels(weight):
                 parts.setdefault(weight.dtype, []).append((weight, gradient, *slots))
             elif capturing.get():
                 raise NotCapturable(f"{type(self).__name__} has no kernel for {weight.dtype}")
             else:
-                self._update(weight, gradient, *slots, *copies)
+                self._update(weight, gradient, *slots)
             if parameter._version is not None:
                 parameter._version[0] += 1
         return parts
 
-    def _room_for_copies(self, name: str, weight: Array, slots: Sequence[Array]) -> list[Array]:
-        """Arrays for copies of a parameter and its slots; none where none are wanted."""
-        if self._before is None or name in self._before.parameters:
-            return []
-        copies = [empty_like(array) for array in (weight, *slots)]
-        self._before.parameters[name] = copies[0]
-        of_slots = zip(self.slots, copies[1:], strict=True)
-        self._before.state.update({f"{slot}.{name}": array for slot, array in of_slots})
-        return copies
-
     def describe(self) -> dict[str, Any]:
         """Its class and settings, ready for JSON; a schedule ``in_words``."""
         plain = (bool, int, float, str, type(None))
-        own = {name: value for name, value in vars(self).items() if not name.startswith("_")}
-        settings = {k: v for k, v in own.items() if isinstance(v, plain)}
+        settings = {k: v for k, v in vars(self).items() if isinstance(v, plain)}
         return {"class": type(self).__name__, **settings, "schedule": in_words(self.schedule)}
 
     def to(self: O, device: str) -> O:
@@ -246,22 +198,12 @@ class Optimizer:
                     )
 
     def _update(self, *arrays: Array) -> None:
-        """Update one parameter, a block at a time where its arrays are large.
-
-        After the weight, the gradient and the slots there may be room for copies.
-        """
-        update = self._copy_and_update if len(arrays) > 2 + len(self.slots) else self.update
+        """Update one parameter, a block at a time where its arrays are large."""
         small = arrays[0].size <= BLOCK or not self.elementwise
         if small or not all(a.flags.c_contiguous for a in arrays):
-            update(*arrays)
+            self.update(*arrays)
         else:
-            each_block(update, *arrays)
-
-    def _copy_and_update(self, weight: Array, gradient: Array, *others: Array) -> None:
-        count = len(self.slots)
-        slots, copies = others[:count], others[count:]
-        _copy((weight, *slots), copies)
-        self.update(weight, gradient, *slots)
+            each_block(self.update, *arrays)
 
     def update(self, weight: Array, gradient: Array, *slots: Array) -> None:
         """Write the new weight and slots of one parameter in place."""
@@ -313,11 +255,6 @@ class Optimizer:
 def _converted(real: Any, numbers: tuple[float, ...]) -> tuple[Any, ...]:
     """Each number as one of that type: those of a step, which all parameters share, only once."""
     return tuple(map(real, numbers))
-
-
-def _copy(arrays: Sequence[Array], copies: Sequence[Array]) -> None:
-    for array, copied in zip(arrays, copies, strict=True):
-        copied[...] = array
 
 
 def _has_kernels(weight: Array) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import threading
 
@@ -16,7 +17,18 @@ import minigan as mg
 from minigan import nn
 from minigan.errors import DeviceError, NonFiniteError, StaleTensorError
 from minigan.files import FileError
-from minigan.gan import BinaryCrossEntropy, Cure, Game, Normal, Trainer, Uniform, WeightClipping
+from minigan.gan import (
+    BinaryCrossEntropy,
+    Cure,
+    Game,
+    HistoricalAveraging,
+    LeCam,
+    NonSaturating,
+    Normal,
+    Trainer,
+    Uniform,
+    WeightClipping,
+)
 from minigan.optim import SGD, Adam, Cosine, Linear, RMSprop, Warmup
 
 # Large rates on small weights show a difference soonest; the doctor objects to them.
@@ -156,6 +168,128 @@ def test_a_step_undone_at_any_of_its_moves_leaves_no_trace(configuration, data):
         for _ in range(steps):
             each.step(*batches)
     assert bits(undone.state()) == bits(straight.state())
+
+
+class Breaking(Adam):
+    """Breaks the step off by an error of its own, in the middle of writing weights."""
+
+    error: BaseException | None = None
+
+    def update(self, weight, gradient, *slots):
+        super().update(weight, gradient, *slots)
+        if self.error is not None and len(weight) == 5:  # neither the first nor the last
+            raise self.error
+
+
+ERRORS = [NonFiniteError("too large"), ValueError("of one's own"), KeyboardInterrupt()]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_a_first_player_that_is_broken_off_at_its_move_is_put_back(error):
+    run = trainer(norm=True, optimizers=(Adam(0.01), Breaking(0.01)), average=0.5)
+    run.step(pictures(8))
+    before = bits(run.state())
+    run.players.discriminator.error = error
+    with pytest.raises(type(error)):
+        run.step(pictures(8))
+    assert bits(run.state()) == before
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_a_run_whose_last_player_is_broken_off_at_its_move_wants_a_saved_state(error, tmp_path):
+    run = trainer(optimizers=(Adam(0.01), Breaking(0.01)), first="generator")
+    run.step(pictures(8))
+    before = run.state()
+    run.players.discriminator.error = error
+    with pytest.raises(type(error)):
+        run.step(pictures(8))
+    for forbidden in (run.state, lambda: run.step(pictures(8)), lambda: run.save(tmp_path / "s")):
+        with pytest.raises(RuntimeError, match=rf"step 2 .* {type(error).__name__}.*load a saved"):
+            forbidden()
+    assert not list(tmp_path.iterdir())
+    run.players.discriminator.error = None
+    run.load_state(before)
+    assert bits(run.state()) == bits(before)
+    run.step(pictures(8))
+
+
+class OfOnesOwn(Adam):
+    """Writes in ``step`` itself, and puts scalars into its state."""
+
+    def step(self, gradients=None):
+        self.state["seen"] = np.float64(self.state["seen"] + 1)
+        for p in self.parameters.values():
+            p.assign(p.numpy() * 0.5)
+        super().step(gradients)
+
+    def _first_state(self):
+        return {**super()._first_state(), "seen": np.array(0.0)}
+
+
+def test_an_optimiser_that_writes_in_its_step_is_put_back_too():
+    class Bad(NonSaturating):
+        on = False
+
+        def generator(self, real, fake):
+            return super().generator(real, fake) * (np.nan if Bad.on else 1.0)
+
+    run = trainer(optimizers=OfOnesOwn(0.01), loss=Bad())
+    run.step(pictures(8))
+    before, Bad.on = bits(run.state()), True
+    with pytest.raises(NonFiniteError):
+        run.step(pictures(8))
+    assert bits(run.state()) == before
+
+
+def test_a_search_for_the_culprit_that_fails_itself_changes_nothing():
+    class Tracked(nn.Module):
+        def forward(self, x):
+            if not getattr(x, "requires_grad", True) and Bad.found:
+                raise ValueError("wants a tracked input")
+            return x
+
+    class Bad(NonSaturating):
+        found = False
+
+        def generator(self, real, fake):
+            Bad.found = True
+            return super().generator(real, fake) * np.nan
+
+    generator, judge = networks()
+    run = Trainer(Game(generator, nn.Sequential(Tracked(), *judge.layers), Bad(), Normal(3)))
+    before = bits(run.state())
+    with pytest.raises(NonFiniteError, match="loss is nan.* search .* failed .* a tracked input"):
+        run.step(pictures(8))
+    assert bits(run.state()) == before
+
+
+def test_a_copy_of_a_trainer_goes_its_own_way_with_its_cures_memories():
+    cures = [HistoricalAveraging(), LeCam(), LeCam(0.5)]
+    run = Trainer(Game(*networks(), latent=Normal(3), cures=cures), seed=1)
+    run.step(pictures(8))
+    twin = copy.deepcopy(run)
+    assert bits(twin.state()) == bits(run.state())
+    twin.step(pictures(8))
+    assert bits(twin.state()) != bits(run.state())
+    run.step(pictures(8))
+    assert bits(twin.state()) == bits(run.state())
+
+
+@pytest.mark.parametrize(
+    "name, value, message",
+    [
+        ("count.step", np.array(np.nan), "got dtype float64, wanted whole numbers"),
+        ("count.step", np.array(-5), "got -5, wanted 0 or more"),
+        ("generator.0.bias", np.zeros(6, "complex64"), "got dtype complex64, wanted real"),
+        ("generator.0.bias", np.array(list("abcdef")), "got dtype <U1, wanted real"),
+    ],
+)
+def test_a_state_of_other_kinds_is_refused_before_anything_is_written(name, value, message):
+    run = trainer()
+    before = run.state()
+    with pytest.raises(ValueError, match=rf"state '{name}': {message}"):
+        run.load_state({**{n: a + 1 for n, a in before.items()}, name: value})
+    assert bits(run.state()) == bits(before)
 
 
 def test_other_users_of_random_numbers_change_no_bit():

@@ -529,47 +529,6 @@ def test_a_large_parameter_is_updated_in_blocks_to_the_same_bits(make, monkeypat
     assert np.array_equal(*found)
 
 
-@every_setting
-@pytest.mark.parametrize("block", [1 << 16, 8])
-def test_undone_steps_leave_the_bits_of_before(make, settings, block, monkeypatch):
-    for module in (optim.optimizer, blocks):
-        monkeypatch.setattr(module, "BLOCK", block)
-    shapes = {"large": (7, 5), "turned": (5, 7), "unmoved": (3,), "number": ()}
-    weights = {name: Parameter(values(i, shape)) for i, (name, shape) in enumerate(shapes.items())}
-    weights["turned"]._array = weights["turned"]._array.T
-    optimizer = make(Linear(0.1, 0.0, 9), **settings).bind(weights)
-
-    def step(k):
-        gradients = [values((k, i), w.shape) for i, w in enumerate(weights.values())]
-        gradients[2] = None
-        optimizer.step(gradients)
-        weights["unmoved"].assign(weights["unmoved"].numpy() / 2)  # as clipping does after a step
-
-    def state():
-        arrays = {**optimizer.state, **{name: w._array for name, w in weights.items()}}
-        return {name: plain(array).tobytes() for name, array in arrays.items()}
-
-    step(0)
-    before = state()
-    with optimizer.undoable() as kept:
-        step(1)
-        step(2)
-    after = state()
-    optimizer.undo(kept)
-    assert state() == before
-    step(1)
-    step(2)
-    assert state() == after
-
-
-def test_what_is_before_an_undone_step_is_no_setting():
-    optimizer = SGD(0.1).bind([Parameter([1.0])])
-    settings = optimizer.describe()
-    with optimizer.undoable():
-        assert optimizer.describe() == settings
-    assert optimizer.describe() == settings
-
-
 def test_an_optimizer_that_does_not_say_so_sees_whole_parameters(monkeypatch):
     monkeypatch.setattr(optim.optimizer, "BLOCK", 8)
     seen = []

@@ -1,0 +1,53 @@
+"""Undoing a step: what a player changes is copied before its first move."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..backend import Array, is_array
+from ..kernels.blocks import duplicate
+from ..optim import Optimizer
+from ..tensor import Tensor
+
+
+class Mover:
+    """A player's optimiser in one step of training.
+
+    One that ``keeps`` copies all that it may change before it does: parameters, moments and
+    counters. They are taken late, as memory is short while there are maps to differentiate.
+    """
+
+    def __init__(self, optimizer: Optimizer, keeps: bool) -> None:
+        self.optimizer, self.parameters, self.keeps = optimizer, optimizer.parameters, keeps
+        self.has_moved = False
+        self._weights: dict[str, Array] = {}
+        self._state: dict[str, Array] = {}
+
+    def step(self, gradients: Sequence[Tensor | None]) -> None:
+        """The optimiser's."""
+        if self.keeps and not self.has_moved:
+            self.keep()
+        self.has_moved = True
+        self.optimizer.step(gradients)
+
+    def keep(self) -> None:
+        """Copy all that the optimiser may change."""
+        self._weights = {n: duplicate(p._array) for n, p in self.parameters.items()}
+        self._state = {n: duplicate(_array(a)) for n, a in self.optimizer.state.items()}
+
+    def undo(self) -> None:
+        """Write back what was copied."""
+        for name, weight in self._weights.items():
+            self.parameters[name].assign(weight)
+        state = self.optimizer.state
+        for name, before in self._state.items():
+            if is_array(state.get(name)) and state[name].shape == before.shape:
+                state[name][...] = before
+            else:  # an optimiser of one's own may put others in their place
+                state[name] = before
+
+
+def _array(value: Array) -> Array:
+    return value if is_array(value) else np.asarray(value)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 from _thread import allocate_lock, start_new_thread
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar, copy_context
 from typing import Any
 
@@ -46,9 +46,11 @@ def _together(function: Callable[..., object], items: deque[Iterable[Any]], help
     token = limit.set(1)
     try:
         _pool.ask(helpers, job)
-        job.work()
+        for item in job.taken():
+            function(*item)
     finally:
         limit.reset(token)
+        items.clear()  # of which there are some left only after an error
         job.wait()
 
 
@@ -74,16 +76,20 @@ class _Job:
         self.working, self.change = 0, Condition()
         self.error: BaseException | None = None
 
-    def work(self) -> None:
-        """Take items until there are no more."""
+    def taken(self) -> Iterator[Iterable[Any]]:
+        """Items until there are no more."""
+        while self.items:
+            try:
+                yield self.items.popleft()
+            except IndexError:  # another thread was quicker
+                return
+
+    def help(self) -> None:
+        """Work on it in a thread of the pool, which nothing interrupts."""
         with self.change:
             self.working += 1
         try:
-            while self.items:
-                try:
-                    item = self.items.popleft()
-                except IndexError:  # another thread was quicker
-                    break
+            for item in self.taken():
                 self.function(*item)
         except BaseException as error:
             self.items.clear()
@@ -94,10 +100,21 @@ class _Job:
                 self.change.notify()
 
     def wait(self) -> None:
-        """Until nobody works on it; raise what went wrong."""
-        with self.change:
-            while self.working:
-                self.change.wait()
+        """Until no helper works on it; raise what went wrong there.
+
+        Interrupted, it waits on before that is raised, as helpers write to the caller's arrays.
+        """
+        interrupt = None
+        while True:
+            try:
+                with self.change:
+                    while self.working:
+                        self.change.wait()
+                break
+            except KeyboardInterrupt as error:
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
         if self.error is not None:
             raise self.error
 
@@ -120,7 +137,7 @@ class _Pool:
                 start_new_thread(self._serve, ())
                 self.threads += 1
         for _ in range(helpers):
-            self.requests.put((copy_context(), job.work))
+            self.requests.put((copy_context(), job.help))
 
     def _serve(self) -> None:
         while True:

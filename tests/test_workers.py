@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -96,6 +98,33 @@ def test_an_exception_in_any_thread_is_raised_here_and_ends_it(bad):
         both.reset()
         workers.each(lambda i: done.append(i), zip(range(10, 14)), size=1)
     assert sorted(done) == [1 - bad, 10, 11, 12, 13]
+
+
+def test_an_interrupt_waits_for_the_helpers_and_leaves_no_item_to_them():
+    # They write to arrays of the caller, who may put these back as soon as he is told.
+    done, both = [], threading.Barrier(2, timeout=20)
+    main = threading.current_thread()
+
+    def work(i):
+        if i < 2:
+            both.wait()
+            if threading.current_thread() is not main:
+                _thread.interrupt_main()
+                time.sleep(0.2)
+            else:
+                time.sleep(0.01)  # where the interrupt comes, or in the next item, or while waiting
+        time.sleep(0.01)
+        done.append(i)
+
+    for _ in range(5):
+        done.clear()
+        both.reset()
+        with mg.config(threads=2), pytest.raises(KeyboardInterrupt):
+            workers.each(work, zip(range(50)), size=1)
+        count = len(done)
+        assert 1 <= count < 50
+        time.sleep(0.05)
+        assert len(done) == count
 
 
 def test_results_come_in_the_order_of_the_items():

@@ -18,16 +18,16 @@ _IN_WORDS = {
 }
 
 
-def whole(name: str, value: Any, least: int = 1, instead: str = "") -> int:
-    """``value`` as an int; raises unless it is a whole number of at least ``least``.
+def whole(name: str, value: Any, least: int | None = 1, instead: str = "") -> int:
+    """``value`` as an int; raises unless it is a whole number, of at least ``least`` if any.
 
     ``instead`` goes on with what else is taken.
     """
     is_whole = hasattr(type(value), "__index__") and not isinstance(value, (bool, np.ndarray))
-    if not is_whole or operator.index(value) < least:
+    if not is_whole or (least is not None and operator.index(value) < least):
         kind = ValueError if is_whole else TypeError
-        wanted = f"wanted a whole number of at least {least}{instead}"
-        raise kind(f"{name}: got {value!r}, {wanted}")
+        wanted = "a whole number" + ("" if least is None else f" of at least {least}")
+        raise kind(f"{name}: got {value!r}, wanted {wanted}{instead}")
     return operator.index(value)
 
 

@@ -18,7 +18,7 @@ from .buffers import result_of
 from .errors import DeviceError
 from .kernels import channels
 from .tape import Backward, Primitive
-from .tensor import Tensor, as_tensor, recording, wrap
+from .tensor import Tensor, as_tensor, may_be_written, recording, wrap
 
 P = ParamSpec("P")
 
@@ -221,10 +221,7 @@ def _converted(value: Any, dtype: Any, xp: Any, keep_mask: bool) -> Tensor:
         value = xp.full((), value.item(), dtype)
     elif not mask:
         value = xp.asarray(value, dtype=dtype)
-    # It may be a view of a parameter (``Tensor.data``), which an optimiser writes: on the CPU it is
-    # read-only then.
-    shown = value.ndim and (not value.flags.writeable if xp is np else value.base is not None)
-    return wrap(value.copy() if shown else value)
+    return wrap(value.copy() if may_be_written(value) else value)
 
 
 def _version_of_view(result: Array, tensors: Sequence[Tensor]) -> list[int] | None:

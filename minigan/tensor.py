@@ -181,7 +181,9 @@ class Tensor:
         A graph that still needs the old values raises ``StaleTensorError`` in its backward.
         """
         if not self.is_leaf or self._version is None:
-            raise GradientError("assign: only a leaf can be written to, not a computed tensor")
+            raise GradientError(
+                "assign: only a leaf can be written to that was made as one, by Tensor(…)"
+            )
         new = value._array if isinstance(value, Tensor) else value
         if np.shape(new) != self.shape:
             raise ValueError(f"assign: got shape {np.shape(new)}, wanted {self.shape}")
@@ -336,12 +338,22 @@ def wrap(array: Array, node: Any = None, version: list[int] | None = None) -> Te
     return tensor
 
 
+def may_be_written(array: Array) -> bool:
+    """Whether an array may be a view of a parameter (``Tensor.data``), which optimisers write.
+
+    On the CPU that is read-only.
+    """
+    if not array.ndim:
+        return False
+    return not array.flags.writeable if type(array) is np.ndarray else array.base is not None
+
+
 def as_tensor(value: TensorLike, dtype: Any = None) -> Tensor:
     """``value`` itself if it is a tensor, else an untracked one; float arrays are not copied."""
     if isinstance(value, Tensor):
         return value
     if is_array(value) and value.dtype in FLOATS and dtype in (None, value.dtype):
-        return wrap(value)
+        return wrap(value.copy() if may_be_written(value) else value)
     return Tensor(value, dtype=dtype)
 
 

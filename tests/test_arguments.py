@@ -5,6 +5,7 @@ import inspect
 import numpy as np
 import pytest
 
+import minigan as mg
 from minigan import gan, nn, optim
 from minigan.arguments import float_dtype, instance, number, one_of, whole
 
@@ -131,3 +132,33 @@ def test_nonsense_is_refused_by_the_arguments_name(kind):
 def test_many_arguments_are_tried():
     tried = [n for kind in CLASSES for n in settings_of(kind).keys() & NONSENSE.keys()]
     assert len(CLASSES) > 70 and len(tried) > 90
+
+
+# Functions
+
+
+PARAMETER = nn.Parameter(np.array(0.2))
+
+
+@pytest.mark.parametrize(
+    "function, name",
+    [
+        (lambda x: mg.leaky_relu(x, PARAMETER), "slope"),
+        (lambda x: mg.affine(x, np.ones((2, 2)), np.ones(2), PARAMETER), "slope"),
+        (lambda x: mg.elu(x, PARAMETER), "alpha"),
+        (lambda x: mg.binary_cross_entropy(x, PARAMETER), "target"),
+        (lambda x: mg.binary_cross_entropy_with_logits(x, np.ones(2)), "target"),
+        (lambda x: mg.var(x, ddof=PARAMETER), "ddof"),
+        (lambda x: mg.sum(x, axis=0.5), "axis"),
+        (lambda x: mg.mean(x, axis=(0, True)), "axis"),
+        (lambda x: mg.softmax(x, axis="1"), "axis"),
+        (lambda x: mg.concatenate([x, x], axis=None), "axis"),
+        (lambda x: mg.roll(x, 1.5, 0), "shift"),
+        (lambda x: mg.pad(x, 1.7), "widths"),
+    ],
+)
+def test_what_would_be_taken_for_a_number_is_refused(function, name):
+    # A learned slope, for one, would get no gradient.
+    x = mg.Tensor([[0.25, 0.5]], requires_grad=True)
+    with pytest.raises(TypeError, match=rf"^{name}: got .*, wanted "):
+        function(x)

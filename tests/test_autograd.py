@@ -733,6 +733,22 @@ def test_a_wanted_operand_alone_decides_what_is_stale():
         mg.grad(y, b)
 
 
+@pytest.mark.parametrize(
+    "taken",
+    [
+        lambda w: mg.split(w.data, 1)[0],
+        lambda w: mg.flatten(w.data),
+        lambda w: mg.to(w.data, "cpu"),
+        lambda w: w.data,
+    ],
+)
+def test_what_is_made_of_a_parameters_data_keeps_its_values(taken):
+    w, x = tracked(A), tracked(B)
+    y = (x.reshape(-1) * mg.reshape(taken(w), (-1,))).sum()
+    w.assign(A + 1)
+    assert values(*mg.grad(y, x)) == [A.tolist()]
+
+
 def test_writing_through_a_detached_tensor_is_seen():
     a = tracked(A)
     y = (a * a).sum()

@@ -23,7 +23,7 @@ from minigan.buffers import (
     result_of,
     zeros,
 )
-from minigan.kernels.blocks import duplicate
+from minigan.gan.undoing import duplicate
 
 F8 = np.dtype("float64")
 LARGE = (SMALLEST // 64, 8)  # float64: just large enough

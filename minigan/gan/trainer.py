@@ -12,7 +12,6 @@ from ..arguments import instance, one_of, whole
 from ..backend import Array, check_device, numbers, to_device
 from ..buffers import Buffers
 from ..errors import NonFiniteError
-from ..kernels.blocks import duplicate
 from ..nn import Module
 from ..optim import Adam, MovingAverage, Optimizer
 from ..tensor import no_grad
@@ -24,9 +23,8 @@ from .feed import as_batch, feed_of, is_set
 from .game import Game
 from .records import Batch, Finding, Outcome, Report, Unread
 from .sampling import sample
-from .signs import PLAYERS
 from .state import Run
-from .undoing import Mover
+from .undoing import Mover, duplicate
 from .update import Players, Scores, alternating, simultaneous
 
 if TYPE_CHECKING:
@@ -188,7 +186,10 @@ class Trainer(Run):
         squares = signs.squares if signs else None
         moment = Moment(self.step_count, self._streams(), self._memories, squares)
         look = signs.watching() if signs else nullcontext()
-        movers = {name: Mover(getattr(self.players, name), name in self._early) for name in PLAYERS}
+        movers = {
+            name: Mover(getattr(self.players, name), name in self._early)
+            for name in Players._fields
+        }
         players: Any = Players(**movers)  # type: ignore[arg-type]
         before: dict[str, Array] = {}
         try:

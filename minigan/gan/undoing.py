@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..backend import Array, is_array
-from ..kernels.blocks import duplicate
+from ..buffers import empty_like
+from ..kernels.blocks import each_block
 from ..optim import Optimizer
 from ..tensor import Tensor
 
@@ -47,6 +48,17 @@ class Mover:
                 state[name][...] = before
             else:  # an optimiser of one's own may put others in their place
                 state[name] = before
+
+
+def duplicate(x: Array) -> Array:
+    """A copy of x, its axes in the same order in memory."""
+    result = empty_like(x)
+    each_block(_copy, result, x)
+    return result
+
+
+def _copy(to: Array, x: Array) -> None:
+    to[...] = x
 
 
 def _array(value: Array) -> Array:

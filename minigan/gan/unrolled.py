@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 from ..arguments import number, whole
 from ..autograd import grad
-from ..kernels.blocks import duplicate
 from ..nn import Module
 from ..tensor import substituted
 from .cures import DISCRIMINATOR, GENERATOR, Cure, Turn, objective
+from .undoing import duplicate
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import workers
 from ..backend import Array, array_module
-from ..buffers import empty_like, memory_order
+from ..buffers import memory_order
 
 BLOCK = 1 << 16  # elements: four blocks of float32 are a megabyte
 SHARED = 1 << 17  # elements, where several cores take blocks: each call waits for the interpreter
@@ -34,17 +34,6 @@ def each_part(function: Callable[..., object], *arrays: Array) -> None:
     """``function`` of arrays of one length, a quarter of it at a time, on several cores."""
     n, size = len(arrays[0]), max(a.size for a in arrays)
     workers.each(function, _cut(arrays, n, max(1, -(-n // PARTS))), size)
-
-
-def duplicate(x: Array) -> Array:
-    """A copy of x, its axes in the same order in memory."""
-    result = empty_like(x)
-    each_block(_copy, result, x)
-    return result
-
-
-def _copy(to: Array, x: Array) -> None:
-    to[...] = x
 
 
 def sum_of_row_blocks(function: Callable[..., Array], *arrays: Array) -> Array:

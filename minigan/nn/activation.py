@@ -81,7 +81,7 @@ class Softmax(Module):
     """eˣ over its sum along ``axis``."""
 
     def __init__(self, axis: int = -1) -> None:
-        self.axis = axis if isinstance(axis, tuple) else whole("axis", axis, -32)
+        self.axis = axis if isinstance(axis, tuple) else whole("axis", axis, None)
 
     def forward(self, x: TensorLike) -> Tensor:
         return ops.softmax(x, self.axis)

@@ -84,8 +84,8 @@ def bent(x: Array, slope: float) -> Array:
 
 
 def check_slope(slope: float) -> None:
-    """Raise ``ValueError`` unless a leaky ReLU can have that slope."""
-    if not slope >= 0:
+    """Raise ``ValueError`` or ``TypeError`` unless a leaky ReLU can have that slope."""
+    if type(slope) is not float or not slope >= 0:
         number("slope", slope, "[0, inf)")
 
 
@@ -106,6 +106,7 @@ def elu(x: Array, /, alpha: float = 1.0) -> Array:
 
     f′ = 1 for x > 0, else α·eˣ = y + α, also at x = 0.
     """
+    number("alpha", alpha)
     xp = array_module(x)
     below = xp.expm1(xp.minimum(x, x.dtype.type(0)))
     return xp.where(x > 0, x, x.dtype.type(alpha) * below)

@@ -106,11 +106,11 @@ def _where(condition: Array, a: Array, b: Array, /) -> Array:
 
 
 def _inside(x: Tensor, low: Any, high: Any) -> Array:
-    inside = x == x
+    inside = x == x  # bounds as Python's numbers, as ``clip`` takes them
     if low is not None:
-        inside &= x >= low
+        inside &= x >= float(low)
     if high is not None:
-        inside &= x <= high
+        inside &= x <= float(high)
     return inside
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..arguments import number
 from ..backend import Array, array_module
 from ..kernels.cuda import cross_entropy, cross_entropy_slope, has_kernels
 from ..primitives import elementwise, vjp
@@ -17,10 +18,8 @@ from .arithmetic import clip, where
 
 
 def _check(target: float, eps: float = 0.0) -> None:
-    if not 0 <= target <= 1:
-        raise ValueError(f"target: got {target}, wanted a number in [0, 1]")
-    if not 0 <= eps < 0.5:
-        raise ValueError(f"eps: got {eps}, wanted a number in [0, 0.5)")
+    number("target", target, "[0, 1]")
+    number("eps", eps, "[0, 0.5)")
 
 
 def _from_probabilities_gradient(g: Tensor, p: Tensor, target: float, eps: float) -> Any:

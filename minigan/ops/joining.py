@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import whole
 from ..backend import Array, array_module
 from ..primitives import primitive, vjp
 from ..tensor import Tensor, TensorLike, as_tensor
@@ -34,7 +35,7 @@ def concatenate(parts: Sequence[TensorLike], axis: int = 0) -> Tensor:
     """The parts one after another along ``axis``. Each gets its own slice of g."""
     if not len(parts):
         raise ValueError("concatenate needs at least one part")
-    return _concatenate(*parts, axis=axis)
+    return _concatenate(*parts, axis=whole("axis", axis, None))
 
 
 def stack(parts: Sequence[TensorLike], axis: int = 0) -> Tensor:
@@ -76,7 +77,10 @@ def pad(x: TensorLike, widths: Any, mode: str = "constant", value: float = 0.0) 
     cuts the padding off; the other two are ``take`` with repeated indices.
     """
     x = as_tensor(x)
-    pairs = tuple((int(a), int(b)) for a, b in np.broadcast_to(np.asarray(widths), (x.ndim, 2)))
+    given = np.asarray(widths)
+    if given.dtype.kind not in "iu" and given.size:
+        raise TypeError(f"widths: got {widths!r}, wanted whole numbers")
+    pairs = tuple((int(a), int(b)) for a, b in np.broadcast_to(given, (x.ndim, 2)))
     if any(n < 0 for pair in pairs for n in pair):
         raise ValueError(f"widths: got {widths}, wanted numbers that are not negative")
     if mode == "constant":

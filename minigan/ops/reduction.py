@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import whole
 from ..backend import Array, array_module
 from ..primitives import broadcast_to, vjp
 from ..tensor import Tensor
@@ -20,12 +21,18 @@ from .shape import reshape
 Axis = Any  # None, an int, or a tuple of ints
 
 
+_HALF_HOLDS = 65_504
+"""The largest number of float16."""
+
+
 def axes_of(axis: Axis, ndim: int) -> tuple[int, ...]:
     """``axis`` as a tuple of distinct non-negative numbers; None means all axes."""
     if axis is None:
         return tuple(range(ndim))
     axes = (axis,) if not isinstance(axis, (tuple, list)) else tuple(axis)
     for a in axes:
+        if type(a) is not int:
+            whole("axis", a, None)
         if not -ndim <= a < ndim:
             raise ValueError(f"axis: got {a} for {ndim} axes")
     axes = tuple(int(a) % ndim for a in axes)
@@ -54,10 +61,17 @@ def sum(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     return x.sum(axis=axes_of(axis, x.ndim), keepdims=keepdims)
 
 
-@vjp(lambda g, x_shape, axis: _spread(g / count_over(x_shape, axis), x_shape, axis), plain=True)
+@vjp(lambda g, x_shape, axis: _spread(_divided(g, x_shape, axis), x_shape, axis), plain=True)
 def mean(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     """Σx/n over ``axis``. ∂y/∂xᵢ = 1/n."""
     return x.mean(axis=axes_of(axis, x.ndim), keepdims=keepdims)
+
+
+def _divided(g: Tensor, shape: tuple[int, ...], axis: Axis) -> Tensor:
+    count = count_over(shape, axis)
+    if count <= _HALF_HOLDS:
+        return g / count
+    return g * (1.0 / count)  # a count that float16 does not hold would make it 0
 
 
 def _var_gradient(g: Tensor, x: Tensor, axis: Axis, ddof: int) -> Tensor:
@@ -71,7 +85,7 @@ def var(x: Array, /, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -
 
     ∂y/∂xᵢ = 2(xᵢ − x̄)/(n − ddof): the terms through x̄ cancel, as Σ(x − x̄) = 0.
     """
-    if count_over(x.shape, axis) <= ddof:
+    if count_over(x.shape, axis) <= whole("ddof", ddof, 0):
         raise ValueError(f"var over {count_over(x.shape, axis)} elements needs a smaller ddof")
     return x.var(axis=axes_of(axis, x.ndim), ddof=ddof, keepdims=keepdims)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import whole
 from ..backend import Array, array_module
 from ..primitives import all_alike, as_operands, astype, broadcast_to, vjp
 from ..tensor import Tensor, TensorLike, as_tensor
@@ -62,6 +63,8 @@ def flip(x: Array, /, axis: Any = None) -> Array:
 @vjp(lambda g, shift, axis: roll(g, _negated(shift), axis), plain=True)
 def roll(x: Array, /, shift: Any, axis: Any = None) -> Array:
     """x moved ``shift`` places along ``axis``, what falls off the end coming in at the start."""
+    for places in shift if isinstance(shift, (tuple, list)) else (shift,):
+        whole("shift", places, None)
     return array_module(x).roll(x, shift, axis)
 
 

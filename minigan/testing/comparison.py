@@ -25,6 +25,7 @@ class Comparison(NamedTuple):
     evidence: Evidence | None  # None where only a part was measured
     full_digits: bool = False  # its cotangent has random digits, so it must have them too
     again: Callable[[], Sequence[Measured]] | None = None  # measured at other steps
+    places: Sequence[str] = ()  # where its elements are, if not at their own indices
 
 
 def verdict(found: Comparison, tolerance: float) -> None:
@@ -46,8 +47,9 @@ def verdict(found: Comparison, tolerance: float) -> None:
     if (jump > np.maximum(10 * tolerance * scale, 10 * noises)).any():
         where = _place(jump)
         raise KinkFound(
-            f"{what}: at index {where} the slopes on the two sides differ by {jump[where]:.6g}: "
-            "a kink, a tie or a jump, where no derivative exists; move the input away from it"
+            f"{what}: {_told(found, where)} the slopes on the two sides differ by "
+            f"{jump[where]:.6g}: a kink, a tie or a jump, where no derivative exists; move the "
+            "input away from it"
         )
     if not claimed.any() and not value.any():
         return
@@ -142,7 +144,7 @@ def _mismatch(found: Comparison, fact: str, claimed: np.ndarray) -> GradientMism
         difference = np.abs(claimed - value)
     where = _place(np.where(np.isfinite(difference), difference, np.inf))
     return GradientMismatch(
-        f"{found.what}: {fact + ': ' if fact else ''}at index {where} claimed "
+        f"{found.what}: {fact + ': ' if fact else ''}{_told(found, where)} claimed "
         f"{claimed[where]:.12g}, measured {value[where]:.12g} (largest entry "
         f"{float(np.abs(value).max()):.6g}, noise {float(noise.max()):.2g}). {why.words}",
         why.kind,
@@ -156,6 +158,11 @@ def _explained(found: Comparison) -> Explanation:
     if why.kind == "agrees":  # to the digits that explanations are judged by
         return Explanation("unknown", "It is right to at least six digits, wrong in a later one.")
     return Explanation(why.kind, f"{why.words[:1].upper()}{why.words[1:].rstrip('.')}.")
+
+
+def _told(found: Comparison, where: tuple[int, ...]) -> str:
+    """The place of an element in words."""
+    return found.places[where[0]] if found.places else f"at index {where}"
 
 
 def _place(array: np.ndarray) -> tuple[int, ...]:

@@ -73,6 +73,11 @@ class _Elements:
         """What a claimed gradient says of the elements that were moved."""
         return np.ravel(claimed)[self.chosen]
 
+    def places(self) -> list[str]:
+        """Where they are, in words."""
+        indices = zip(*np.unravel_index(self.chosen, self.x.shape), strict=True)
+        return [f"at index {tuple(map(int, index))}" for index in indices]
+
 
 class _Lines:
     """One large input moved along random lines."""
@@ -93,6 +98,10 @@ class _Lines:
     def along(self, claimed: np.ndarray) -> np.ndarray:
         """What a claimed gradient says of the lines."""
         return np.array([np.vdot(step, claimed) for step in self.steps])
+
+    def places(self) -> list[str]:
+        """Which they are, in words."""
+        return [f"of the slope along random line {k + 1} of {LINES}" for k in range(LINES)]
 
 
 _Moves = _Elements | _Lines
@@ -175,7 +184,7 @@ class _Survey:
             if claimed is not None:
                 check_shape(what, claimed, x)
                 claimed = moves.along(claimed)
-            return Comparison(what, claimed, column, wider, None)
+            return Comparison(what, claimed, column, wider, None, places=moves.places())
 
         def again() -> list[Measured]:
             found = at_finer_steps(self.lines(moves), self.floor(i))

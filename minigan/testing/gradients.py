@@ -58,8 +58,7 @@ def check_gradients(
     - ``NotDeterministicError``, ``WrongTypeError``, ``MutatedInputError``, ``NoPathError``, and
       minigan's ``NotTwiceDifferentiableError``, for functions that can't be checked.
     """
-    if isinstance(order, bool) or order not in (1, 2):
-        raise ValueError(f"order: got {order!r}, wanted 1 or 2")
+    check_order(order)
     check_settings(tolerance, projections=projections)
     subject, rng = tensor_subject(function, inputs), np.random.default_rng(seed)
     outputs = check_contract(subject)
@@ -67,7 +66,7 @@ def check_gradients(
     check_tensor_state(subject, outputs, rng)
     if order == 2:
         check_second(subject, outputs, rng, tolerance, lines=projections)
-    _check_compared(subject, empty)
+    check_compared(subject, empty)
 
 
 @judging()
@@ -96,7 +95,7 @@ def check_vjp(
     outputs = check_contract(subject)
     _first(subject, outputs, rng, tolerance, projections)
     check_array_state(subject, outputs, rng)
-    _check_compared(subject, empty)
+    check_compared(subject, empty)
 
 
 def _first(
@@ -111,7 +110,13 @@ def _first(
     check_first(subject, outputs, probes, rng, tolerance)
 
 
-def _check_compared(subject: Subject, empty: bool) -> None:
+def check_order(order: int) -> None:
+    """Raise ``ValueError`` unless gradients of that order can be checked."""
+    if isinstance(order, bool) or order not in (1, 2):
+        raise ValueError(f"order: got {order!r}, wanted 1 or 2")
+
+
+def check_compared(subject: Subject, empty: bool = False) -> None:
     """Raise ``VacuousCheck`` where no number was compared, unless that was meant."""
     if not empty and not any(x.size for x in subject.inputs):
         raise VacuousCheck(

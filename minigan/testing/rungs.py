@@ -16,7 +16,7 @@ from .diagnosis import Evidence
 from .differences import Measured, derivatives, noise_floor
 from .errors import GradientMismatch, InconclusiveCheck, VacuousCheck, WrongTypeError
 from .first_order import check_first
-from .gradients import check_settings
+from .gradients import check_compared, check_order, check_settings
 from .probes import along, flat, one_hot_probes, random_direction, random_like, random_probe
 from .second_order import check_second, check_symmetric, claims
 from .state import check_array_state, check_tensor_state
@@ -113,8 +113,10 @@ def check_complex_step(
     1998): ε = 1e-30 leaves only the rounding of f, so that ``tolerance`` can be 1e-12. One that
     drops the imaginary part, or uses abs, maximum and the like, is refused.
     """
+    check_settings(tolerance)
     subject, rng = ArrayFunction(forward, vjp, inputs), np.random.default_rng(seed)
     outputs = check_contract(subject)
+    check_compared(subject)
     vs = random_like(outputs, rng)
     claimed = subject.gradients(subject.inputs, [vs])[0]
     _check_analytic(forward, subject.inputs)
@@ -146,6 +148,7 @@ def taylor_slopes(
     in doubly logarithmic axes is fitted over the steps at which the remainder stands clear of
     rounding. Infinite where the remainder is nothing but rounding: the expansion is exact.
     """
+    check_order(order)
     subject, outputs, rng = _begin_tensors(function, inputs, seed)
     vs, d = random_like(outputs, rng), random_direction(subject.inputs, rng)
     first = subject.gradients(subject.inputs, [vs])[0]
@@ -202,7 +205,10 @@ def check_adjoint(
     ``x`` and ``y`` are arrays of generic values, shaped as what the two maps take. Raises
     ``WrongTypeError`` if ``linear`` is not linear, and ``VacuousCheck`` if A·x or Aᵀ·y is zero.
     """
+    check_settings(tolerance)
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    if not (x.size and y.size):
+        raise VacuousCheck(f"adjoint: x has {x.size} elements and y {y.size}: nothing to compare")
     image, back = np.asarray(linear(x)), np.asarray(adjoint(y))
     for name, got, wanted in (("linear(x)", image, y), ("adjoint(y)", back, x)):
         if got.shape != wanted.shape:
@@ -214,9 +220,9 @@ def check_adjoint(
         wanted = 0.7 * value - 1.9 * np.asarray(map_(other))
         mixed = np.asarray(map_(0.7 * at - 1.9 * other))
         if not np.abs(mixed - wanted).max(initial=0) <= 1e-12 * np.abs(wanted).max(initial=0):
-            words = f"{name}(ax + by) is not a{name}(x) + b{name}(y)"
+            words = f"{name}(ax + by) is not a·{name}(x) + b·{name}(y)"
             raise WrongTypeError(f"{name}: is not linear: {words}")
-    if x.size and y.size and not (image.any() and back.any()):
+    if not (image.any() and back.any()):
         raise VacuousCheck("adjoint: one of the two products is zero whatever the other map does")
     size = np.abs(image * y).sum() + np.abs(x * back).sum()
     one, other = float((image * y).sum()), float((x * back).sum())
@@ -230,14 +236,18 @@ def _begin(
     if vjp is None:
         return _begin_tensors(function, inputs, seed)
     subject = ArrayFunction(function, vjp, inputs)
-    return subject, check_contract(subject), np.random.default_rng(seed)
+    outputs = check_contract(subject)
+    check_compared(subject)
+    return subject, outputs, np.random.default_rng(seed)
 
 
 def _begin_tensors(
     function: Function, inputs: Sequence[Any], seed: int
 ) -> tuple[TensorFunction, list[np.ndarray], np.random.Generator]:
     subject = tensor_subject(function, inputs)
-    return subject, check_contract(subject), np.random.default_rng(seed)
+    outputs = check_contract(subject)
+    check_compared(subject)
+    return subject, outputs, np.random.default_rng(seed)
 
 
 def _product(gradients: Sequence[Any], direction: Sequence[np.ndarray]) -> float:

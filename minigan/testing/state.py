@@ -21,12 +21,14 @@ def check_tensor_state(
     """Ask of a function of tensors all that a user of its gradients relies on.
 
     The gradient is linear in the cotangent, whatever its size and layout, and exactly zero for
-    zeros; a second backward gives the same bits and ``backward`` adds to ``grad``; nothing given
-    is written to; no two results share memory; a tensor used in two places gets the sum of what
-    equal-valued tensors in those places get.
+    zeros; asked for alone it is what it is beside the others'; a second backward gives the same
+    bits and ``backward`` adds to ``grad``; nothing given is written to; no two results share
+    memory; a tensor used in two places gets the sum of what equal-valued tensors in those places
+    get.
     """
     _linear(subject, outputs, rng)
     cotangents = random_like(outputs, rng)
+    _alone(subject, cotangents)
     _twice(subject, cotangents)
     _adds_up(subject, cotangents)
     for i, j in itertools.combinations(range(len(subject.inputs)), 2):
@@ -72,6 +74,30 @@ def _zero(subject: Subject, found: Sequence[Any]) -> None:
             raise StateError(
                 f"gradient of {name}: a cotangent of zeros gave {np.abs(g).max():.6g} instead "
                 "of exact zeros; something is added that does not depend on the cotangent"
+            )
+
+
+def _alone(subject: TensorFunction, cotangents: Arrays) -> None:
+    """A backward may go another way where not all operands' gradients are wanted."""
+    if len(subject.inputs) == 1:
+        return
+    xs = subject.tracked(subject.inputs)
+    outputs = subject.outputs(xs)
+    given = [
+        Tensor(v, dtype=y.dtype, device=y.device) for v, y in zip(cotangents, outputs, strict=True)
+    ]
+    together = subject.grad(outputs, xs, given, retain_graph=True)
+    for name, x, beside in zip(subject.names, xs, together, strict=True):
+        (alone,) = subject.grad(outputs, [x], given, retain_graph=True)
+        if alone is None or beside is None:
+            if alone is beside:
+                continue
+            raise StateError(f"gradient of {name}: is there only together with the others'")
+        away = np.abs(alone.numpy() - beside.numpy()).max(initial=0)
+        if not away <= 1e-10 * np.abs(beside.numpy()).max(initial=0):
+            raise StateError(
+                f"gradient of {name}: asked for alone it differs by {away:.6g} from what it is "
+                "together with the others': one of the two backward functions is wrong"
             )
 
 

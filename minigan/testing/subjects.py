@@ -123,13 +123,37 @@ class LayerFunction(TensorFunction):
 def _check_parameters(network: Any) -> None:
     """Raise for a weight that neither a check nor an optimiser would find."""
     for path, module in network.named_modules():
-        for name, value in vars(module).items():
-            if type(value) is Tensor and value.requires_grad and value.is_leaf:
+        prefix = f"{path}." if path else ""
+        own = {n: value for n, value in vars(module).items() if n != "_arguments"}
+        for name, value in own.items():
+            for place, weight in _weights(name, value):
+                if type(weight) is not Tensor:
+                    raise WrongTypeError(
+                        f"function: {prefix}{place} of {type(module).__name__} is a Parameter in "
+                        "an object that is no Module, so that it would be neither checked nor "
+                        f"trained: derive {type(value).__name__} from nn.Module"
+                    )
                 raise WrongTypeError(
-                    f"function: {path + '.' if path else ''}{name} of {type(module).__name__} is a "
+                    f"function: {prefix}{place} of {type(module).__name__} is a "
                     "Tensor with requires_grad, wanted a Parameter: as it is it would be neither "
                     f"checked nor trained; write self.{name} = nn.Parameter(…)"
                 )
+
+
+def _weights(name: str, value: Any, inside: bool = False) -> Iterator[tuple[str, Tensor]]:
+    """Leaves that are trained, but found by no module: in containers, and in plain objects."""
+    if isinstance(value, Tensor):
+        if value.requires_grad and value.is_leaf and (inside or type(value) is Tensor):
+            yield name, value  # a Parameter is of a class of its own
+    elif isinstance(value, (list, tuple)):
+        for i, one in enumerate(value):
+            yield from _weights(f"{name}[{i}]", one, inside)
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            yield from _weights(f"{name}[{key!r}]", one, inside)
+    elif not inside and hasattr(value, "__dict__") and not hasattr(value, "named_modules"):
+        for attribute, one in vars(value).items():
+            yield from _weights(f"{name}.{attribute}", one, True)
 
 
 class ArrayFunction:

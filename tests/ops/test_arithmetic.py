@@ -149,6 +149,13 @@ def test_clip_passes_the_gradient_at_its_bounds():
     assert mg.grad(mg.clip(t, 0.1, 0.2).sum(), t)[0].numpy().tolist() == [1, 1]
 
 
+@pytest.mark.parametrize("bound", [np.float64(0.7), np.array(0.7), np.float32(0.7)])
+def test_a_bound_of_clip_is_one_number_forwards_and_backwards(bound):
+    x = Tensor([0.7], requires_grad=True, dtype="float32")
+    assert mg.grad(mg.clip(x, bound, None).sum(), x)[0].numpy().tolist() == [1]
+    assert mg.grad(mg.clip(x, None, bound).sum(), x)[0].numpy().tolist() == [1]
+
+
 def test_zero_to_the_power_of_zero_is_one_with_gradient_zero():
     zero = np.array([0.0])
     assert mg.power(Tensor(zero), 0).item() == 1

@@ -145,3 +145,9 @@ def test_wrong_axes_are_named(name):
 def test_var_of_too_few_elements_says_so():
     with pytest.raises(ValueError, match="var over 2 elements needs a smaller ddof"):
         mg.var(Tensor([1.0, 2.0]), ddof=2)
+
+
+def test_the_gradient_of_a_mean_over_more_than_float16_can_count():
+    x = Tensor(np.ones((300, 300)), requires_grad=True, dtype="float16")
+    (g,) = mg.grad(x.mean(), x)
+    np.testing.assert_array_equal(g.numpy(), np.float16(1 / 90_000))

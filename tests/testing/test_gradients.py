@@ -63,6 +63,70 @@ class Holding(nn.Module):
         return x @ self.weight
 
 
+class Plain:
+    def __init__(self, weight):
+        self.weight = weight
+
+
+@pytest.mark.parametrize(
+    "kind, message",
+    [
+        (lambda w: [mg.Tensor(w, requires_grad=True)], r"held\[0\] of Hiding is a Tensor with"),
+        (lambda w: {"w": (mg.Tensor(w, requires_grad=True),)}, r"held\['w'\]\[0\] of Hiding is a"),
+        (
+            lambda w: Plain(nn.Parameter(w)),
+            "held.weight of Hiding is a Parameter in .*derive",
+        ),
+    ],
+)
+def test_a_weight_that_no_module_finds_is_told(kind, message):
+    class Hiding(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.held = kind(W)
+
+        def forward(self, x):
+            return x @ W
+
+    with pytest.raises(WrongTypeError, match=message):
+        check_gradients(Hiding(), [X])
+
+
+def test_weights_in_lists_and_dicts_of_a_module_are_found():
+    class Holding(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.held = [nn.Parameter(W), {"b": nn.Parameter(W[0])}]
+
+        def forward(self, x):
+            return x @ self.held[0] + self.held[1]["b"]
+
+    check_gradients(Holding(), [X])
+
+
+@pytest.mark.parametrize(
+    "shape, place", [((30, 50), r"at index \(22, 32\) claimed 0, "), ((200, 50), "random line")]
+)
+def test_a_place_in_a_large_input_is_told_by_its_own_index(shape, place):
+    right = np.ones(shape)
+    right[22, 32] = 0
+    cube = mg.primitive(lambda x: x**3, lambda g, x: 3 * x**2 * g * right, name="cube")
+    with pytest.raises(GradientMismatch, match=place):
+        check_gradients(cube, [np.random.default_rng(0).normal(size=shape)])
+
+
+def test_a_backward_that_is_wrong_for_one_operand_alone_is_told():
+    product = mg.primitive(
+        lambda a, b: a * b,
+        [lambda g, b: g * b * 2, lambda g, a: g * a],
+        plain=True,
+        at_once=lambda g, a, b: (g * b, g * a),
+        name="product",
+    )
+    with pytest.raises(StateError, match="gradient of input 0: asked for alone it differs"):
+        check_gradients(product, [X, X + 1])
+
+
 def test_a_weight_that_is_no_parameter_is_told():
     leaf = partial(mg.Tensor, requires_grad=True)
     message = "weight of Holding is a Tensor with requires_grad, wanted a Parameter"

@@ -544,3 +544,18 @@ def test_a_module_that_fails_on_import(tmp_path, monkeypatch):
         registry.user_entry("raising_module:f")
     with pytest.raises(ModuleNotFoundError, match="not_there_at_all"):
         registry.user_entry("needing_module:f")
+    (tmp_path / "ending_module.py").write_text("import sys; sys.exit()")
+    with pytest.raises(ValueError, match="ending_module can't be imported, as it ends the program"):
+        registry.user_entry("ending_module:f")
+
+
+def test_code_that_ends_the_program_is_an_error_of_its_own(mine):
+    mine.ends = lambda x: sys.exit()
+    assert registry.check("mine:ends", shapes=[(2,)]).status == "error"
+
+
+def test_a_process_that_is_ended_is_told(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "killing_module.py").write_text("import os\ndef f(x):\n    os._exit(0)\n")
+    with pytest.raises(ChildProcessError, match="was ended, by the code"):
+        registry.run(["killing_module:f"], shapes=[(2,)], jobs=2, seeds=[0, 1])

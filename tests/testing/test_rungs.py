@@ -155,6 +155,34 @@ def test_adjoints_say_what_else_is_wrong():
         check_adjoint(lambda x: 0 * y, lambda y: 0 * x, x, y)
 
 
+def test_a_rung_without_elements_compares_nothing():
+    none = np.zeros((0, 3))
+    wrong = mg.primitive(lambda x: np.sin(x), lambda g, x: g, name="wrong")
+    rungs = (check_projections, check_second_order, check_state, check_hessian_symmetry)
+    for rung in (*rungs, check_jacobian, check_taylor):
+        with pytest.raises(VacuousCheck):
+            rung(wrong, [none])
+    with pytest.raises(VacuousCheck):
+        check_complex_step(np.sin, lambda g, x: g, [none])
+    with pytest.raises(VacuousCheck, match="x has 0 elements"):
+        check_adjoint(lambda x: x, lambda y: 2 * y, none, none)
+
+
+@pytest.mark.parametrize("order", [0, 3, "2", True])
+def test_an_order_that_is_not_checked_is_refused(order):
+    for rung in (check_taylor, taylor_slopes):
+        with pytest.raises(ValueError, match="order: got .*, wanted 1 or 2"):
+            rung(mg.sin, [X], order=order)
+
+
+@pytest.mark.parametrize("tolerance", [5, 0, float("nan")])
+def test_a_tolerance_that_passes_anything_is_refused(tolerance):
+    with pytest.raises(ValueError, match="tolerance: got"):
+        check_complex_step(np.exp, lambda g, x: 2 * g * np.exp(x), [X], tolerance=tolerance)
+    with pytest.raises(ValueError, match="tolerance: got"):
+        check_adjoint(lambda x: x, lambda y: 2 * y, X, X, tolerance=tolerance)
+
+
 def test_nan_is_no_agreement():
     x, nothing = RNG.normal(size=3), np.full(3, np.nan)
     with pytest.raises(GradientMismatch, match="not finite"):

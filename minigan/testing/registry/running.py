@@ -65,13 +65,13 @@ def check(name: str, seed: int = 0, order: int = 1, shapes: Sequence[Shape] = ()
         status, message = "inconclusive", str(error)
     except UncheckableFunctionError as error:
         status, message = "error", f"{type(error).__name__}: {error}"
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # which would end the run as if all were well
         status, message = "error", _told(error)
     seconds = time.perf_counter() - start
     return Result(name, seed, order, status, message, seconds, settings, drawn)
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     """The traceback, without minigan's own frames where there are others: those of a user."""
     told = traceback.TracebackException.from_exception(error)
     theirs = _theirs(told)
@@ -130,12 +130,19 @@ def _each(tasks: list[Task], jobs: int) -> Iterator[Result]:
         yield from map(_checked, tasks)
         return
     from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
 
     context = get_context("spawn")  # a fork would copy locks that other threads hold
     workers = min(jobs, len(tasks))
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_signals) as pool:
-        yield from pool.map(_checked, tasks)
+        try:
+            yield from pool.map(_checked, tasks)
+        except BrokenProcessPool:
+            raise ChildProcessError(
+                "a process that ran checks was ended, by the code that it checked or for want of "
+                "memory: with one job (--jobs 1) it is seen at which"
+            ) from None
 
 
 def _checked(task: Task) -> Result:

@@ -77,6 +77,11 @@ def _module(path: str) -> Any:
         raise ValueError(f"there is no module {error.name!r}{hint}") from None
     except ImportError:
         raise
+    except SystemExit:
+        raise ValueError(
+            f"{path} can't be imported, as it ends the program: put what it runs under "
+            'if __name__ == "__main__":'
+        ) from None
     except Exception as error:
         message = f"{path} can't be imported: {type(error).__name__}: {error}"
         raise ValueError(message) from error

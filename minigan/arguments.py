@@ -18,27 +18,31 @@ _IN_WORDS = {
 }
 
 
-def whole(name: str, value: Any, least: int | None = 1, instead: str = "") -> int:
-    """``value`` as an int; raises unless it is a whole number, of at least ``least`` if any.
+def whole(
+    name: str, value: Any, least: int | None = 1, most: int | None = None, instead: str = ""
+) -> int:
+    """``value`` as an int; raises unless it is a whole number from ``least`` to ``most``.
 
-    ``instead`` goes on with what else is taken.
+    None stands for no bound. ``instead`` goes on with what else is taken.
     """
     is_whole = hasattr(type(value), "__index__") and not isinstance(value, (bool, np.ndarray))
-    if not is_whole or (least is not None and operator.index(value) < least):
-        kind = ValueError if is_whole else TypeError
-        wanted = "a whole number" + ("" if least is None else f" of at least {least}")
-        raise kind(f"{name}: got {value!r}, wanted {wanted}{instead}")
-    return operator.index(value)
+    found = operator.index(value) if is_whole else 0
+    if is_whole and (least is None or found >= least) and (most is None or found <= most):
+        return found
+    bounds = "" if least is None else f" of at least {least}"
+    bounds = bounds if most is None else f" from {least} to {most}"
+    kind = ValueError if is_whole else TypeError
+    raise kind(f"{name}: got {value!r}, wanted a whole number{bounds}{instead}")
 
 
 def number(name: str, value: Any, interval: str = "(-inf, inf)") -> Any:
-    """``value`` itself; raises unless it is a real number in ``interval``, such as "[0, 1)"."""
+    """``value``, as Python's number; raises unless it is real, in ``interval``: "[0, 1)"."""
     is_number = isinstance(value, Real) and not isinstance(value, bool)
     if not is_number or not _holds(interval, float(value)):
         kind = ValueError if is_number else TypeError
         wanted = _IN_WORDS.get(interval, f"a number in {interval}")
         raise kind(f"{name}: got {value!r}, wanted {wanted}")
-    return value
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def one_of(name: str, value: Any, options: Collection[str]) -> str:

@@ -15,6 +15,7 @@ import errno
 import math
 import os
 import re
+import stat
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -84,10 +85,16 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], o
         if os.path.isdir(target):
             raise IsADirectoryError(errno.EISDIR, "is a folder")
         try:
+            if os.path.exists(target) and not os.path.isfile(target):
+                with open(target, "wb") as file:  # a device or a pipe, such as /dev/null
+                    write(file)
+                return
             with open(temporary, "xb") as file:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
+            with suppress(FileNotFoundError):  # who may read it stays as it was
+                os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
             os.replace(temporary, target)
         except BaseException:
             with suppress(OSError):

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from . import workers
+from .arguments import whole
 from .backend import Array, array_module, library_on
 from .buffers import empty
 from .errors import NotCapturable
@@ -149,8 +150,7 @@ class Stream:
 
     def integers(self, high: int, shape: Shape) -> Array:
         """Integers uniform on 0 … high − 1 (by remainder: biased by less than high · 2⁻⁶⁴)."""
-        if high < 1:
-            raise ValueError(f"high must be at least 1, got {high}")
+        high = whole("high", high)
         words = self.words(_size(shape)) % np.uint64(high)
         return words.astype(np.int64).reshape(shape)
 

@@ -39,7 +39,7 @@ def test_a_whole_number_has_a_least():
 )
 def test_a_number_lies_in_its_interval(interval, inside, outside):
     for value in inside:
-        assert number("x", value, interval) is value
+        assert number("x", value, interval) == value
     for value in outside:
         with pytest.raises(ValueError, match=r"x: got .*, wanted a .*number"):
             number("x", value, interval)

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import stat
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -404,3 +405,23 @@ def test_no_single_bit_of_data_can_change(saved: Path) -> None:
     saved.write_bytes(data)
     with pytest.raises(FileError, match="CRC"):
         load_arrays(saved)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
+def test_a_file_written_again_keeps_its_permissions(tmp_path):
+    path = tmp_path / "kept"
+    path.write_text("old")
+    path.chmod(0o600)
+    write_text(path, "new")
+    assert path.read_text() == "new" and path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_is_written_to_and_stays_one(tmp_path):
+    path, got = tmp_path / "pipe", []
+    os.mkfifo(path)
+    reader = threading.Thread(target=lambda: got.append(path.read_bytes()))
+    reader.start()
+    write_text(path, "through it")
+    reader.join(20)
+    assert got == [b"through it"] and path.is_fifo() and os.listdir(tmp_path) == ["pipe"]

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..arguments import whole
 from ..random import Stream
 
 
@@ -40,7 +41,6 @@ def grid(side: int = 5, spacing: float = 2.0, std: float = 0.05) -> Mixture:
 
 
 def _check(name: str, count: int, std: float) -> None:
-    if count < 1:
-        raise ValueError(f"{name}: got {count}, wanted at least 1")
+    whole(name, count)
     if not std > 0:
         raise ValueError(f"std: got {std}, wanted a number above 0")

@@ -23,6 +23,10 @@ EVERY = 32
 """Steps from one look at the networks to the next; reports are read at every step."""
 
 
+NOT_FINITE = "not finite"
+"""What a step is called that the trainer could not take."""
+
+
 class Doctor:
     """Watches one trainer; see ``checks`` for what it looks at.
 
@@ -120,10 +124,10 @@ class Doctor:
                 self._found("pixel range", 1, message, advice or "leave such images out")
 
     def broke(self, step: int, message: str) -> None:
-        """Keep what the trainer is about to raise."""
-        self.findings.append(
-            Finding("not finite", step, message, "lower the learning rate or clip the gradient")
-        )
+        """Keep what the trainer is about to raise, the first time."""
+        if not any(finding.name == NOT_FINITE for finding in self.findings):
+            advice = "lower the learning rate or clip the gradient"
+            self.findings.append(Finding(NOT_FINITE, step, message, advice))
 
     def _found(self, name: str, step: int, message: str, advice: str) -> None:
         self.findings.append(Finding(name, step, message, advice))

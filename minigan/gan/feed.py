@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import whole
 from ..backend import library_on, to_device
 from ..data import Images
 from ..data.images import scaled
@@ -29,8 +30,8 @@ class Feed:
     def __init__(
         self, images: Images, batch: int, seed: int, image_range: Range, device: str = "cpu"
     ) -> None:
-        if not 1 <= batch <= len(images):
-            raise ValueError(f"batch: got {batch}, wanted 1 to {len(images)}, the number of images")
+        instead = ", as many as there are images"
+        batch = whole("batch", batch, 1, len(images), instead)
         self.images, self.batch, self.seed, self.range = images, batch, seed, image_range
         self._epoch = -1
         self._order = self._order_at_home = np.empty(0, np.int64)
@@ -57,13 +58,25 @@ class Feed:
 
 def is_set(data: Any) -> bool:
     """Whether these are images to draw batches from, rather than batches."""
-    return isinstance(data, (Images, np.ndarray))
+    return isinstance(data, (Images, np.ndarray)) or _is_labelled(data)
+
+
+def count_of(data: Any) -> int:
+    """How many images such a set has."""
+    return len(data[0] if _is_labelled(data) else data)
+
+
+def _is_labelled(data: Any) -> bool:
+    """Whether it is a pair of arrays, images and their labels."""
+    is_pair = isinstance(data, tuple) and len(data) == 2
+    return is_pair and all(isinstance(a, np.ndarray) for a in data) and data[1].ndim == 1
 
 
 def feed_of(
     data: Any, batch: int, seed: int, image_range: Range | None, device: str = "cpu"
 ) -> Any:
-    """A function from k to the k-th batch, of ``Images``, an array (N, H, W, C), or an iterable.
+    """A function from k to the k-th batch, of ``Images``, an array (N, H, W, C), a pair of one and
+    labels (N,), or an iterable.
 
     A set of images is scaled to ``image_range``, on ``device``. An iterable of batches is read as
     it comes; its position is the caller's to keep.
@@ -85,7 +98,7 @@ def _images(data: Any) -> Images:
         return data
     from ..data import from_arrays
 
-    return from_arrays(data)
+    return from_arrays(*(data if _is_labelled(data) else (data,)))
 
 
 def as_batch(item: Any) -> Batch:
@@ -93,7 +106,7 @@ def as_batch(item: Any) -> Batch:
     if isinstance(item, Batch):
         return item
     if isinstance(item, (tuple, list)):
-        return Batch(*map(as_array, item[:2]))
+        return Batch(*(part if part is None else as_array(part) for part in item[:2]))
     return Batch(as_array(item))
 
 

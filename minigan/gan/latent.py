@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from ..arguments import whole
+import numpy as np
+
+from ..arguments import number, whole
 from ..backend import Array, to_device
 from ..nn import Module
 from ..random import Stream
@@ -53,6 +55,7 @@ class Uniform(_Range):
 
     def __new__(cls, size: int = 100, low: float = -1.0, high: float = 1.0) -> Uniform:
         whole("latent size", size)
+        low, high = number("low", low), number("high", high)
         if not low < high:
             raise ValueError(f"low: got {low}, high: got {high}, wanted low below high")
         return super().__new__(cls, int(size), low, high)
@@ -65,5 +68,10 @@ class Uniform(_Range):
 def noise_for(network: Module, latent: Latent, count: int, stream: Stream) -> Array:
     """``count`` vectors of ``latent``, of the dtype and on the device of ``network``."""
     noise = latent.draw(count, stream)
+    if np.shape(noise) != (count, latent.size):
+        raise ValueError(
+            f"latent: {type(latent).__name__}.draw gave {type(noise).__name__} of shape "
+            f"{np.shape(noise)}, wanted an array of shape {(count, latent.size)}"
+        )
     like = network.first_parameter()
     return noise if like is None else to_device(noise.astype(like.dtype, copy=False), like.device)

@@ -59,9 +59,13 @@ class Subject:
     def some_weights(self) -> dict[str, list[Array]]:
         """Copies of some of each matrix, by player."""
         return {
-            player: [p._array.reshape(-1)[:: -(-p.size // _WEIGHTS)].copy() for p in held.values()]
+            player: [_some(p._array) for p in held.values()]
             for player, held in self.matrices.items()
         }
+
+
+def _some(matrix: Array) -> Array:
+    return matrix.reshape(-1)[:: max(1, -(-matrix.size // _WEIGHTS))].copy()
 
 
 class Signs:

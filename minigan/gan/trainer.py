@@ -19,7 +19,7 @@ from .conditioning import labels_for
 from .cores import own_threads
 from .cures import Moment, Streams
 from .diagnosis import first_bad, first_operation
-from .feed import as_batch, feed_of, is_set
+from .feed import as_batch, count_of, feed_of, is_set
 from .game import Game
 from .records import Batch, Finding, Outcome, Report, Unread
 from .sampling import sample
@@ -73,8 +73,10 @@ class Trainer(Run):
         self.first = one_of("first", first, ("discriminator", "generator"))
         self.discriminator_steps = whole("discriminator_steps", discriminator_steps)
         game.build(self.seed)
-        for network in (game.generator, game.discriminator):
+        for name, network in (("generator", game.generator), ("discriminator", game.discriminator)):
             network.train().to(device)
+            if not network.parameters():
+                raise ValueError(f"{name}: it has no trained parameters, so it can't play")
         chosen = Adam(2e-4, beta1=0.5) if optimizers is None else optimizers
         pair = (chosen, chosen) if isinstance(chosen, Optimizer) else chosen
         is_pair = isinstance(pair, (tuple, list)) and len(pair) == 2
@@ -301,18 +303,19 @@ class Trainer(Run):
     ) -> Report | None:
         """Take ``steps`` further steps on ``data``; returns the last report.
 
-        ``data`` is ``Images`` or an array (N, H, W, C), scaled to the generator's range and taken
-        in random order, or an iterable of batches, taken as they come. Each callback is given the
-        ``Report`` after every step; it may read, sample and save. ``progress`` wraps the range of
-        steps, as ``tqdm.tqdm`` does. From ``held_out`` images, like ``data``, nothing is learned:
-        by them the doctor sees whether the discriminator knows the others by heart.
+        ``data`` is ``Images``, an array (N, H, W, C) or a pair of one and labels (N,), scaled to
+        the generator's range and taken in random order, or an iterable of batches, taken as they
+        come. Each callback is given the ``Report`` after every step; it may read, sample and save.
+        ``progress`` wraps the range of steps, as ``tqdm.tqdm`` does. From ``held_out`` images, like
+        ``data``, nothing is learned: by them the doctor sees whether the discriminator knows the
+        others by heart.
         """
         steps = whole("steps", steps, 0)  # further ones
         feed = self._feed(data, batch, self.seed)
         self._range_checked |= is_set(data)  # as the feed scales a set of images to the range
         if held_out is not None and self.doctor is not None:
             most = max(64, batch)
-            count = min(most, len(held_out)) if is_set(held_out) else most
+            count = min(most, count_of(held_out)) if is_set(held_out) else most
             self.doctor.hold_out(self._prepared(self._feed(held_out, count, 0)(0)))
         report = None
         counts = range(steps)
@@ -360,6 +363,8 @@ class Trainer(Run):
                     f"batch: got images of shape {images.shape}, but the generator makes {shape}: "
                     f"wanted a batch of those, ({wanted})"
                 )
+        if images.dtype.kind not in "biuf":
+            raise TypeError(f"batch: got images of dtype {images.dtype}, wanted real numbers")
         if not len(images):
             raise ValueError(f"batch: got no images, an array of shape {images.shape}")
         if batch.labels is not None and len(batch.labels) != len(images):

@@ -4,8 +4,9 @@ A metric is a function of features ``real`` (N, D) and ``fake`` (M, D), given by
 can be swapped: :func:`precision` and :func:`recall` are each other's mirror. It computes in float64
 and returns a number, an :class:`Estimate` where it is a mean over parts, or a record.
 
-``evaluate`` runs metrics by name over a source of features, pixels or a classifier or any function,
-and puts beside each value that of real images against real ones: a value means nothing without it.
+``evaluate`` runs metrics by name over a source of features, pixels, a classifier or any function in
+a :class:`FeatureSource`, and puts beside each value that of real images against real ones: a value
+means nothing without it.
 
     from minigan import metrics
 

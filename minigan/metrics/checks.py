@@ -11,6 +11,7 @@ import numpy as np
 from ..data import Images
 
 Array = np.ndarray[Any, Any]
+_LARGEST = 1e50  # of features: a kernel's powers of their products are still finite
 _UNIT = 1.001  # with what rounding overshoots
 _BYTES = 16.0  # beyond it, values beside others in [−1, 1] are on the scale of bytes
 
@@ -48,6 +49,9 @@ def matrix(name: str, array: Any, least: int = 1) -> Array:
     if not np.isfinite(found).all():
         row = int(np.argwhere(~np.isfinite(found))[0, 0])
         raise ValueError(f"{name}: row {row} has NaN or infinity, wanted finite numbers")
+    largest = float(np.abs(found).max(initial=0))
+    if largest > _LARGEST:
+        raise ValueError(f"{name}: got numbers up to {largest:.3g}, wanted at most {_LARGEST:g}")
     return found
 
 
@@ -114,10 +118,3 @@ def labels_of(name: str, images: Images) -> Array:
             "leave such images out with images.take(images.labels >= 0)"
         )
     return images.labels
-
-
-def whole(name: str, number: int, least: int = 1, most: int | None = None) -> None:
-    """Raise unless ``number`` is one of ``least`` … ``most``."""
-    if number < least or (most is not None and number > most):
-        wanted = f"at least {least}" if most is None else f"{least} to {most}"
-        raise ValueError(f"{name}: got {number}, wanted {wanted}")

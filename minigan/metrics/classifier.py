@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import nn, optim
+from ..arguments import whole
 from ..autograd import grad
 from ..backend import to_device
 from ..buffers import Buffers
@@ -17,7 +18,7 @@ from ..files import FileError
 from ..ops import log_softmax, softmax
 from ..random import Stream, use
 from ..tensor import no_grad
-from .checks import Array, labels_of, whole
+from .checks import Array, labels_of
 
 _AT_A_TIME = 500
 _TAIL = 2  # layers after the features: dropout and the dense layer to the classes

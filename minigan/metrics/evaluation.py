@@ -260,6 +260,12 @@ def evaluate_mixture(points: Array, mixture: Mixture, seed: int = 0) -> list[Res
 
 def _names(metrics: Sequence[str] | None, source: Source) -> list[str]:
     """The metrics asked for, all of which there are and can be had from ``source``."""
+    if not hasattr(source, "features"):
+        raise TypeError(
+            f"source: got {source!r}, wanted PIXELS, a classifier or FeatureSource(name, function)"
+        )
+    if isinstance(metrics, str):
+        raise TypeError(f"metrics: got {metrics!r}, wanted a list of names such as [{metrics!r}]")
     has_classes = source.probabilities is not None
     if metrics is None:
         unseen = ("images",) if has_classes else ("images", "probabilities")

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import whole
 from ..random import Stream
-from .checks import Array, Estimate, mean_of, pair, whole
+from .checks import Array, Estimate, mean_of, pair
 
 _ROOM = 1 << 22  # numbers in a block of the kernel's matrix: 32 MiB
 

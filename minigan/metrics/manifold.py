@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .checks import Array, pair, whole
+from ..arguments import whole
+from .checks import Array, pair
 
 _ROOM = 1 << 22  # numbers in a block of distances: 32 MiB
 
@@ -40,7 +41,7 @@ def neighbours(*, real: Any, fake: Any, k: int = 5) -> Neighbours:
     Euclidean distances, worked on some rows at a time; balls are closed.
     """
     whole("k", k)
-    real, fake = pair(real, fake, least=k + 1)
+    real, fake = _centred(*pair(real, fake, least=k + 1))
     real_reach, fake_reach = _reach(real, k), _reach(fake, k)
     balls = np.zeros(len(fake), np.int64)  # how many real ones each fake is in
     covered, recalled = np.zeros(len(real), bool), np.zeros(len(real), bool)
@@ -82,9 +83,19 @@ def nearest_distance(*, real: Any, fake: Any) -> float:
 
     A generator that copies its training set comes well below what held-out images have.
     """
-    real, fake = pair(real, fake)
+    real, fake = _centred(*pair(real, fake))
     nearest = [distances.min(1) for _, distances in squared_distances(fake, real)]
     return float(np.median(np.sqrt(np.concatenate(nearest))))
+
+
+def _centred(real: Array, fake: Array) -> tuple[Array, Array]:
+    """Both moved to the middle of real: squares of what all have in common drown the distances.
+
+    The middle is real's own numbers, the lower median of each feature, so that ties stay ties.
+    """
+    middle = (len(real) - 1) // 2
+    centre = np.partition(real, middle, axis=0)[middle]
+    return real - centre, fake - centre
 
 
 def _reach(x: Array, k: int) -> Array:

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..arguments import whole
 from ..data.mixtures import Mixture
-from .checks import matrix, whole
+from .checks import matrix
 
 REACH = 3.0
 """Standard deviations from its mode, at most, of a point of high quality."""

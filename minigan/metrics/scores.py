@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import whole
 from ..data import Images
-from .checks import Array, Estimate, labels_of, matrix, mean_of, whole
+from .checks import Array, Estimate, labels_of, matrix, mean_of
 
 Predict = Callable[[Array], Array]
 """Images (N, H, W, C) in [−1, 1] to class probabilities (N, classes)."""

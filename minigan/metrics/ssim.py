@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import whole
 from ..random import Stream
-from .checks import Array, Estimate, mean_of, pictures, whole
+from .checks import Array, Estimate, mean_of, pictures
 
 _WEIGHTS = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])  # from fine to coarse
 _WINDOW, _SIGMA = 11, 1.5

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import whole
 from ..random import Stream
-from .checks import Array, Estimate, mean_of, pair, pictures, whole
+from .checks import Array, Estimate, mean_of, pair, pictures
 
 _PATCH = 7  # pixels a side
 _LEAST_SIDE = 16  # of a level of the pyramid that is not the image itself

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..arguments import number
 from ..backend import Array, array_module, capturing, device_of, is_array, to_device
 from ..errors import DeviceError, NotCapturable
 from ..files import in_words
@@ -54,14 +55,10 @@ class Optimizer:
         clip_value: float | None = None,
     ) -> None:
         self.schedule = lr if callable(lr) else None
-        first = lr(0) if callable(lr) else lr
-        sizes: dict[str, Any] = {"lr": first, "clip_norm": clip_norm, "clip_value": clip_value}
-        for name, value in sizes.items():
-            if value is None and name != "lr":
-                continue
-            if not (hasattr(value, "__float__") and value >= 0):
-                raise ValueError(f"{name}: got {value!r}, wanted a number that is not negative")
-        self.clip_norm, self.clip_value, self.first_lr = clip_norm, clip_value, float(first)
+        first = number("lr", lr(0) if callable(lr) else lr, "[0, inf)")
+        self.clip_norm = clip_norm if clip_norm is None else _bound("clip_norm", clip_norm)
+        self.clip_value = clip_value if clip_value is None else _bound("clip_value", clip_value)
+        self.first_lr = float(first)
         self.parameters: dict[str, Tensor] = {}
         self.state: dict[str, Array] = {"lr": np.array(float(first)), "steps": np.array(0)}
 
@@ -124,7 +121,9 @@ class Optimizer:
     def advance(self) -> None:
         """Count one more step, and take the learning rate of it."""
         if self.schedule is not None:
-            self.state["lr"][...] = self.schedule(int(self.state["steps"]))
+            steps = int(self.state["steps"])
+            rate = self.schedule(steps)
+            self.state["lr"][...] = number(f"lr after {steps} steps", rate, "[0, inf)")
         self.state["steps"] += 1
 
     def numbers(self, dtype: np.dtype) -> tuple[float, ...]:
@@ -249,6 +248,10 @@ class Optimizer:
     def _eps(self, dtype: np.dtype, eps: float) -> Any:
         # Not below what the dtype holds: float16 makes 0 of 1e-8, and NaN of a gradient of 0.
         return dtype.type(max(eps, float(np.finfo(dtype).smallest_normal)))
+
+
+def _bound(name: str, value: Any) -> float:
+    return number(name, value, "(0, inf]")
 
 
 @lru_cache(maxsize=64)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import whole
 from .comparison import TOLERANCE
 from .errors import VacuousCheck
 from .first_order import check_first
@@ -130,5 +131,4 @@ def check_settings(tolerance: float, **counts: int) -> None:
     if not 0 < tolerance <= 0.1:
         raise ValueError(f"tolerance: got {tolerance!r}, wanted a number above 0 and at most 0.1")
     for name, count in counts.items():
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise ValueError(f"{name}: got {count!r}, wanted a whole number of at least 1")
+        whole(name, count)

@@ -532,3 +532,22 @@ def test_a_critics_score_may_be_low_for_real_images_if_both_players_say_so():
         warnings.simplefilter("error")
         run.fit(pictures(), 2, 4)
     assert run.doctor._facts.reversed == {"discriminator": True, "generator": True}
+
+
+def test_steps_that_break_are_found_once():
+    class Bad(gan.NonSaturating):
+        def generator(self, real, fake):
+            return super().generator(real, fake) * np.nan
+
+    run = trainer(loss=Bad())
+    for _ in range(3):
+        with pytest.raises(NonFiniteError):
+            run.step(pictures(8))
+    assert [finding.name for finding in run.findings].count("not finite") == 1
+
+
+def test_a_parameter_without_elements_is_no_trouble():
+    generator, judge = networks()
+    judge.extra = nn.Parameter(np.ones((0, 3)))
+    run = Trainer(Game(generator, judge, latent=Normal(LATENT)))
+    run.fit(pictures(), 60, 8)

@@ -80,7 +80,7 @@ def test_images_without_labels_have_none():
 
 @pytest.mark.parametrize("batch", [0, 25])
 def test_a_batch_that_cannot_be_made_is_refused(batch):
-    message = f"batch: got {batch}, wanted 1 to 24, the number of images"
+    message = f"batch: got {batch}, wanted a whole number from 1 to 24, as many as there are images"
     with pytest.raises(ValueError, match=message):
         trainer().fit(pictures(), 1, batch=batch)
 
@@ -253,3 +253,23 @@ def test_real_digits_come_whole(data_folder):
     assert all(b.images.shape == (100, 28, 28, 1) for b in seen)
     assert min(b.images.min() for b in seen) == -1 and max(b.images.max() for b in seen) == 1
     assert sorted(set(np.concatenate([b.labels for b in seen]).tolist())) == list(range(10))
+
+
+def test_a_pair_of_images_and_labels_is_a_set_of_them():
+    labels = np.arange(24) % 3
+    pairs, alone = trainer(), trainer()
+    pairs.fit((pictures(), labels), 3, batch=8, held_out=(pictures(12, 1), labels[:12]))
+    alone.fit(from_arrays(pictures(), labels), 3, batch=8)
+    assert bits(pairs.state()) == bits(alone.state())
+
+
+def test_a_batch_may_say_that_it_has_no_labels():
+    with_none, alone = trainer(), trainer()
+    with_none.step((pictures(8), None))
+    alone.step(pictures(8))
+    assert bits(with_none.state()) == bits(alone.state())
+
+
+def test_images_that_are_not_real_numbers_are_refused():
+    with pytest.raises(TypeError, match="images of dtype complex64, wanted real numbers"):
+        trainer().step(pictures(8).astype("complex64"))

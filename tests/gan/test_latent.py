@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from minigan.gan import Normal, Uniform
+from minigan import nn
+from minigan.gan import Normal, Uniform, sample
 from minigan.random import Stream
 
 LATENTS = [Normal(7), Uniform(7), Uniform(7, 2.0, 5.0)]
@@ -61,3 +62,16 @@ def test_a_size_is_a_whole_number(kind, size):
 def test_an_interval_has_its_low_end_first():
     with pytest.raises(ValueError, match="low: got 1.0, high: got -1.0, wanted low below high"):
         Uniform(3, 1.0, -1.0)
+
+
+@pytest.mark.parametrize("made", [lambda z: z[:-1], lambda z: z[:, :-1], lambda z: None])
+def test_noise_of_another_shape_is_refused(made):
+    class Own:
+        size = 3
+
+        def draw(self, count, stream):
+            return made(stream.normal((count, 3)))
+
+    generator = nn.Sequential(nn.Dense(2)).build((None, 3))
+    with pytest.raises(ValueError, match=r"latent: Own.draw gave .*wanted .* \(64, 3\)"):
+        sample(generator, Own(), 4)

@@ -119,5 +119,5 @@ def test_data_that_do_not_fit_are_named(sets):
     ):
         with pytest.raises(ValueError, match=words):
             metrics.train_classifier(first, second)
-    with pytest.raises(ValueError, match="batch: got 2000, wanted 1 to 1437"):
+    with pytest.raises(ValueError, match="batch: got 2000, wanted a whole number from 1 to 1437"):
         metrics.train_classifier(real, held_out, batch=2000)

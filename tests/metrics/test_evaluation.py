@@ -215,3 +215,11 @@ def test_the_modes_of_points_stand_beside_those_of_the_mixture_s_own():
         assert result.samples == result.real_samples == (0, 500)
         assert result.split and result.source and result.protocol == "within 3 standard deviations"
     assert [r.better for r in found] == ["higher", "as real", "lower"]
+
+
+def test_a_source_and_names_of_other_kinds_are_refused():
+    images = np.zeros((8, 4, 4, 1), "float32")
+    with pytest.raises(TypeError, match="source: got <function .*FeatureSource"):
+        evaluate(real=images, fake=images, source=lambda x: x)
+    with pytest.raises(TypeError, match=r"metrics: got 'recall', wanted a list .* \['recall'\]"):
+        evaluate(real=images, fake=images, metrics="recall")

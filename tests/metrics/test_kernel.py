@@ -59,7 +59,7 @@ def test_blocks_are_estimates_of_their_own():
     again = kernel_distance(real=x, fake=y, blocks=10)
     other = kernel_distance(real=x, fake=y, blocks=10, seed=1)
     assert again == parts and other.value != parts.value
-    with pytest.raises(ValueError, match="blocks: got 101, wanted 1 to 100"):
+    with pytest.raises(ValueError, match="blocks: got 101, wanted a whole number from 1 to 100"):
         kernel_distance(real=x, fake=y, blocks=101)
 
 

@@ -103,5 +103,23 @@ def test_nearest_distance(seed):
 def test_too_few_points_and_a_bad_k_are_named():
     with pytest.raises(ValueError, match="fake: got 5 samples, wanted at least 6"):
         all_four(real=np.ones((9, 2)), fake=np.ones((5, 2)))
-    with pytest.raises(ValueError, match="k: got 0, wanted at least 1"):
+    with pytest.raises(ValueError, match="k: got 0, wanted a whole number of at least 1"):
         all_four(real=np.ones((9, 2)), fake=np.ones((5, 2)), k=0)
+
+
+def test_an_offset_that_all_share_changes_nothing():
+    rng = np.random.default_rng(0)
+    real, fake = rng.normal(size=(60, 5)), rng.normal(size=(50, 5))
+    near, far = (
+        (
+            *all_four(real=real + c, fake=fake + c),
+            metrics.nearest_distance(real=real + c, fake=fake + c),
+        )
+        for c in (0.0, 1e8)
+    )
+    np.testing.assert_allclose(near, far, rtol=1e-6)
+
+
+def test_numbers_whose_powers_would_overflow_are_refused():
+    with pytest.raises(ValueError, match="real: got numbers up to 1e.200, wanted at most 1e.50"):
+        metrics.nearest_distance(real=np.full((4, 2), 1e200), fake=np.ones((4, 2)))

@@ -45,7 +45,7 @@ def test_its_ends_are_1_and_the_number_of_classes():
     [
         (np.eye(3) * 2, 1, "sum to 2"),
         (np.eye(3) - [[0.1, -0.1, 0]], 1, "none below 0"),
-        (np.eye(3), 4, "splits: got 4, wanted 1 to 3"),
+        (np.eye(3), 4, "splits: got 4, wanted a whole number from 1 to 3"),
         (np.eye(3)[0], 1, r"probabilities: got shape \(3,\)"),
     ],
 )

@@ -104,5 +104,5 @@ def test_images_that_do_not_fit_are_named():
             patch_wasserstein(real=images, fake=bad)
     with pytest.raises(ValueError, match="at least 7 pixels"):
         patch_wasserstein(real=images[:, :6], fake=images[:, :6])
-    with pytest.raises(ValueError, match="patches: got 0, wanted at least 1"):
+    with pytest.raises(ValueError, match="patches: got 0, wanted a whole number of at least 1"):
         patch_wasserstein(real=images, fake=images, patches=0)

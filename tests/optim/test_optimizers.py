@@ -540,3 +540,18 @@ def test_an_optimizer_that_does_not_say_so_sees_whole_parameters(monkeypatch):
 
     Norm(0.1).bind([Tensor(np.ones((7, 5)), requires_grad=True)]).step([np.ones((7, 5))])
     assert seen == [(7, 5)]
+
+
+@pytest.mark.parametrize("rate", [float("nan"), -0.1, None, "0.1"])
+def test_a_schedule_that_goes_wrong_later_is_named(rate):
+    optimizer = SGD(lambda step: 0.1 if step < 2 else rate).bind([Parameter([1.0])])
+    for _ in range(2):
+        optimizer.step([np.ones(1)])
+    with pytest.raises((TypeError, ValueError), match="lr after 2 steps: got .*, wanted a number"):
+        optimizer.step([np.ones(1)])
+
+
+def test_settings_of_numpys_are_described():
+    plain = Adam(0.1, beta1=0.5, clip_norm=2.0)
+    others = Adam(np.float64(0.1), beta1=np.float32(0.5), clip_norm=np.float32(2))
+    assert others.describe() == plain.describe()

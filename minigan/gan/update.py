@@ -16,7 +16,7 @@ from typing import NamedTuple
 from .. import random
 from ..autograd import grad
 from ..backend import Array, array_module, numbers
-from ..errors import NonFiniteError
+from ..errors import GradientError, NonFiniteError
 from ..optim import Optimizer
 from ..tensor import Tensor, no_grad
 from .cures import DISCRIMINATOR, GENERATOR, Moment, Streams, Turn, objective, shown
@@ -139,7 +139,16 @@ def _gradients(
     """
     name = turn.player
     parameters = getattr(players, name).parameters
-    found = grad(loss, list(parameters.values()), allow_unused=True, retain_graph=retain)
+    try:
+        found = grad(loss, list(parameters.values()), allow_unused=True, retain_graph=retain)
+    except GradientError:
+        for path, parameter in parameters.items():
+            if not parameter.requires_grad:
+                raise GradientError(
+                    f"{name}.{path} is not tracked any more, but it was when the trainer was made: "
+                    "freeze parameters before that, and it leaves them alone"
+                ) from None
+        raise
     used = {p: g._array for p, g in zip(parameters, found, strict=True) if g is not None}
     arrays = [loss._array.reshape(()), *map(sum_of_squares, used.values())]
     sums = Sums(name, tuple(used), arrays)

@@ -36,7 +36,8 @@ def getitem(x: Array, /, index: Any) -> Array:
     """x[index], with NumPy's basic and advanced indexing.
 
     The i-th picked element is y = x[k(i)], so ∂L/∂x[k] is the sum of all g whose index is k: g is
-    added into zeros at ``index``, several times where an element was picked several times.
+    added into zeros at ``index``, several times where an element was picked several times. An array
+    in ``index`` is kept as it is, not copied: don't write to it before the backward pass.
     """
     return x[index]
 

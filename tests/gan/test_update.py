@@ -9,6 +9,7 @@ from games import LATENT, SHAPE, pictures, trainer
 import minigan as mg
 from benchmarks.quality import dirac
 from minigan import nn
+from minigan.errors import GradientError
 from minigan.gan import (
     Game,
     NonSaturating,
@@ -352,3 +353,11 @@ def test_the_average_changes_no_bit_of_training():
         run.fit(pictures(), 4, batch=4)
     averaged = with_average.state()
     assert all(np.array_equal(a, averaged[name]) for name, a in without.state().items())
+
+
+def test_a_parameter_that_is_frozen_too_late_is_named():
+    run = trainer()
+    run.step(pictures(4))
+    run.game.discriminator.named_parameters()["1.bias"].requires_grad = False
+    with pytest.raises(GradientError, match=r"discriminator\.1\.bias is not tracked any more"):
+        run.step(pictures(4))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -100,7 +101,15 @@ def test_an_exception_in_any_thread_is_raised_here_and_ends_it(bad):
     assert sorted(done) == [1 - bad, 10, 11, 12, 13]
 
 
-def test_an_interrupt_waits_for_the_helpers_and_leaves_no_item_to_them():
+@pytest.fixture
+def interruptible():
+    """Ctrl-C as in a terminal; what runs in the background may have been told to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_waits_for_the_helpers_and_leaves_no_item_to_them(interruptible):
     # They write to arrays of the caller, who may put these back as soon as he is told.
     done, both = [], threading.Barrier(2, timeout=20)
     main = threading.current_thread()

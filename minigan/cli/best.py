@@ -44,16 +44,33 @@ class Best:
                 "(minigan train-classifier makes one)"
             )
         self.real = some(images, _SAMPLES).batch(slice(None))
+        try:
+            self._judged(self.real)
+        except ValueError as error:  # of too few images, for one
+            raise ValueError(f"best: {metric} can't be had of these data: {error}") from None
+
+    def check_kept(self) -> None:
+        """Raise ``ValueError`` if the run has kept the best by another figure."""
+        old = self.folder.read_best()
+        sees = "images" if METRICS[self.metric].sees == "images" else self.source.name
+        if old is not None and (old["metric"], old["source"]) != (self.metric, sees):
+            raise ValueError(
+                f"best: the run in {self.folder.path} keeps the best by {old['metric']} of "
+                f"{old['source']}, got {self.metric} of {sees}: resume with that, or move "
+                f"{self.folder.best.name} and best.npz away first"
+            )
+
+    def _judged(self, fake: Any) -> dict[str, Any]:
+        (found,) = metrics.evaluate(
+            real=self.real, fake=fake, source=self.source, metrics=[self.metric]
+        )
+        return found._asdict()
 
     def look(self, trainer: Trainer, save: Callable[[str], None]) -> None:
         """Judge as many samples; ``save`` the generator, by that name, if they are the best."""
         fake = scaled(trainer.sample(len(self.real)), trainer.image_range, (-1, 1))
-        (found,) = metrics.evaluate(
-            real=self.real, fake=fake, source=self.source, metrics=[self.metric]
-        )
-        new, old = found._asdict(), self.folder.read_best()
-        same = old is not None and all(old[name] == new[name] for name in ("metric", "source"))
-        if _badness(new) < (_badness(old) if old is not None and same else math.inf):
+        new, old = self._judged(fake), self.folder.read_best()
+        if _badness(new) < (math.inf if old is None else _badness(old)):
             save("best.npz")
             told = {"step": trainer.step_count, **{name: new[name] for name in _TOLD}}
             write_text(self.folder.best, json.dumps(told, indent=2) + "\n")

@@ -16,10 +16,11 @@ import numpy as np
 
 from .. import __version__
 from ..data import Images, resized
+from ..data.folder import reading
 from ..data.idx import mnist_test_set
 from ..files import FileError
 from ..recipes import RECIPES
-from .words import shown, unknown
+from .words import progress, shown, unknown
 
 FORMAT = "minigan.run/1"
 CADENCE: dict[str, int | None] = {"log_every": 10, "sample_every": None, "save_every": 250}
@@ -182,14 +183,18 @@ def _made(recipe: str, values: dict[str, Any], images: str = "") -> Config:
     )
 
 
-def images_of(config: Config, path: str | None = None) -> Images:
-    """The run's images, or those at ``path``, where they may be now."""
+def images_of(config: Config, path: str | None = None, quiet: bool = False) -> Images:
+    """The run's images, or those at ``path``, where they may be now; many files with progress."""
+    look = None if quiet else lambda files: progress(files, "picture", delay=1)
+    token = reading.set(look)
     try:
         found = recipe_named(config.recipe).load_data(config.recipe_settings(), path or config.data)
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f"{error}; say with --data PATH where the run's data are now"
         ) from None
+    finally:
+        reading.reset(token)
     return cast(Images, found)
 
 

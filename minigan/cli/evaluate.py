@@ -6,8 +6,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Iterable, Sequence
-from importlib.util import find_spec
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,11 +23,12 @@ from .config import Config, held_out, images_of, with_images
 from .folder import RunFolder
 from .inspect import existing
 from .recognised import RECOGNISED, recognised
-from .words import unknown
+from .words import check_room, check_target, progress, unknown
 
 CLASSIFICATION = "classification_accuracy"
 """The figure that is found only if it is asked for, as two classifiers learn for it."""
 _MOST = 10_000  # samples, unless more are asked for
+_BYTES = 40  # of memory that an evaluation takes, about, for each number of a sample
 
 
 class _Kind(NamedTuple):
@@ -46,8 +46,7 @@ def train_classifier(asked: argparse.Namespace) -> int:
     if asked.name not in _KINDS:
         raise unknown("data set", asked.name, _KINDS)
     target = Path(asked.out or f"{asked.name}-classifier.npz")
-    if target.is_dir() or not target.resolve().parent.is_dir():
-        raise FileNotFoundError(f"out: {str(target)!r} is not a file in a folder that exists")
+    check_target("out", target)
     classifier = _trained(asked.name, *_sets(asked.name, asked.data), asked.seed, asked.quiet)
     metrics.save_classifier(classifier, target)
     print(target)
@@ -72,20 +71,11 @@ def _trained(name: str, real: Images, held_out: Images, seed: int, quiet: bool) 
         width=kind.width,
         steps=kind.steps,
         seed=seed,
-        progress=None if quiet else _shown,
+        progress=None if quiet else lambda steps: progress(steps, "step"),
     )
     if not quiet:
         _note(f"{name}: right on {made.accuracy:.2%} of {len(held_out):,} held-out images")
     return made
-
-
-def _shown(steps: Iterable[Any], unit: str = " steps") -> Iterable[Any]:
-    if find_spec("tqdm") is None:
-        return steps
-    from tqdm import tqdm
-
-    interval = 0.2 if sys.stderr.isatty() else 10  # a log file wants fewer lines
-    return tqdm(steps, unit=unit, dynamic_ncols=True, mininterval=interval)
 
 
 def _note(text: str) -> None:
@@ -111,6 +101,7 @@ def evaluate(asked: argparse.Namespace) -> int:
         _check_labelled(saved, real)
     source = _source(asked, config, real, names)
     count = asked.count or min(_MOST, len(real if others is None else others))
+    check_room(f"-n: {count:,} samples", count * math.prod(real.shape) * _BYTES)
     if not asked.quiet:
         _note(f"drawing {count:,} samples, and comparing them with real images")
     fake = _fakes(saved, count, asked.seed)
@@ -124,7 +115,7 @@ def evaluate(asked: argparse.Namespace) -> int:
             held_out=None if others is None else others.batch(slice(None)),
             source=source,
             metrics=chosen,
-            progress=None if asked.quiet else lambda names: _shown(names, " metrics"),
+            progress=None if asked.quiet else lambda names: progress(names, "metric"),
         )
     if not names or set(names) & set(RECOGNISED):
         shown = seen if others is None else others
@@ -199,7 +190,7 @@ def _classification(
             steps=kind.steps,
             batch=min(64, len(images)),
             seed=asked.seed,
-            progress=None if asked.quiet else _shown,
+            progress=None if asked.quiet else lambda steps: progress(steps, "step"),
         ).probabilities
 
     known, place = (real, None) if held_out is None else (held_out, real)

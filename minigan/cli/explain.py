@@ -431,7 +431,7 @@ def draw_film(run: Trained, path: Path) -> None:
     """The pictures that training drew, one after the other."""
     pictures = run.folder.pictures()
     if not pictures:
-        raise Nothing("training drew no pictures, as it had fewer steps than sample_every")
+        raise Nothing("there are no pictures of training, which draws one every sample_every steps")
     save_film([(f"step {step:,}", source) for step, source in pictures], path)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from ..files import write_text
 from ..testing import registry
 from ..testing.registry import Report, Result
+from .words import check_target, progress
 
 SEEDS = 10
 """How many seeds are checked unless the command says it."""
@@ -22,13 +23,14 @@ SEEDS = 10
 def gradcheck(asked: argparse.Namespace) -> int:
     """Run ``minigan gradcheck``."""
     if asked.all == bool(asked.names):
+        both = ", not both" if asked.all else ""
         raise ValueError(
-            "give the names to check, such as conv2d or package.module:object, or --all"
+            f"give the names to check, such as conv2d or package.module:object, or --all{both}"
         )
     if asked.input and not any(":" in name for name in asked.names):
         raise ValueError("--input is for your own code, named as package.module:object")
     if asked.json is not None:
-        _check_target(Path(asked.json))
+        check_target("--json", Path(asked.json))
     if os.getcwd() not in sys.path:  # where the user's own modules are
         sys.path.insert(0, os.getcwd())
     report = registry.run(
@@ -39,26 +41,18 @@ def gradcheck(asked: argparse.Namespace) -> int:
         shapes=asked.input,
         progress=_shown,
     )
-    if asked.json is not None:
-        write_text(asked.json, json.dumps(report.as_json(), indent=1, default=str) + "\n")
     print("\n\n".join("\n".join(part) for part in _parts(report, asked.input) if part))
+    if asked.json is not None:  # after what it says, which would be lost if that failed
+        sys.stdout.flush()
+        write_text(asked.json, json.dumps(report.as_json(), indent=1, default=str) + "\n")
     return 0 if report.passed else 1
-
-
-def _check_target(target: Path) -> None:
-    """Find now what would lose the results at the end."""
-    if target.is_dir() or not target.resolve().parent.is_dir():
-        raise FileNotFoundError(f"--json: {str(target)!r} is not a file in a folder that exists")
 
 
 def _shown(results: Iterable[Result], total: int) -> Iterable[Result]:
     """Progress on standard error: a bar where tqdm is installed, else a line now and then."""
     if find_spec("tqdm") is None:
         return _counted(results, total)
-    from tqdm import tqdm
-
-    interval = 0.2 if sys.stderr.isatty() else 10  # a log file wants fewer lines
-    return tqdm(results, total=total, unit=" checks", dynamic_ncols=True, mininterval=interval)
+    return progress(results, "check", total)
 
 
 def _counted(results: Iterable[Result], total: int) -> Iterator[Result]:

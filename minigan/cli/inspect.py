@@ -21,10 +21,9 @@ from ..recipes import RECIPES
 from .config import recipe_named, settings_of
 from .folder import RunFolder
 from .pictures import save_grid
-from .words import compact, require, shown
+from .words import check_room, compact, require, shown
 
 _SUFFIXES = (".png", ".npy", ".npz")
-_MOST = 8 << 30  # bytes of images that sample makes at once
 
 
 def sample(asked: argparse.Namespace) -> int:
@@ -35,7 +34,7 @@ def sample(asked: argparse.Namespace) -> int:
     target = Path(asked.output) if asked.output else source.parent / f"sample-seed{asked.seed}.png"
     _check_target(target, source)
     saved = load_generator(source)
-    _check_size(saved, asked.count)
+    check_room(f"count: {asked.count:,} images", asked.count * saved.sample(1).nbytes)
     try:
         labels = labels_for(saved.conditioning, asked.label, asked.count)
         codes_for(saved.latent, asked.code, asked.count)
@@ -45,16 +44,6 @@ def sample(asked: argparse.Namespace) -> int:
     _write(saved, images, labels, target, asked.seed)
     print(target)
     return 0
-
-
-def _check_size(saved: SavedGenerator, count: int) -> None:
-    """Refuse now what would end as a process that is killed for its memory."""
-    needed = count * saved.sample(1).nbytes
-    if needed > _MOST:
-        raise ValueError(
-            f"count: {count:,} images need {needed / 2**30:,.1f} GiB, wanted at most "
-            f"{_MOST >> 30} GiB; draw fewer at a time, with another --seed for each"
-        )
 
 
 def _check_target(target: Path, source: Path) -> None:

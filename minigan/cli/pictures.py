@@ -122,7 +122,7 @@ def norms(log: Sequence[Mapping[str, Any]], title: str) -> Any:
     for name, ink in _INK.items():
         _draw(above, np.array(steps), [line[f"{name}_gradient"] for line in log], name, ink)
     for axes, owner in zip(below, _INK, strict=False):
-        axes.set_ylabel(f"largest singular value\n{owner}")
+        axes.set_ylabel(f"largest singular value\nof the weights as kept\n{owner}")
         _draw_weights(axes, owner, drawn)
     for axes in (above, *below):
         _over_steps(axes, steps)

@@ -29,6 +29,7 @@ from .config import (
     fresh,
     given_options,
     held_out,
+    images_of,
     recipe_named,
     resumed,
     settings_of,
@@ -39,6 +40,8 @@ from .pictures import save_curves, save_grid
 from .words import compact, require, shown
 
 DEFAULT = "digits"
+_BAR = "{percentage:3.0f}%|{bar}|{n_fmt}/{total_fmt} [{remaining} {rate_fmt}{postfix}]"
+"""The line of progress: short, so that 80 columns hold the figures too."""
 _GRID = 64  # images in a picture, all of one seed, so that pictures can be compared
 
 
@@ -78,8 +81,7 @@ def train(asked: argparse.Namespace) -> int:
     require("PIL", "matplotlib", *([] if asked.quiet else ["tqdm"]))
     folder, config = _settled(asked)
     check_device(config.device)
-    recipe = recipe_named(config.recipe)
-    images = recipe.load_data(config.recipe_settings(), config.data)
+    images = images_of(config, quiet=asked.quiet)
     config = with_images(config, images)
     trainer = made_trainer(config, images)
     if config.captured:
@@ -92,6 +94,8 @@ def train(asked: argparse.Namespace) -> int:
     # Bad numbers are found and named by the trainer; NumPy's warnings would only repeat them.
     quiet, exact = np.errstate(all="ignore"), settings.config(precision=config.precision)
     with exact, quiet, folder.locked(), Signals() as signals:
+        if asked.resume and best is not None:
+            best.check_kept()
         if asked.resume and folder.state.exists():
             _go_back(trainer, folder, config)
         elif asked.resume:
@@ -385,7 +389,8 @@ class Run:
         self._bar = tqdm(
             initial=self.trainer.step_count,
             total=self.config.steps,
-            unit=" steps",
+            unit="step",
+            bar_format=_BAR,
             dynamic_ncols=True,
             mininterval=0.2 if sys.stderr.isatty() else 10,  # a log file wants fewer lines
         )
@@ -399,7 +404,7 @@ def _gives_probabilities(loss: Loss) -> bool:
 
 def _in_words(report: Report, raw: bool) -> str:
     return (
-        f"loss D {compact(report.discriminator_loss, 3)} G {compact(report.generator_loss, 3)}, "
-        f"D(x) {compact(report.real_score, 2)}, D(G(z)) {compact(report.fake_score, 2)}"
+        f"loss D {compact(report.discriminator_loss, 2)} G {compact(report.generator_loss, 2)} "
+        f"D(x) {compact(report.real_score, 2)} D(G(z)) {compact(report.fake_score, 2)}"
         + (" (scores)" if raw else "")
     )

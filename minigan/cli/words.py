@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import sys
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeVar
 
 from ..errors import nearest, of_extra
+
+T = TypeVar("T")
 
 
 def unknown(what: str, got: str, options: Iterable[str]) -> ValueError:
@@ -48,6 +54,41 @@ def path(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("got '', wanted a path")
     return text
+
+
+def check_target(name: str, target: Path) -> None:
+    """Find now what would lose a command's results at its end: raises ``OSError``."""
+    folder = target.resolve().parent
+    if target.is_dir() or not folder.is_dir():
+        raise FileNotFoundError(f"{name}: {str(target)!r} is not a file in a folder that exists")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"{name}: {str(target)!r} can't be written, its folder is read-only")
+
+
+MOST = 8 << 30
+"""Bytes of memory that a command takes for samples."""
+
+
+def check_room(what: str, needed: int) -> None:
+    """Refuse now what would end as a process that is killed for its memory."""
+    if needed > MOST:
+        raise ValueError(
+            f"{what} need {needed / 2**30:,.1f} GiB, wanted at most {MOST >> 30} GiB; draw fewer "
+            "at a time, with another --seed for each"
+        )
+
+
+def progress(
+    items: Iterable[T], unit: str, total: int | None = None, delay: float = 0
+) -> Iterable[T]:
+    """Progress on standard error, where tqdm is installed; ``delay`` seconds nothing is shown."""
+    if find_spec("tqdm") is None:
+        return items
+    from tqdm import tqdm
+
+    interval = 0.2 if sys.stderr.isatty() else 10  # a log file wants fewer lines
+    settings: Any = {"unit": unit, "total": total, "delay": delay, "mininterval": interval}
+    return tqdm(items, dynamic_ncols=True, **settings)
 
 
 def shown(value: object) -> str:

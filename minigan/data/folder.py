@@ -6,6 +6,7 @@ import os
 import struct
 import zlib
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Progress = Callable[[Iterable[Path]], Iterable[Path]]
+
+reading: ContextVar[Progress | None] = ContextVar("minigan_reading", default=None)
+"""What wraps the list of files while a folder is read, where the call does not say."""
 
 _LITTER = ("Thumbs.db", "desktop.ini", "__MACOSX")  # what systems leave behind unasked
 _SHOWN = 5
@@ -76,7 +80,8 @@ def image_folder(
     files, labels, classes = _listing(_folder(path))
     pixels: npt.NDArray[np.uint8] | None = None
     problems: list[str] = []
-    for index, file in enumerate(files if progress is None else progress(files)):
+    look = progress or reading.get()
+    for index, file in enumerate(files if look is None else look(files)):
         try:
             image = _decoded(file, channels, background)
         except _DECODER_ERRORS as error:

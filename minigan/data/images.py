@@ -223,7 +223,7 @@ def _settle_range(pixels: npt.NDArray[Any], declared: Range | None) -> Range:
         if not fits:
             raise ValueError(
                 f"pixels lie in [{least:g}, {most:g}], which is none of [0, 1], [-1, 1] and "
-                f"[0, 255]; rescale them, or say value_range=(lowest, highest)"
+                f"[0, 255]; rescale them, or say value_range=(lowest, highest) in Python"
             )
         if fits[0] == (0.0, 255.0):
             warn_if_dark(most)

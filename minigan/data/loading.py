@@ -155,6 +155,11 @@ def _as_pixels(array: npt.NDArray[Any], declared: Range | None) -> npt.NDArray[A
         with np.errstate(over="ignore"):  # what overflows is reported as infinite
             return array.astype(np.float32, copy=False)
     if array.dtype == np.uint8:
+        if array.size and int(array.max()) == 1:
+            raise ValueError(
+                "images holds bytes of 0 and 1 alone, which would be black, of 255: give booleans "
+                "in their place, array.astype(bool), or white as 255"
+            )
         return array
     if kind == "b":
         return array.astype(np.uint8) * np.uint8(255)
@@ -163,7 +168,7 @@ def _as_pixels(array: npt.NDArray[Any], declared: Range | None) -> npt.NDArray[A
     if array.size and (array.min() < 0 or array.max() > 255):
         raise ValueError(
             f"images holds integers in [{array.min()}, {array.max()}], wanted 0 to 255; "
-            f"scale them, or say value_range=(lowest, highest)"
+            f"scale them, or say value_range=(lowest, highest) in Python"
         )
     if array.size and declared is None:
         warn_if_dark(float(array.max()))

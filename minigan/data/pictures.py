@@ -137,7 +137,8 @@ def _recoloured(pixels: npt.NDArray[Any], channels: int) -> npt.NDArray[Any]:
     if (got, channels) == (3, 1):
         grey = (pixels @ _LUMA)[..., None]
         return (np.rint(grey) if pixels.dtype == np.uint8 else grey).astype(pixels.dtype)
-    raise ValueError(f"channels: the pictures have {got}, which can't become {channels}")
+    hint = "; leave the fourth out, pixels[..., :3]" if got == 4 else ""
+    raise ValueError(f"channels: the pictures have {got}, which can't become {channels}{hint}")
 
 
 def _rescaled(pixels: npt.NDArray[Any], size: tuple[int, int], fit: Fit) -> npt.NDArray[Any]:

@@ -65,6 +65,18 @@ class Check(NamedTuple):
     advice: str = ""
 
 
+def alone(seen: Sequence[Signs]) -> str:
+    """Whether batch norm has one sample alone to normalise, of which it leaves little."""
+    last = seen[-1]
+    norms = [
+        f"{player}.{name}"
+        for player in PLAYERS
+        for name, module in getattr(last.subject.game, player).named_modules()
+        if isinstance(module, BatchNorm)
+    ]
+    return f"{norms[0]} normalises a single image by itself" if norms and last.images == 1 else ""
+
+
 def swapped(seen: Sequence[Signs]) -> str:
     """Whether real images get the fakes' place in one player's loss, or seem to."""
     last = seen[-1]
@@ -204,6 +216,7 @@ _SWITCH = 'use the loss "non_saturating", '
 _STRONGER = "use fewer layers, LeakyReLU and BatchNorm, or a weaker discriminator"
 
 CHECKS = (
+    Check("batch of one", 1, alone, "train with larger batches, or with LayerNorm or PixelNorm"),
     Check("swapped labels", 1, swapped, "exchange real and fake in the loss, or undo what does"),
     Check("learning rate too high", 1, too_fast),
     Check("learning rate too low", 5, too_slow),

@@ -71,7 +71,8 @@ def _some(matrix: Array) -> Array:
 class Signs:
     """What one step showed.
 
-    ``reports`` are those of the last steps, this one's the last. ``loss`` is the game's loss of
+    ``reports`` are those of the last steps, this one's the last; ``images`` is how many the batch
+    had. ``loss`` is the game's loss of
     D's scores, without what cures do to it. By player, ``change`` is how far the step moved the
     matrices of weights over their size, ‖Δw‖/‖w‖, and ``leverage`` has for each matrix ‖g‖·‖w‖:
     about what the loss would change by if that matrix doubled. ``variety`` is how far fakes are
@@ -116,7 +117,7 @@ class Signs:
     ) -> None:
         """Take in what the step ended with; nothing large is kept."""
         self.reports, self.facts, self.step = reports, facts, reports[-1].step
-        self.loss = reports[-1].discriminator_loss
+        self.loss, self.images = reports[-1].discriminator_loss, len(batch.images)
         if self.subject.game.cures:
             with no_grad():
                 loss = self.subject.game.loss.discriminator(self.scores.real, self.scores.fake)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from minigan.cli import best as module
@@ -79,11 +80,30 @@ def test_a_resumed_run_keeps_the_best_of_before(
     assert kept(tmp_path / "run")["step"] == 5
 
 
-def test_another_metric_starts_anew(train: Command, command: Command, tmp_path: Path) -> None:
+def test_another_metric_does_not_put_the_best_so_far_away(
+    train: Command, command: Command, tmp_path: Path
+) -> None:
     assert train("--steps", 1, "--out", "run", "--best", "frechet_distance", *OFTEN).status == 0
+    before = kept(tmp_path / "run")
     again = ["--resume", "--steps", 2, "--out", "run", "--quiet", "--best", "ms_ssim"]
+    refused = command("train", *again)
+    assert refused.status == 2 and kept(tmp_path / "run") == before
+    assert "best by frechet_distance of pixels, got ms_ssim" in refused.err
+    for name in ("best.json", "best.npz"):
+        (tmp_path / "run" / name).unlink()
     assert command("train", *again).status == 0
     assert kept(tmp_path / "run")["metric"] == "ms_ssim"
+
+
+def test_too_few_images_for_the_metric_are_told_before_the_run_begins(
+    command: Command, tmp_path: Path
+) -> None:
+    few = np.random.default_rng(0).uniform(-1, 1, (3, 8, 8, 1)).astype("float32")
+    np.save(tmp_path / "few.npy", few)
+    options = ["--data", "few.npy", "--batch", 2, "--steps", 2, "--out", "run", "--best", "recall"]
+    refused = command("train", "digits", *options)
+    assert refused.status == 2 and not (tmp_path / "run").exists()
+    assert "best: recall can't be had of these data: " in refused.err
 
 
 def test_nan_is_never_the_best(train: Command, tmp_path: Path, judged: Callable[..., None]) -> None:

@@ -287,3 +287,13 @@ def test_python_dash_m(tmp_path: Path) -> None:
     )
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout.startswith("usage: minigan")
+
+
+def test_a_run_whose_data_moved_says_how_to_tell_where(command, tmp_path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 8), dtype=np.uint8)
+    np.save(tmp_path / "here.npy", pixels)
+    options = ["--data", "here.npy", "--batch", 4, "--out", "run", "--quiet"]
+    assert command("train", "digits", *options, "--steps", 1).status == 0
+    (tmp_path / "here.npy").rename(tmp_path / "there.npy")
+    moved = command("train", "--resume", "--out", "run", "--steps", 2, "--quiet")
+    assert moved.status == 2 and "say with --data PATH where the run's data are now" in moved.err

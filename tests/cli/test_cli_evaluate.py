@@ -313,3 +313,18 @@ def test_codes_are_compared_with_classes(
 
 def test_purity_is_the_share_of_the_commonest_class_of_each_code() -> None:
     assert purity(np.array([0, 0, 0, 2, 2]), np.array([7, 7, 1, 0, 3])) == 3 / 5
+
+
+def test_more_samples_than_memory_holds_are_refused(command: Command, finished: Path) -> None:
+    result = command("evaluate", finished, "-n", 10**8, "--quiet")
+    assert result.status == 2
+    for words in ("-n: 100,000,000 samples need 238.4 GiB", "at most 8 GiB"):
+        assert words in result.err
+
+
+def test_a_read_only_folder_is_told_before_anything_is_learned(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write anywhere
+    result = command("train-classifier", "digits", "--quiet")
+    assert result.status == 2 and "its folder is read-only" in result.err

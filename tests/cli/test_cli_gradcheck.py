@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
+from minigan.cli import gradcheck as module
 from minigan.kernels import windows
 from minigan.testing.registry import coverage, running
 
@@ -236,3 +237,24 @@ def test_an_error_is_told_once_and_with_the_frames_of_the_users_code(mine):
     frames = [line for line in result.out.splitlines() if 'File "' in line]
     assert len(frames) == 2 and all("my_gradients.py" in line for line in frames)
     assert result.out.splitlines()[-1].endswith(": 10 error")
+
+
+def test_the_verdict_is_told_also_where_the_file_fails(command, small, monkeypatch):
+    def failing(path, text):
+        raise OSError("cannot write 'all.json': no space left on the disk")
+
+    monkeypatch.setattr(module, "write_text", failing)
+    result = command("gradcheck", "tanh", "--json", "all.json", "--seeds", 1, "--jobs", 1)
+    assert result.status == 2 and "no space left" in result.err
+    assert "1 passed" in result.out
+
+
+def test_names_beside_all_are_one_too_many(command):
+    result = command("gradcheck", "tanh", "--all")
+    assert result.status == 2 and "or --all, not both" in result.err
+
+
+def test_a_file_for_a_module_is_told(command, tmp_path):
+    (tmp_path / "layers.py").write_text("def f(x):\n    return x * x\n")
+    result = command("gradcheck", "layers.py:f", "--input", "2")
+    assert result.status == 2 and "a module has no ending: layers" in result.err

@@ -90,7 +90,7 @@ def test_the_last_line_is_the_path_of_the_samples(train: Command) -> None:
     assert loud.out.startswith(
         "digits: 1,437 images of 8x8x1 (UCI handwritten digits, 8x8), steps 1 to 2, into runs/"
     )
-    for word in ("2/2", "steps", "loss D", "G", "D(x)", "D(G(z))"):
+    for word in ("2/2", "step/s", "loss D", "G", "D(x)", "D(G(z))"):
         assert word in loud.err
     for mode in ("--overwrite", "--resume"):  # the second finds the run finished
         quiet = train("--steps", 2, mode, "--quiet")
@@ -99,7 +99,7 @@ def test_the_last_line_is_the_path_of_the_samples(train: Command) -> None:
 
 def test_large_numbers_are_short_in_the_line_of_progress() -> None:
     words = _in_words(Report(1, 0.0, 2.4916e16, 0.5, -123456.0, 1.0, float("nan")), raw=True)
-    assert words == "loss D 0.000 G 2.49e16, D(x) 0.50, D(G(z)) -1.2e5 (scores)"
+    assert words == "loss D 0.00 G 2.5e16 D(x) 0.50 D(G(z)) -1.2e5 (scores)"
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])

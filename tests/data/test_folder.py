@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minigan.data import image_folder
+from minigan.data import image_folder, load
+from minigan.data.folder import reading
 from minigan.files import FileError
 
 Image = pytest.importorskip("PIL.Image", reason="pictures need Pillow")
@@ -239,3 +240,15 @@ def test_without_pillow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ImportError, match=r'pip install "\.\[cli\]"'):
         image_folder(tmp_path)
+
+
+def test_who_reads_a_folder_far_below_may_look_on(tmp_path):
+    seen = []
+    for i in range(3):
+        paint(tmp_path / f"{i}.png", (i, 0, 0))
+    token = reading.set(lambda files: (seen.append(file.name) or file for file in files))
+    try:
+        load(tmp_path)
+    finally:
+        reading.reset(token)
+    assert seen == ["0.png", "1.png", "2.png"]

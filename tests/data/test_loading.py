@@ -298,3 +298,11 @@ def test_importing_needs_numpy_only() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_bytes_of_0_and_1_alone_are_refused_as_they_would_be_black():
+    mask = BYTES % 2
+    with pytest.raises(ValueError, match=r"bytes of 0 and 1 alone.*astype\(bool\), or"):
+        from_arrays(mask)
+    assert from_arrays(mask.astype(bool)).pixels.max() == 255
+    assert from_arrays(np.zeros_like(mask)).pixels.max() == 0

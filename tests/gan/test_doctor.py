@@ -551,3 +551,11 @@ def test_a_parameter_without_elements_is_no_trouble():
     judge.extra = nn.Parameter(np.ones((0, 3)))
     run = Trainer(Game(generator, judge, latent=Normal(LATENT)))
     run.fit(pictures(), 60, 8)
+
+
+@pytest.mark.parametrize("size, norm", [(1, True), (2, True), (1, False)])
+def test_a_batch_of_one_under_batch_norm_is_told(size, norm):
+    run = quiet(trainer(norm=norm))
+    run.fit(pictures(), 1, size)
+    told = [finding.message for finding in run.findings if finding.name == "batch of one"]
+    assert told == ["generator.1 normalises a single image by itself"] * (size == 1 and norm)

@@ -74,6 +74,8 @@ def _module(path: str) -> Any:
         parent, _, last = error.name.rpartition(".")
         places = getattr(import_module(parent), "__path__", []) if parent else None
         hint = nearest(last, [info.name for info in pkgutil.iter_modules(places)])
+        if last == "py":
+            hint = f" (a module has no ending: {parent})"
         raise ValueError(f"there is no module {error.name!r}{hint}") from None
     except ImportError:
         raise

@@ -389,7 +389,6 @@ class Run:
         self._bar = tqdm(
             initial=self.trainer.step_count,
             total=self.config.steps,
-            unit="step",
             bar_format=_BAR,
             dynamic_ncols=True,
             mininterval=0.2 if sys.stderr.isatty() else 10,  # a log file wants fewer lines
@@ -403,8 +402,9 @@ def _gives_probabilities(loss: Loss) -> bool:
 
 
 def _in_words(report: Report, raw: bool) -> str:
+    """The figures of a step; D(x) is a probability, s(x) a ``raw`` score."""
+    d = "s" if raw else "D"
     return (
         f"loss D {compact(report.discriminator_loss, 2)} G {compact(report.generator_loss, 2)} "
-        f"D(x) {compact(report.real_score, 2)} D(G(z)) {compact(report.fake_score, 2)}"
-        + (" (scores)" if raw else "")
+        f"{d}(x) {compact(report.real_score, 2)} {d}(G(z)) {compact(report.fake_score, 2)}"
     )

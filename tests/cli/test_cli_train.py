@@ -90,7 +90,7 @@ def test_the_last_line_is_the_path_of_the_samples(train: Command) -> None:
     assert loud.out.startswith(
         "digits: 1,437 images of 8x8x1 (UCI handwritten digits, 8x8), steps 1 to 2, into runs/"
     )
-    for word in ("2/2", "step/s", "loss D", "G", "D(x)", "D(G(z))"):
+    for word in ("2/2", "it/s", "loss D", "G", "s(x)", "s(G(z))"):
         assert word in loud.err
     for mode in ("--overwrite", "--resume"):  # the second finds the run finished
         quiet = train("--steps", 2, mode, "--quiet")
@@ -99,7 +99,7 @@ def test_the_last_line_is_the_path_of_the_samples(train: Command) -> None:
 
 def test_large_numbers_are_short_in_the_line_of_progress() -> None:
     words = _in_words(Report(1, 0.0, 2.4916e16, 0.5, -123456.0, 1.0, float("nan")), raw=True)
-    assert words == "loss D 0.00 G 2.5e16 D(x) 0.50 D(G(z)) -1.2e5 (scores)"
+    assert words == "loss D 0.00 G 2.5e16 s(x) 0.50 s(G(z)) -1.2e5"
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
@@ -136,7 +136,7 @@ def test_a_terminal_that_cannot_show_a_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("loss, raw", [("hinge", True), ("non_saturating", False)])
 def test_raw_scores_are_told_from_probabilities(train: Command, loss: str, raw: bool) -> None:
     told = train("--steps", 2, "--out", "r", "--set", f"loss={loss}").err
-    assert ("(scores)" in told) is raw
+    assert ("s(x)" in told) is raw and ("D(x)" in told) is not raw
 
 
 def test_the_last_step_is_logged_whatever_log_every_is(train: Command) -> None:

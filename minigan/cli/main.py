@@ -146,6 +146,7 @@ def _sample_arguments(parser: _Parser) -> None:
     add(
         "-o",
         "--output",
+        type=path,
         metavar="FILE",
         help=".png for a grid; .npy or .npz for an array (N, H, W, C) in the generator's range "
         "(sample-seedN.png beside the generator)",

@@ -193,3 +193,8 @@ def test_labels_go_with_the_images_and_codes_are_asked_for(
     for folder, option in (("told", "--label"), ("coded", "--code")):
         refused = command("sample", tmp_path / folder, option, 10)
         assert refused.err == f"minigan: {option}: got 10, wanted 0 to 9\n"
+
+
+def test_a_name_of_nothing_is_no_name(command: Command, finished: Path) -> None:
+    refused = command("sample", finished, "-o", "")
+    assert refused.status == 2 and "--output: got '', wanted a path" in refused.err

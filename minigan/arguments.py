@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 T = TypeVar("T")
+_ARRAYS = ("__array_interface__", "__cuda_array_interface__")  # what NumPy's and CuPy's have
 _IN_WORDS = {
     "(-inf, inf)": "a finite number",
     "[0, inf)": "a number, 0 or more",
@@ -25,8 +26,10 @@ def whole(
 
     None stands for no bound. ``instead`` goes on with what else is taken.
     """
-    is_whole = hasattr(type(value), "__index__") and not isinstance(value, (bool, np.ndarray))
-    found = operator.index(value) if is_whole else 0
+    try:
+        found, is_whole = operator.index(value), not isinstance(value, (bool, np.bool_))
+    except TypeError:
+        found, is_whole = 0, False
     if is_whole and (least is None or found >= least) and (most is None or found <= most):
         return found
     bounds = "" if least is None else f" of at least {least}"
@@ -37,19 +40,25 @@ def whole(
 
 def number(name: str, value: Any, interval: str = "(-inf, inf)") -> Any:
     """``value``, as Python's number; raises unless it is real, in ``interval``: "[0, 1)"."""
+    if any(hasattr(type(value), name) for name in _ARRAYS) and not value.ndim:
+        value = value.item()  # also of an array of no axes, as a schedule may give it
     is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if not is_number or not _holds(interval, float(value)):
+    try:
+        found = float(value) if is_number else 0.0
+    except OverflowError:
+        found = float("inf")
+    if not is_number or not _holds(interval, found):
         kind = ValueError if is_number else TypeError
         wanted = _IN_WORDS.get(interval, f"a number in {interval}")
         raise kind(f"{name}: got {value!r}, wanted {wanted}")
-    return value.item() if isinstance(value, np.generic) else value
+    return value if isinstance(value, int) else found
 
 
-def one_of(name: str, value: Any, options: Collection[str]) -> str:
-    """``value`` itself; raises unless it is one of the ``options``."""
+def one_of(name: str, value: Any, options: Collection[str], instead: str = "") -> str:
+    """``value`` itself; raises unless it is one of the ``options``; ``instead`` as in ``whole``."""
     if not isinstance(value, str) or value not in options:
         *most, last = (f'"{option}"' for option in options)
-        raise ValueError(f"{name}: got {value!r}, wanted {', '.join(most)} or {last}")
+        raise ValueError(f"{name}: got {value!r}, wanted {', '.join(most)} or {last}{instead}")
     return value
 
 

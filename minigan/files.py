@@ -12,6 +12,7 @@ to sample, never touch a file, and these two take longer to load than the rest o
 from __future__ import annotations
 
 import errno
+import io
 import math
 import os
 import re
@@ -85,16 +86,18 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], o
         if os.path.isdir(target):
             raise IsADirectoryError(errno.EISDIR, "is a folder")
         try:
-            if os.path.exists(target) and not os.path.isfile(target):
-                with open(target, "wb") as file:  # a device or a pipe, such as /dev/null
-                    write(file)
+            if os.path.exists(path) and not os.path.isfile(path):  # a device or a pipe
+                contents = io.BytesIO()  # as these have no places to go back to
+                write(contents)
+                with open(path, "wb") as file:
+                    file.write(contents.getbuffer())
                 return
             with open(temporary, "xb") as file:
+                with suppress(OSError):  # who may read it stays as it was
+                    os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
-            with suppress(FileNotFoundError):  # who may read it stays as it was
-                os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
             os.replace(temporary, target)
         except BaseException:
             with suppress(OSError):

@@ -18,7 +18,7 @@ from .buffers import result_of
 from .errors import DeviceError
 from .kernels import channels
 from .tape import Backward, Primitive
-from .tensor import Tensor, as_tensor, may_be_written, recording, wrap
+from .tensor import Tensor, as_tensor, may_show_a_parameter, recording, wrap
 
 P = ParamSpec("P")
 
@@ -221,7 +221,7 @@ def _converted(value: Any, dtype: Any, xp: Any, keep_mask: bool) -> Tensor:
         value = xp.full((), value.item(), dtype)
     elif not mask:
         value = xp.asarray(value, dtype=dtype)
-    return wrap(value.copy() if may_be_written(value) else value)
+    return wrap(value.copy() if may_show_a_parameter(value) else value)
 
 
 def _version_of_view(result: Array, tensors: Sequence[Tensor]) -> list[int] | None:

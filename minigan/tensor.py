@@ -182,7 +182,7 @@ class Tensor:
         """
         if not self.is_leaf or self._version is None:
             raise GradientError(
-                "assign: only a leaf can be written to that was made as one, by Tensor(…)"
+                "assign: only a tensor made by Tensor(…) can be written to, not a computed one"
             )
         new = value._array if isinstance(value, Tensor) else value
         if np.shape(new) != self.shape:
@@ -338,7 +338,7 @@ def wrap(array: Array, node: Any = None, version: list[int] | None = None) -> Te
     return tensor
 
 
-def may_be_written(array: Array) -> bool:
+def may_show_a_parameter(array: Array) -> bool:
     """Whether an array may be a view of a parameter (``Tensor.data``), which optimisers write.
 
     On the CPU that is read-only.
@@ -349,11 +349,14 @@ def may_be_written(array: Array) -> bool:
 
 
 def as_tensor(value: TensorLike, dtype: Any = None) -> Tensor:
-    """``value`` itself if it is a tensor, else an untracked one; float arrays are not copied."""
+    """``value`` itself if it is a tensor, else an untracked one.
+
+    Float arrays are not copied, unless they ``may_show_a_parameter``.
+    """
     if isinstance(value, Tensor):
         return value
     if is_array(value) and value.dtype in FLOATS and dtype in (None, value.dtype):
-        return wrap(value.copy() if may_be_written(value) else value)
+        return wrap(value.copy() if may_show_a_parameter(value) else value)
     return Tensor(value, dtype=dtype)
 
 

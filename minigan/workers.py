@@ -52,6 +52,8 @@ def _together(function: Callable[..., object], items: deque[Iterable[Any]], help
         limit.reset(token)
         items.clear()  # of which there are some left only after an error
         job.wait()
+    if job.error is not None:
+        raise job.error
 
 
 def results(function: Callable[..., Any], items: Iterable[Iterable[Any]], size: int) -> list[Any]:
@@ -100,23 +102,22 @@ class _Job:
                 self.change.notify()
 
     def wait(self) -> None:
-        """Until no helper works on it; raise what went wrong there.
+        """Until no helper works on it.
 
-        Interrupted, it waits on before that is raised, as helpers write to the caller's arrays.
+        What a signal's handler raises meanwhile is raised then, as helpers write to the caller's
+        arrays.
         """
-        interrupt = None
+        interrupt: BaseException | None = None
         while True:
             try:
                 with self.change:
                     while self.working:
                         self.change.wait()
                 break
-            except KeyboardInterrupt as error:
+            except BaseException as error:
                 interrupt = error
         if interrupt is not None:
             raise interrupt
-        if self.error is not None:
-            raise self.error
 
 
 class _Pool:

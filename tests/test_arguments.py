@@ -1,6 +1,7 @@
 """Arguments that can't be meant are refused by name, with what was got and what was wanted."""
 
 import inspect
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,12 +11,15 @@ from minigan import gan, nn, optim
 from minigan.arguments import float_dtype, instance, number, one_of, whole
 
 
-@pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3)])
+@pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3), np.array(3)])
 def test_a_whole_number_is_an_int(value):
     assert whole("n", value) == 3 and type(whole("n", value)) is int
 
 
-@pytest.mark.parametrize("value", ["3", 3.0, None, True, [3], np.array(3), np.float32(3)])
+@pytest.mark.parametrize(
+    "value",
+    ["3", 3.0, None, True, np.bool_(True), [3], np.array([3]), np.float32(3)],
+)
 def test_anything_else_is_no_whole_number(value):
     with pytest.raises(TypeError, match="n: got .*, wanted a whole number of at least 1, or None"):
         whole("n", value, instead=", or None")
@@ -30,22 +34,23 @@ def test_a_whole_number_has_a_least():
 @pytest.mark.parametrize(
     "interval, inside, outside",
     [
-        ("[0, 1)", (0, 0.5, np.float32(0.25)), (1, -0.1, float("nan"))),
+        ("[0, 1)", (0, 0.5, np.float32(0.25), np.array(0.5), Fraction(1, 2)), (1, -0.1, np.nan)),
         ("(0, 1]", (1, 1e-9), (0, 1.5)),
-        ("(0, inf)", (1e-300, 7), (0, -1, float("inf"))),
+        ("(0, inf)", (1e-300, 7), (0, -1, float("inf"), 10**400)),
         ("[0, inf]", (0, float("inf")), (-1, float("nan"))),
         ("(-inf, inf)", (-1e300, 0), (float("inf"), float("-inf"), float("nan"))),
     ],
 )
 def test_a_number_lies_in_its_interval(interval, inside, outside):
     for value in inside:
-        assert number("x", value, interval) == value
+        found = number("x", value, interval)
+        assert found == value and type(found) in (int, float)
     for value in outside:
         with pytest.raises(ValueError, match=r"x: got .*, wanted a .*number"):
             number("x", value, interval)
 
 
-@pytest.mark.parametrize("value", ["0.5", None, True, [0.5], 1j])
+@pytest.mark.parametrize("value", ["0.5", None, True, [0.5], 1j, np.array([0.5]), mg.Tensor(0.5)])
 def test_anything_else_is_no_number(value):
     with pytest.raises(TypeError, match=r"x: got .*, wanted a number in \[0, 1\)"):
         number("x", value, "[0, 1)")

@@ -425,3 +425,9 @@ def test_a_pipe_is_written_to_and_stays_one(tmp_path):
     write_text(path, "through it")
     reader.join(20)
     assert got == [b"through it"] and path.is_fifo() and os.listdir(tmp_path) == ["pipe"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/null"), reason="there is no /dev/null")
+def test_arrays_may_go_to_a_device(tmp_path):
+    save_arrays("/dev/null", {"a": np.ones(3)}, {"format": "test/1"})
+    assert not os.path.isfile("/dev/null")

@@ -183,13 +183,17 @@ def _made(recipe: str, values: dict[str, Any], images: str = "") -> Config:
     )
 
 
-def images_of(config: Config, path: str | None = None, quiet: bool = False) -> Images:
+def images_of(
+    config: Config, path: str | None = None, quiet: bool = False, is_new: bool = False
+) -> Images:
     """The run's images, or those at ``path``, where they may be now; many files with progress."""
     look = None if quiet else lambda files: progress(files, "picture", delay=1)
     token = reading.set(look)
     try:
         found = recipe_named(config.recipe).load_data(config.recipe_settings(), path or config.data)
     except FileNotFoundError as error:
+        if is_new or path is not None:
+            raise
         raise FileNotFoundError(
             f"{error}; say with --data PATH where the run's data are now"
         ) from None

@@ -34,7 +34,11 @@ def sample(asked: argparse.Namespace) -> int:
     target = Path(asked.output) if asked.output else source.parent / f"sample-seed{asked.seed}.png"
     _check_target(target, source)
     saved = load_generator(source)
-    check_room(f"count: {asked.count:,} images", asked.count * saved.sample(1).nbytes)
+    check_room(
+        f"count: {asked.count:,} images",
+        asked.count * saved.sample(1).nbytes,
+        "draw fewer at a time, with another --seed for each",
+    )
     try:
         labels = labels_for(saved.conditioning, asked.label, asked.count)
         codes_for(saved.latent, asked.code, asked.count)

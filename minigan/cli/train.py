@@ -21,6 +21,7 @@ from ..data import Images
 from ..errors import HealthWarning, NonFiniteError
 from ..files import read_header
 from ..gan import Finding, Report, Trainer, save_generator
+from ..gan.doctor import not_finite
 from ..gan.inside import singular_values
 from ..gan.losses import BinaryCrossEntropy, Loss
 from .best import Best
@@ -81,7 +82,7 @@ def train(asked: argparse.Namespace) -> int:
     require("PIL", "matplotlib", *([] if asked.quiet else ["tqdm"]))
     folder, config = _settled(asked)
     check_device(config.device)
-    images = images_of(config, quiet=asked.quiet)
+    images = images_of(config, quiet=asked.quiet, is_new=not asked.resume)
     config = with_images(config, images)
     trainer = made_trainer(config, images)
     if config.captured:
@@ -262,7 +263,7 @@ class Run:
                 print(words, file=sys.stderr)
                 return 128 + stop.number
         except NonFiniteError as error:
-            self.folder.note(self.trainer.findings[-1])
+            self.folder.note(not_finite(self.trainer.step_count + 1, str(error)))
             raise NonFiniteError(
                 f"{error}; {self.folder.path} keeps the state of step {self.saved_step}, and "
                 f"minigan doctor {shlex.quote(str(self.folder.path))} says what to try"

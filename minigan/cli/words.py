@@ -58,6 +58,8 @@ def path(text: str) -> str:
 
 def check_target(name: str, target: Path) -> None:
     """Find now what would lose a command's results at its end: raises ``OSError``."""
+    if target.exists() and not target.is_dir() and not target.is_file():
+        return  # a device or a pipe, such as /dev/stdout
     folder = target.resolve().parent
     if target.is_dir() or not folder.is_dir():
         raise FileNotFoundError(f"{name}: {str(target)!r} is not a file in a folder that exists")
@@ -69,13 +71,11 @@ MOST = 8 << 30
 """Bytes of memory that a command takes for samples."""
 
 
-def check_room(what: str, needed: int) -> None:
+def check_room(what: str, needed: int, advice: str) -> None:
     """Refuse now what would end as a process that is killed for its memory."""
     if needed > MOST:
-        raise ValueError(
-            f"{what} need {needed / 2**30:,.1f} GiB, wanted at most {MOST >> 30} GiB; draw fewer "
-            "at a time, with another --seed for each"
-        )
+        room = f"need {needed / 2**30:,.1f} GiB, wanted at most {MOST >> 30} GiB"
+        raise ValueError(f"{what} {room}; {advice}")
 
 
 def progress(

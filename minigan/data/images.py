@@ -150,7 +150,8 @@ def warn_if_dark(most: float) -> None:
     if 0 < most <= _DARK:
         white = math.ceil(most)
         warnings.warn(
-            f"pixels reach only {most:g} of 255: pass value_range=(0, {white}) if that is white",
+            f"pixels reach only {most:g} of 255: pass value_range=(0, {white}) if that is white, "
+            "or give booleans",
             stacklevel=2,
         )
 

@@ -155,11 +155,8 @@ def _as_pixels(array: npt.NDArray[Any], declared: Range | None) -> npt.NDArray[A
         with np.errstate(over="ignore"):  # what overflows is reported as infinite
             return array.astype(np.float32, copy=False)
     if array.dtype == np.uint8:
-        if array.size and int(array.max()) == 1:
-            raise ValueError(
-                "images holds bytes of 0 and 1 alone, which would be black, of 255: give booleans "
-                "in their place, array.astype(bool), or white as 255"
-            )
+        if declared is None and array.size and int(array.max()) == 1:
+            warn_if_dark(1.0)
         return array
     if kind == "b":
         return array.astype(np.uint8) * np.uint8(255)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arguments import instance, number, one_of, whole
+from ..arguments import instance, number, one_of
 from ..backend import Array, device_of, to_device
 from ..ops import mean, reshape
 from ..random import Stream
@@ -44,7 +44,7 @@ class InstanceNoise(Cure):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.steps is not None:
-            whole("steps", self.steps, instead=", or None to keep it up")
+            number("steps", self.steps, "[1, inf)")
 
     def show(self, images: Any, turn: Turn) -> Any:
         left = 1.0 if self.steps is None else max(0.0, 1 - turn.step / self.steps)
@@ -86,7 +86,7 @@ class Augmentation:
         number("scale", self.scale, "[0, 1)")
         number("cutout", self.cutout, "[0, 1]")
         if isinstance(self.fill, str):
-            one_of("fill", self.fill, FILLS)
+            one_of("fill", self.fill, FILLS, " or a number")
         else:
             number("fill", self.fill)
 
@@ -252,7 +252,7 @@ class AdaptiveAugment(_Changing):
     def __post_init__(self) -> None:
         super().__post_init__()
         number("target", self.target, "[0, 1]")
-        whole("images", self.images)
+        number("images", self.images, "[1, inf)")
 
     def start(self, game: Game) -> dict[str, Array]:
         return {"probability": np.zeros(())}

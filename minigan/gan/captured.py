@@ -235,10 +235,14 @@ class _Graph:
         counted = [(p.state, {n: p.state[n].copy() for n in ("lr", "steps")}) for p in self.moves]
         share = 0.0 if trainer.average is None else trainer.average.share(trainer.step_count)
         self.numbers[0, :2] = trainer.step_count, share
-        for row, optimizer in zip(self.numbers[1:], self.moves, strict=True):
-            optimizer.advance()
-            numbers = optimizer.numbers(optimizer.dtype)
-            row[: len(numbers)] = numbers
+        try:
+            for row, optimizer in zip(self.numbers[1:], self.moves, strict=True):
+                optimizer.advance()
+                numbers = optimizer.numbers(optimizer.dtype)
+                row[: len(numbers)] = numbers
+        except BaseException:  # of a schedule, say
+            _put_back(counted)
+            raise
         slot = self.launched % MOST_UNREAD
         self.launched += 1
         with place.in_use(pool=False):
@@ -303,9 +307,7 @@ class _Graph:
         with self.place.in_use(pool=False):
             self.go.fill(1)
         trainer._write(self.before)
-        for state, counted in bad.counted:
-            for name, array in counted.items():
-                state[name][...] = array
+        _put_back(bad.counted)
         trainer._count(-steps)
         if trainer.doctor is not None:
             trainer.doctor.forget(bad.report.step)
@@ -351,6 +353,13 @@ def _unguarded(trainer: Trainer) -> list[str]:
     if any(type(cure).moved is not Cure.moved for cure in trainer.game.cures):
         names += trainer._parameters
     return [name for name in dict.fromkeys(names) if array_module(live[name]) is not np]
+
+
+def _put_back(counted: Sequence[tuple[dict[str, Array], dict[str, Array]]]) -> None:
+    """Write optimisers' counters back into their states."""
+    for state, before in counted:
+        for name, array in before.items():
+            state[name][...] = array
 
 
 def _copied(batch: Batch) -> Batch:

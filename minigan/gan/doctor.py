@@ -27,6 +27,11 @@ NOT_FINITE = "not finite"
 """What a step is called that the trainer could not take."""
 
 
+def not_finite(step: int, message: str) -> Finding:
+    """What to keep of such a step."""
+    return Finding(NOT_FINITE, step, message, "lower the learning rate or clip the gradient")
+
+
 class Doctor:
     """Watches one trainer; see ``checks`` for what it looks at.
 
@@ -126,8 +131,7 @@ class Doctor:
     def broke(self, step: int, message: str) -> None:
         """Keep what the trainer is about to raise, the first time."""
         if not any(finding.name == NOT_FINITE for finding in self.findings):
-            advice = "lower the learning rate or clip the gradient"
-            self.findings.append(Finding(NOT_FINITE, step, message, advice))
+            self.findings.append(not_finite(step, message))
 
     def _found(self, name: str, step: int, message: str, advice: str) -> None:
         self.findings.append(Finding(name, step, message, advice))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import cached_property
 from itertools import accumulate, pairwise
 from types import NoneType
@@ -43,16 +43,16 @@ class Game:
         loss: str | Loss = "non_saturating",
         latent: Latent | None = None,
         image_range: Range | None = None,
-        cures: Sequence[Cure] = (),
+        cures: Iterable[Cure] = (),
         conditioning: Labels | None = None,
     ) -> None:
         self.generator, self.discriminator = generator, discriminator
         instance("generator", generator, Module, "a Module")
         instance("discriminator", discriminator, Module, "a Module")
-        instance("cures", cures, Sequence, "a list of cures such as [R1(1.0)]")
-        for i, cure in enumerate(cures):
-            instance(f"cures[{i}]", cure, Cure, "a cure such as R1(1.0)")
+        instance("cures", cures, Iterable, "a list of cures such as [R1(1.0)]")
         self.loss, self.cures = loss_named(loss), tuple(cures)
+        for i, cure in enumerate(self.cures):
+            instance(f"cures[{i}]", cure, Cure, "a cure such as R1(1.0)")
         labels = (Labels, NoneType)
         self.conditioning = instance(
             "conditioning", conditioning, labels, "labels such as Labels(10)"

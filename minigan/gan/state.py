@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import whole
 from ..backend import Array, device_of, to_device
 from ..errors import NonFiniteError
 from ..files import FileError, in_words, load_arrays, save_arrays
@@ -174,9 +175,7 @@ def _check(name: str, value: Any, own: Array) -> None:
     got = np.asarray(value) if not hasattr(value, "dtype") else value
     if got.shape != own.shape:
         raise ValueError(f"state {name!r}: got shape {got.shape}, wanted {own.shape}")
-    counts = own.dtype.kind in "iu"
-    if got.dtype.kind not in ("iu" if counts else "iuf"):
-        wanted = "whole numbers" if counts else "real numbers"
-        raise ValueError(f"state {name!r}: got dtype {got.dtype}, wanted {wanted}")
-    if counts and bool((got < 0).any()):
-        raise ValueError(f"state {name!r}: got {value}, wanted 0 or more")
+    if not np.can_cast(got.dtype, own.dtype, "same_kind"):
+        raise ValueError(f"state {name!r}: got dtype {got.dtype}, wanted {own.dtype}")
+    if name.startswith("count.") or name.endswith("_optimizer.steps"):
+        whole(f"state {name!r}", got.item(), 0)

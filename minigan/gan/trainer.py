@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .signs import Signs
 
 Callback = Callable[[Report], None]
+_LOAD = ": load a saved state to go on"
 
 
 class Trainer(Run):
@@ -148,10 +149,10 @@ class Trainer(Run):
         labels) or a ``Batch``. Raises ``NonFiniteError`` before a bad loss or gradient reaches
         the weights or a layer's statistics, naming the first tensor that went bad and the operation
         that made it. Whatever breaks a step off, Ctrl-C too, the trainer is then as it was before
-        the step, unless its last player has begun to move: then it refuses to go on, and to be
-        saved, until a state is loaded. Of a captured step a bad number is raised once one of its
-        report is asked for, or else by a later step, ``state``, ``save``, ``sample`` or the end of
-        ``fit``, and the steps taken since are lost.
+        the step, unless that comes in a move that ends the step, or after it: then it refuses to go
+        on, and to be saved, until a state is loaded. Of a captured step a bad number is raised once
+        a number of its report is asked for, or else by a later step, ``state``, ``save``,
+        ``sample`` or the end of ``fit``, and the steps taken since are lost.
         """
         self._require_whole()
         if len(batches) != self.discriminator_steps:
@@ -167,12 +168,18 @@ class Trainer(Run):
         if self.captured is None or self.device == "cpu" or signs is not None:
             self._read()
             weights = [p for player in self.players for p in player.parameters.values()]
-            with own_threads(weights, len(records[0].images)):
-                outcome: Outcome | Unread = self._taken(records, signs)
+            is_taken = False
+            try:
+                with own_threads(weights, len(records[0].images)):
+                    outcome: Outcome | Unread = self._taken(records, signs)
+                    is_taken = True
+                self._buffers.trim()
+            finally:  # it counts, whatever comes after it
+                self._count(int(is_taken))
         else:
             outcome = self.captured.step(records, lambda: self._taken(records))
-        self._buffers.trim()
-        self._count(1)
+            self._buffers.trim()
+            self._count(1)
         is_known = isinstance(outcome, Outcome)
         report = outcome.report(self.step_count) if is_known else cast(Report, outcome)
         if self.doctor is not None:
@@ -194,53 +201,59 @@ class Trainer(Run):
         }
         players: Any = Players(**movers)  # type: ignore[arg-type]
         before: dict[str, Array] = {}
+        is_averaged = False
         try:
             # A number that overflows is named below; NumPy's warnings would only repeat it.
             with self._buffers.in_use(), np.errstate(all="ignore"), look:
                 live = self._live_state()
                 before |= {name: duplicate(live[name]) for name in self._kept}
                 scores = self._move(records, moment, players)
-            if self.average is not None:
-                self.average.update(self.game.generator, self.step_count)
             if signs is not None:
                 signs.scores = scores
             real, fake = numbers(self._mean_scores(scores))
-        except NonFiniteError as error:
-            culprit = self._undo(error, movers, before, records, moment)
-            raise NonFiniteError(f"step {self.step_count + 1}: {error}{culprit}") from None
+            if self.average is not None:
+                is_averaged = True
+                self.average.update(self.game.generator, self.step_count)
         except BaseException as error:
-            self._undo(error, movers, before)
-            raise
+            can_undo = not is_averaged and all(mover.can_undo for mover in movers.values())
+            culprit = ""
+            if not can_undo:
+                self._torn = (
+                    f"step {self.step_count + 1} was broken off by {type(error).__name__}, and "
+                    f"can't be undone{_LOAD}"
+                )
+            elif isinstance(error, NonFiniteError):
+                culprit = self._undo(movers, before, (error, records, moment))
+            else:
+                self._undo(movers, before)
+            if not isinstance(error, NonFiniteError):
+                raise
+            raise NonFiniteError(f"step {self.step_count + 1}: {error}{culprit}") from None
         return Outcome(scores.discriminator, scores.generator, real, fake)
 
     def _undo(
         self,
-        error: BaseException,
         movers: Mapping[str, Mover],
         before: Mapping[str, Array],
-        records: Sequence[Batch] = (),
-        moment: Moment | None = None,
+        bad: tuple[NonFiniteError, Sequence[Batch], Moment] | None = None,
     ) -> str:
-        """Make the run what it was before a step, where the last player has not begun to move.
+        """Make the run what it was before a step.
 
-        Given what the step was made of, say which number was the first that is not finite.
+        Of one with a ``bad`` number, and given what it was made of, say which was the first.
         """
-        step, culprit = self.step_count + 1, ""
-        self._torn = (
-            f"step {step} was broken off by {type(error).__name__}, and can't be undone: load a "
-            "saved state to go on"
-        )
-        if any(mover.has_moved and not mover.keeps for mover in movers.values()):
-            return culprit
-        if moment is not None:
+        culprit = ""
+        self._torn = f"step {self.step_count + 1} was broken off while it was undone{_LOAD}"
+        if bad is not None:
+            error, records, moment = bad
             # Batch norm saw the bad numbers too, and the first mover has moved: look, then undo.
             self._write({name: a for name, a in before.items() if name in self._statistics})
             streams = Streams.of(self.seed, self.step_count)
             culprit = _said(lambda: first_bad(self.game, records, streams))
         self._write(before)
-        for player in reversed(self._early):  # the first one last, as both may hold a parameter
+        # The first mover's last, as both may hold a parameter.
+        for player in sorted(movers, key=lambda name: name in self._early[:1]):
             movers[player].undo()
-        if moment is not None:
+        if bad is not None:
             again = moment._replace(streams=self._streams(), squares=None)
             for mover in movers.values():  # all of it, as the step may go another way this time
                 mover.keep()
@@ -249,7 +262,7 @@ class Trainer(Run):
             for mover in movers.values():
                 mover.undo()
             if self.doctor is not None:
-                self.doctor.broke(step, f"{error}{culprit}")
+                self.doctor.broke(self.step_count + 1, f"{error}{culprit}")
         self._torn = ""
         return culprit
 

@@ -22,21 +22,33 @@ class Mover:
 
     def __init__(self, optimizer: Optimizer, keeps: bool) -> None:
         self.optimizer, self.parameters, self.keeps = optimizer, optimizer.parameters, keeps
-        self.has_moved = False
+        self._has_begun = False
         self._weights: dict[str, Array] = {}
         self._state: dict[str, Array] = {}
 
     def step(self, gradients: Sequence[Tensor | None]) -> None:
         """The optimiser's."""
-        if self.keeps and not self.has_moved:
-            self.keep()
-        self.has_moved = True
+        if not self._has_begun:
+            if self.keeps:
+                self.keep()
+            else:
+                self._state = {name: self.optimizer.state[name].copy() for name in ("lr", "steps")}
+        self._has_begun = True
         self.optimizer.step(gradients)
 
     def keep(self) -> None:
         """Copy all that the optimiser may change."""
         self._weights = {n: duplicate(p._array) for n, p in self.parameters.items()}
         self._state = {n: duplicate(_array(a)) for n, a in self.optimizer.state.items()}
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether nothing was written that was not copied."""
+        if self.keeps or not self._has_begun:
+            return True
+        # A step that is not of one's own checks what it is given, counts, and only then writes.
+        is_known = type(self.optimizer).step is Optimizer.step
+        return is_known and bool(self.optimizer.state["steps"] == self._state["steps"])
 
     def undo(self) -> None:
         """Write back what was copied."""

@@ -49,7 +49,7 @@ def matrix(name: str, array: Any, least: int = 1) -> Array:
     if not np.isfinite(found).all():
         row = int(np.argwhere(~np.isfinite(found))[0, 0])
         raise ValueError(f"{name}: row {row} has NaN or infinity, wanted finite numbers")
-    largest = float(np.abs(found).max(initial=0))
+    largest = float(max(found.max(initial=0), -found.min(initial=0)))
     if largest > _LARGEST:
         raise ValueError(f"{name}: got numbers up to {largest:.3g}, wanted at most {_LARGEST:g}")
     return found

@@ -23,6 +23,7 @@ import numpy as np
 from ..arguments import whole
 from .checks import Array, pair
 
+_FAR = 1e3  # times the width of a feature, that it is off 0
 _ROOM = 1 << 22  # numbers in a block of distances: 32 MiB
 
 
@@ -89,13 +90,15 @@ def nearest_distance(*, real: Any, fake: Any) -> float:
 
 
 def _centred(real: Array, fake: Array) -> tuple[Array, Array]:
-    """Both moved to the middle of real: squares of what all have in common drown the distances.
+    """Both moved to their middle in features whose squares would drown the distances.
 
-    The middle is real's own numbers, the lower median of each feature, so that ties stay ties.
+    Others stay as they are, to the last bit, as a point may lie on the very edge of a ball.
     """
-    middle = (len(real) - 1) // 2
-    centre = np.partition(real, middle, axis=0)[middle]
-    return real - centre, fake - centre
+    low = np.minimum(real.min(axis=0), fake.min(axis=0))
+    high = np.maximum(real.max(axis=0), fake.max(axis=0))
+    middle = (low + high) / 2
+    centre = np.where(np.abs(middle) > _FAR * (high - low), middle, 0.0)
+    return (real - centre, fake - centre) if centre.any() else (real, fake)
 
 
 def _reach(x: Array, k: int) -> Array:

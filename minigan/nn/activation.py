@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import ops
-from ..arguments import number, whole
+from ..arguments import number
 from ..tensor import Tensor, TensorLike
 from .module import Module
 
@@ -81,7 +81,7 @@ class Softmax(Module):
     """eˣ over its sum along ``axis``."""
 
     def __init__(self, axis: int = -1) -> None:
-        self.axis = axis if isinstance(axis, tuple) else whole("axis", axis, None)
+        self.axis = axis
 
     def forward(self, x: TensorLike) -> Tensor:
         return ops.softmax(x, self.axis)

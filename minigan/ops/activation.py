@@ -85,7 +85,7 @@ def bent(x: Array, slope: float) -> Array:
 
 def check_slope(slope: float) -> None:
     """Raise ``ValueError`` or ``TypeError`` unless a leaky ReLU can have that slope."""
-    if type(slope) is not float or not slope >= 0:
+    if type(slope) is not float or not 0 <= slope < math.inf:
         number("slope", slope, "[0, inf)")
 
 

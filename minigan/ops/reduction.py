@@ -69,9 +69,9 @@ def mean(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
 
 def _divided(g: Tensor, shape: tuple[int, ...], axis: Axis) -> Tensor:
     count = count_over(shape, axis)
-    if count <= _HALF_HOLDS:
-        return g / count
-    return g * (1.0 / count)  # a count that float16 does not hold would make it 0
+    if count > _HALF_HOLDS and g.dtype == "float16":
+        return g * (1.0 / count)  # a count that it does not hold would make it 0
+    return g / count
 
 
 def _var_gradient(g: Tensor, x: Tensor, axis: Axis, ddof: int) -> Tensor:

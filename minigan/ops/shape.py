@@ -63,7 +63,7 @@ def flip(x: Array, /, axis: Any = None) -> Array:
 @vjp(lambda g, shift, axis: roll(g, _negated(shift), axis), plain=True)
 def roll(x: Array, /, shift: Any, axis: Any = None) -> Array:
     """x moved ``shift`` places along ``axis``, what falls off the end coming in at the start."""
-    for places in shift if isinstance(shift, (tuple, list)) else (shift,):
+    for places in np.ravel(shift).tolist():
         whole("shift", places, None)
     return array_module(x).roll(x, shift, axis)
 

@@ -122,11 +122,14 @@ class LayerFunction(TensorFunction):
 
 def _check_parameters(network: Any) -> None:
     """Raise for a weight that neither a check nor an optimiser would find."""
+    found = {id(parameter) for parameter in network.named_state().values()}
     for path, module in network.named_modules():
         prefix = f"{path}." if path else ""
         own = {n: value for n, value in vars(module).items() if n != "_arguments"}
         for name, value in own.items():
             for place, weight in _weights(name, value):
+                if id(weight) in found:
+                    continue
                 if type(weight) is not Tensor:
                     raise WrongTypeError(
                         f"function: {prefix}{place} of {type(module).__name__} is a Parameter in "
@@ -140,20 +143,24 @@ def _check_parameters(network: Any) -> None:
                 )
 
 
-def _weights(name: str, value: Any, inside: bool = False) -> Iterator[tuple[str, Tensor]]:
+def _weights(
+    name: str, value: Any, inside: bool = False, depth: int = 3
+) -> Iterator[tuple[str, Tensor]]:
     """Leaves that are trained, but found by no module: in containers, and in plain objects."""
+    if not depth:
+        return
     if isinstance(value, Tensor):
         if value.requires_grad and value.is_leaf and (inside or type(value) is Tensor):
             yield name, value  # a Parameter is of a class of its own
     elif isinstance(value, (list, tuple)):
         for i, one in enumerate(value):
-            yield from _weights(f"{name}[{i}]", one, inside)
+            yield from _weights(f"{name}[{i}]", one, inside, depth - 1)
     elif isinstance(value, dict):
         for key, one in value.items():
-            yield from _weights(f"{name}[{key!r}]", one, inside)
+            yield from _weights(f"{name}[{key!r}]", one, inside, depth - 1)
     elif not inside and hasattr(value, "__dict__") and not hasattr(value, "named_modules"):
         for attribute, one in vars(value).items():
-            yield from _weights(f"{name}.{attribute}", one, True)
+            yield from _weights(f"{name}.{attribute}", one, True, depth - 1)
 
 
 class ArrayFunction:

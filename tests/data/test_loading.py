@@ -300,9 +300,10 @@ def test_importing_needs_numpy_only() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_bytes_of_0_and_1_alone_are_refused_as_they_would_be_black():
+def test_bytes_of_0_and_1_alone_are_told_as_they_are_nearly_black():
     mask = BYTES % 2
-    with pytest.raises(ValueError, match=r"bytes of 0 and 1 alone.*astype\(bool\), or"):
+    with pytest.warns(UserWarning, match="only 1 of 255: pass .* or give booleans"):
         from_arrays(mask)
     assert from_arrays(mask.astype(bool)).pixels.max() == 255
+    assert from_arrays(mask, value_range=(0, 255)).pixels.max() == 1
     assert from_arrays(np.zeros_like(mask)).pixels.max() == 0

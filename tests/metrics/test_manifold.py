@@ -123,3 +123,10 @@ def test_an_offset_that_all_share_changes_nothing():
 def test_numbers_whose_powers_would_overflow_are_refused():
     with pytest.raises(ValueError, match="real: got numbers up to 1e.200, wanted at most 1e.50"):
         metrics.nearest_distance(real=np.full((4, 2), 1e200), fake=np.ones((4, 2)))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_precision_and_recall_are_each_others_mirror_also_on_a_grid(seed):
+    rng = np.random.default_rng(seed)
+    a, b = (np.round(rng.normal(size=(30, 2)), 1) for _ in range(2))
+    assert metrics.precision(real=a, fake=b) == metrics.recall(real=b, fake=a)

@@ -104,6 +104,19 @@ def test_weights_in_lists_and_dicts_of_a_module_are_found():
     check_gradients(Holding(), [X])
 
 
+def test_a_parameter_that_a_plain_object_refers_to_as_well_is_found():
+    class Layer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(W)
+            self.plain = Plain(self.weight)
+
+        def forward(self, x):
+            return x @ self.weight
+
+    check_gradients(Layer(), [X])
+
+
 @pytest.mark.parametrize(
     "shape, place", [((30, 50), r"at index \(22, 32\) claimed 0, "), ((200, 50), "random line")]
 )

@@ -40,7 +40,7 @@ def whole(
 
 def number(name: str, value: Any, interval: str = "(-inf, inf)") -> Any:
     """``value``, as Python's number; raises unless it is real, in ``interval``: "[0, 1)"."""
-    if any(hasattr(type(value), name) for name in _ARRAYS) and not value.ndim:
+    if any(hasattr(type(value), mark) for mark in _ARRAYS) and not value.ndim:
         value = value.item()  # also of an array of no axes, as a schedule may give it
     is_number = isinstance(value, Real) and not isinstance(value, bool)
     try:

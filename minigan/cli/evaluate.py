@@ -92,7 +92,7 @@ def evaluate(asked: argparse.Namespace) -> int:
         raise ValueError(f"best: the run in {folder.path} kept none; train with --best METRIC")
     saved = load_generator(folder / ("best.npz" if asked.best else "generator.npz"))
     names = _known(asked.metrics)
-    real = images_of(config, asked.data)
+    real = images_of(config, asked.data, asked.quiet)
     if asked.data is None:
         with_images(config, real)
     others = held_out(config, real, asked.data)

@@ -182,7 +182,7 @@ class Tensor:
         """
         if not self.is_leaf or self._version is None:
             raise GradientError(
-                "assign: only a tensor made by Tensor(…) can be written to, not a computed one"
+                "assign: only a leaf, made by Tensor(…), can be written to, not a computed tensor"
             )
         new = value._array if isinstance(value, Tensor) else value
         if np.shape(new) != self.shape:

@@ -40,18 +40,12 @@ def whole(
 
 def number(name: str, value: Any, interval: str = "(-inf, inf)") -> Any:
     """``value``, as Python's number; raises unless it is real, in ``interval``: "[0, 1)"."""
-    if any(hasattr(type(value), mark) for mark in _ARRAYS) and not value.ndim:
-        value = value.item()  # also of an array of no axes, as a schedule may give it
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    try:
-        found = float(value) if is_number else 0.0
-    except OverflowError:
-        found = float("inf")
-    if not is_number or not _holds(interval, found):
-        kind = ValueError if is_number else TypeError
+    found = value if type(value) is float else _plain(value)  # quick, as losses are checked too
+    if found is None or not _holds(interval, found):
+        kind = TypeError if found is None else ValueError
         wanted = _IN_WORDS.get(interval, f"a number in {interval}")
         raise kind(f"{name}: got {value!r}, wanted {wanted}")
-    return value if isinstance(value, int) else found
+    return found
 
 
 def one_of(name: str, value: Any, options: Collection[str], instead: str = "") -> str:
@@ -79,6 +73,19 @@ def float_dtype(name: str, value: Any, instead: str = "") -> str:
         wanted = f'wanted "float16", "float32" or "float64"{instead}'
         raise ValueError(f"{name}: got {value!r}, {wanted}")
     return found
+
+
+def _plain(value: Any) -> float | None:
+    """A real number as Python's, also one in an array of no axes; of anything else None."""
+    if any(hasattr(type(value), mark) for mark in _ARRAYS) and not value.ndim:
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:  # of an int that no float can hold
+        return float("inf")
+    return value if isinstance(value, int) else found
 
 
 def _holds(interval: str, value: float) -> bool:

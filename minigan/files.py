@@ -85,13 +85,13 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], o
     try:
         if os.path.isdir(target):
             raise IsADirectoryError(errno.EISDIR, "is a folder")
+        if os.path.exists(path) and not os.path.isfile(path):  # a device or a pipe
+            contents = io.BytesIO()  # as these have no places to go back to
+            write(contents)
+            with open(path, "wb") as file:
+                file.write(contents.getbuffer())
+            return
         try:
-            if os.path.exists(path) and not os.path.isfile(path):  # a device or a pipe
-                contents = io.BytesIO()  # as these have no places to go back to
-                write(contents)
-                with open(path, "wb") as file:
-                    file.write(contents.getbuffer())
-                return
             with open(temporary, "xb") as file:
                 with suppress(OSError):  # who may read it stays as it was
                     os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))

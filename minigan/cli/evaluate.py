@@ -23,7 +23,7 @@ from .config import Config, held_out, images_of, with_images
 from .folder import RunFolder
 from .inspect import existing
 from .recognised import RECOGNISED, recognised
-from .words import MOST, check_room, check_target, progress, unknown
+from .words import ROOM, check_room, check_target, progress, unknown
 
 CLASSIFICATION = "classification_accuracy"
 """The figure that is found only if it is asked for, as two classifiers learn for it."""
@@ -101,7 +101,7 @@ def evaluate(asked: argparse.Namespace) -> int:
         _check_labelled(saved, real)
     source = _source(asked, config, real, names)
     each = math.prod(real.shape) * _BYTES
-    count = asked.count or min(_MOST, MOST // each, len(real if others is None else others))
+    count = asked.count or min(_MOST, ROOM // each, len(real if others is None else others))
     check_room(f"-n: {count:,} samples", count * each, "judge fewer")
     if not asked.quiet:
         _note(f"drawing {count:,} samples, and comparing them with real images")

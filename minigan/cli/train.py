@@ -38,7 +38,7 @@ from .config import (
 )
 from .folder import RunFolder
 from .pictures import save_curves, save_grid
-from .words import compact, require, shown
+from .words import bar, compact, require, shown
 
 DEFAULT = "digits"
 _BAR = "{percentage:3.0f}%|{bar}|{n_fmt}/{total_fmt} [{remaining} {rate_fmt}{postfix}]"
@@ -385,15 +385,7 @@ class Run:
     def _progress(self) -> Any:
         if self.quiet or self.trainer.step_count == self.config.steps:
             return nullcontext()
-        from tqdm import tqdm
-
-        self._bar = tqdm(
-            initial=self.trainer.step_count,
-            total=self.config.steps,
-            bar_format=_BAR,
-            dynamic_ncols=True,
-            mininterval=0.2 if sys.stderr.isatty() else 10,  # a log file wants fewer lines
-        )
+        self._bar = bar(initial=self.trainer.step_count, total=self.config.steps, bar_format=_BAR)
         return self._bar
 
 

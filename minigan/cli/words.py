@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from ..errors import nearest, of_extra
 
@@ -67,14 +67,14 @@ def check_target(name: str, target: Path) -> None:
         raise PermissionError(f"{name}: {str(target)!r} can't be written, its folder is read-only")
 
 
-MOST = 8 << 30
+ROOM = 8 << 30
 """Bytes of memory that a command takes for samples."""
 
 
 def check_room(what: str, needed: int, advice: str) -> None:
     """Refuse now what would end as a process that is killed for its memory."""
-    if needed > MOST:
-        room = f"need {needed / 2**30:,.1f} GiB, wanted at most {MOST >> 30} GiB"
+    if needed > ROOM:
+        room = f"need {needed / 2**30:,.1f} GiB, wanted at most {ROOM >> 30} GiB"
         raise ValueError(f"{what} {room}; {advice}")
 
 
@@ -84,11 +84,15 @@ def progress(
     """Progress on standard error, where tqdm is installed; ``delay`` seconds nothing is shown."""
     if find_spec("tqdm") is None:
         return items
+    return cast("Iterable[T]", bar(iterable=items, unit=unit, total=total, delay=delay))
+
+
+def bar(**settings: Any) -> Any:
+    """tqdm's, for a terminal or a file."""
     from tqdm import tqdm
 
     interval = 0.2 if sys.stderr.isatty() else 10  # a log file wants fewer lines
-    settings: Any = {"unit": unit, "total": total, "delay": delay, "mininterval": interval}
-    return tqdm(items, dynamic_ncols=True, **settings)
+    return tqdm(dynamic_ncols=True, mininterval=interval, **settings)
 
 
 def shown(value: object) -> str:

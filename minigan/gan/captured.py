@@ -48,6 +48,7 @@ from ..optim import Optimizer
 from ..tensor import Tensor
 from .cures import DISCRIMINATOR, GENERATOR, Cure, Moment
 from .records import Batch, Move, Outcome, Sums, Unread
+from .undoing import counters
 from .update import Players, judged
 
 if TYPE_CHECKING:
@@ -232,7 +233,7 @@ class _Graph:
         if len(self.unread) == MOST_UNREAD:
             self.read()
         trainer, place = self.trainer, self.place
-        counted = [(p.state, {n: p.state[n].copy() for n in ("lr", "steps")}) for p in self.moves]
+        counted = [(p.state, counters(p)) for p in self.moves]
         share = 0.0 if trainer.average is None else trainer.average.share(trainer.step_count)
         self.numbers[0, :2] = trainer.step_count, share
         try:

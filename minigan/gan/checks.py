@@ -68,15 +68,13 @@ class Check(NamedTuple):
 def alone(seen: Sequence[Signs]) -> str:
     """Whether batch norm has one vector alone to normalise, of which it leaves nothing."""
     last = seen[-1]
-    norms = [
-        f"{player}.{name}"
-        for player in PLAYERS
-        for name, module in getattr(last.subject.game, player).named_modules()
-        if isinstance(module, BatchNorm) and module._shapes and len(module._shapes[0]) == 2
-    ]
-    if last.images > 1 or not norms:
+    if last.images > 1:
         return ""
-    return f"{norms[0]} normalises a single image by itself, to zeros"
+    for player in PLAYERS:
+        for name, module in getattr(last.subject.game, player).named_modules():
+            if isinstance(module, BatchNorm) and module._shapes and len(module._shapes[0]) == 2:
+                return f"{player}.{name} normalises a single image by itself, to zeros"
+    return ""
 
 
 def swapped(seen: Sequence[Signs]) -> str:

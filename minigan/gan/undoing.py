@@ -32,7 +32,7 @@ class Mover:
             if self.keeps:
                 self.keep()
             else:
-                self._state = {name: self.optimizer.state[name].copy() for name in ("lr", "steps")}
+                self._state = counters(self.optimizer)
         self._has_begun = True
         self.optimizer.step(gradients)
 
@@ -60,6 +60,11 @@ class Mover:
                 state[name][...] = before
             else:  # an optimiser of one's own may put others in their place
                 state[name] = before
+
+
+def counters(optimizer: Optimizer) -> dict[str, Array]:
+    """Copies of what changes in an optimiser's state before anything is written."""
+    return {name: optimizer.state[name].copy() for name in ("lr", "steps")}
 
 
 def duplicate(x: Array) -> Array:

@@ -115,8 +115,7 @@ def check_complex_step(
     """
     check_settings(tolerance)
     subject, rng = ArrayFunction(forward, vjp, inputs), np.random.default_rng(seed)
-    outputs = check_contract(subject)
-    check_compared(subject)
+    outputs = _outputs(subject)
     vs = random_like(outputs, rng)
     claimed = subject.gradients(subject.inputs, [vs])[0]
     _check_analytic(forward, subject.inputs)
@@ -236,18 +235,21 @@ def _begin(
     if vjp is None:
         return _begin_tensors(function, inputs, seed)
     subject = ArrayFunction(function, vjp, inputs)
-    outputs = check_contract(subject)
-    check_compared(subject)
-    return subject, outputs, np.random.default_rng(seed)
+    return subject, _outputs(subject), np.random.default_rng(seed)
 
 
 def _begin_tensors(
     function: Function, inputs: Sequence[Any], seed: int
 ) -> tuple[TensorFunction, list[np.ndarray], np.random.Generator]:
     subject = tensor_subject(function, inputs)
+    return subject, _outputs(subject), np.random.default_rng(seed)
+
+
+def _outputs(subject: Subject) -> list[np.ndarray]:
+    """What it gives at the point, where its gradients can be checked and there are any."""
     outputs = check_contract(subject)
     check_compared(subject)
-    return subject, outputs, np.random.default_rng(seed)
+    return outputs
 
 
 def _product(gradients: Sequence[Any], direction: Sequence[np.ndarray]) -> float:

@@ -77,15 +77,21 @@ def _zero(subject: Subject, found: Sequence[Any]) -> None:
             )
 
 
+def _forward(
+    subject: TensorFunction, cotangents: Arrays
+) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """The inputs, tracked, what the function makes of them, and the cotangents of that."""
+    xs = subject.tracked(subject.inputs)
+    outputs = subject.outputs(xs)
+    pairs = zip(cotangents, outputs, strict=True)
+    return xs, outputs, [Tensor(v, dtype=y.dtype, device=y.device) for v, y in pairs]
+
+
 def _alone(subject: TensorFunction, cotangents: Arrays) -> None:
     """A backward may go another way where not all operands' gradients are wanted."""
     if len(subject.inputs) == 1:
         return
-    xs = subject.tracked(subject.inputs)
-    outputs = subject.outputs(xs)
-    given = [
-        Tensor(v, dtype=y.dtype, device=y.device) for v, y in zip(cotangents, outputs, strict=True)
-    ]
+    xs, outputs, given = _forward(subject, cotangents)
     together = subject.grad(outputs, xs, given, retain_graph=True)
     for name, x, beside in zip(subject.names, xs, together, strict=True):
         (alone,) = subject.grad(outputs, [x], given, retain_graph=True)
@@ -102,11 +108,7 @@ def _alone(subject: TensorFunction, cotangents: Arrays) -> None:
 
 
 def _twice(subject: TensorFunction, cotangents: Arrays) -> None:
-    xs = subject.tracked(subject.inputs)
-    outputs = subject.outputs(xs)
-    given = [
-        Tensor(v, dtype=y.dtype, device=y.device) for v, y in zip(cotangents, outputs, strict=True)
-    ]
+    xs, outputs, given = _forward(subject, cotangents)
     first = subject.grad(outputs, xs, given, retain_graph=True)
     kept = [None if g is None else g.numpy() for g in first]
     again = subject.grad(outputs, xs, given)

@@ -110,7 +110,7 @@ def fewest(taps: int, stride: int, large: n.Shape, channels: tuple[int, int], ba
     """A convolution's multiplications by the algorithm that has the fewest."""
     size = large[0], large[1]
     where = window(size, (taps, taps), stride, "same")
-    names = [k for k in choice.ALGORITHMS if k not in choice.FAST or choice.FAST[k].applies(where)]
+    names = [k for k in choice.PRICED if k not in choice.FAST or choice.FAST[k].applies(where)]
     dtype = np.dtype("float32")
     counts = (choice.counts(k, batch, size, where, channels, 1, dtype) for k in names)
     return min(count.multiplied for count in counts)

@@ -24,7 +24,7 @@ import numpy as np
 
 from minigan.buffers import Buffers
 from minigan.kernels import choice
-from minigan.kernels.choice import ALGORITHMS, FAST, FORWARD, INPUT, WEIGHT
+from minigan.kernels.choice import ALGORITHMS, FAST, FORWARD, INPUT, PRICED, WEIGHT
 from minigan.kernels.windows import Window
 from minigan.ops.geometry import window
 
@@ -86,7 +86,7 @@ def problems() -> list[Problem]:
 
 def measured(problem: Problem, dtype: np.dtype) -> Iterator[tuple[str, str, float, choice.Counts]]:
     """For each map and algorithm the median time in picoseconds, and the counts."""
-    names = [n for n in ALGORITHMS if n not in FAST or FAST[n].applies(problem.window)]
+    names = [n for n in PRICED if n not in FAST or FAST[n].applies(problem.window)]
     size = (problem.size,) * 2
     buffers = Buffers()
     plain, spatial = problem.calls(dtype, spatial=False), problem.calls(dtype, spatial=True)

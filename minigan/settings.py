@@ -23,8 +23,8 @@ def config(
     """Within the block, in this thread, do things as told; what is None stays as it is.
 
     conv: how convolutions are done: "auto" (the default: by ``kernels.choice``), "direct",
-    "dft" or "winograd". One that does not apply to a window raises ``ValueError``. It is what
-    runs inside the block that counts: a backward outside of it chooses for itself.
+    "planes", "dft" or "winograd". One that does not apply to a window raises ``ValueError``. It is
+    what runs inside the block that counts: a backward outside of it chooses for itself.
 
     threads: how many threads may work on a large array or a large product, by default as many as
     the process has cores. They change no bit of any result.

@@ -57,7 +57,7 @@ def test_threads_have_settings_of_their_own():
         ("dtf", r"'dtf' \(did you mean 'dft'\?\)"),
         ("Winograd", r"did you mean 'winograd'"),
         ("fast", "'fast', wanted one of"),  # too far from 'dft' to have meant it
-        ("xyz", r"'xyz', wanted one of 'auto', 'direct', 'dft', 'winograd'"),
+        ("xyz", r"'xyz', wanted one of 'auto', 'direct', 'planes', 'dft', 'winograd'"),
         (3, "got 3"),
     ],
 )

@@ -151,7 +151,7 @@ def test_results_come_in_the_order_of_the_items():
     assert workers.results(work, [], size=1) == []
 
 
-def step(threads: int) -> list[bytes]:
+def step(threads: int, conv: str) -> list[bytes]:
     """The bits of a step's results through convolution, batch norm, dropout and Adam."""
     network = mg.nn.Sequential(
         mg.nn.Conv2D(8, 3, padding="same"),
@@ -164,14 +164,15 @@ def step(threads: int) -> list[bytes]:
     ).build((None, 9, 8, 8), seed=0)
     optimizer = mg.optim.Adam(0.1).bind(network)
     x = Stream(0, "x").normal((6, 9, 8, 8))
-    with mg.config(threads=threads, conv="dft"), mg.random.use(1), mg.Buffers().in_use():
+    with mg.config(threads=threads, conv=conv), mg.random.use(1), mg.Buffers().in_use():
         loss = (network(x) ** 2).mean()
         optimizer.step(mg.grad(loss, network.parameters()))
     return [loss.numpy().tobytes(), *(p.tobytes() for p in network.state_dict().values())]
 
 
-def test_the_number_of_threads_changes_no_bit():
-    assert step(1) == step(2) == step(3)
+@pytest.mark.parametrize("conv", ["direct", "planes", "dft"])
+def test_the_number_of_threads_changes_no_bit(conv):
+    assert step(1, conv) == step(2, conv) == step(3, conv)
 
 
 FORKED = """

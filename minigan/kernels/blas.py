@@ -106,7 +106,7 @@ def tiled(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
     if size < workers.SMALLEST:
         products(a[None], b[None], out[None])
         return out
-    b = _readable(b, m)
+    b = _readable(a, b)
     if k >= LONG * max(m, n):
 
         def part(terms: slice) -> np.ndarray:
@@ -135,14 +135,17 @@ def _least(m: int, n: int, k: int) -> float:
     return LARGE if k <= DEPTH and m > 1 else math.inf
 
 
-def _readable(b: np.ndarray, m: int) -> np.ndarray:
-    """The second factor as BLAS reads it fast, for so many rows of the first."""
-    turned = b.strides[-1] != b.itemsize and b.shape[-1] > 1
-    if not turned or b.shape[-2] >= SHORT or m < 2 * ROWS:
+def _readable(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The second factor as BLAS reads it fast with the first: both may lie turned, not it alone."""
+    if not _is_turned(b) or _is_turned(a) or b.shape[-2] >= SHORT or a.shape[-2] < 2 * ROWS:
         return b
     copy = empty(np, b.shape, b.dtype)
     copy[...] = b
     return copy
+
+
+def _is_turned(x: np.ndarray) -> bool:
+    return x.strides[-1] != x.itemsize and x.shape[-1] > 1
 
 
 def products(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
@@ -150,7 +153,7 @@ def products(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
     (_, m, n), k = out.shape, a.shape[2]
     if k == 1:
         return np.multiply(a, b, out=out)
-    b = _readable(b, m)
+    b = _readable(a, b)
     if k > DEPTH and min(m, n) > 1 and m * n <= TILE // SHALLOW:
         return _in_stacks(a, b, out)
     parts = max(1, -(-k // (VECTOR if 1 in (m, n) else DEPTH)))

@@ -16,18 +16,18 @@ from ..backend import Array, array_module
 from ..buffers import memory_order
 
 BLOCK = 1 << 16  # elements: four blocks of float32 are a megabyte
-SHARED = 1 << 17  # elements, where several cores take blocks: each call waits for the interpreter
+SHARED = 1 << 19  # elements, where several cores take blocks: each call waits for the interpreter
 PARTS = 4  # more than the threads that there usually are, as one may be late
 
 
 def each_block(function: Callable[..., object], *arrays: Array) -> None:
     """``function`` of each of ``flat_blocks``, on several cores: none may depend on another."""
-    workers.each(function, flat_blocks(*arrays), arrays[0].size)
+    workers.each(function, flat_blocks(*arrays), _work(arrays))
 
 
 def each_row_block(function: Callable[..., object], *arrays: Array) -> None:
     """``function`` of each of ``row_blocks``, likewise."""
-    workers.each(function, row_blocks(*arrays), arrays[0].size)
+    workers.each(function, row_blocks(*arrays), _work(arrays))
 
 
 def each_part(function: Callable[..., object], *arrays: Array) -> None:
@@ -38,7 +38,7 @@ def each_part(function: Callable[..., object], *arrays: Array) -> None:
 
 def sum_of_row_blocks(function: Callable[..., Array], *arrays: Array) -> Array:
     """What ``function`` returns for each of ``row_blocks``, added in their order in float64."""
-    first, *rest = workers.results(function, row_blocks(*arrays), arrays[0].size)
+    first, *rest = workers.results(function, row_blocks(*arrays), _work(arrays))
     total = first.astype("float64")
     for more in rest:
         total += more
@@ -54,7 +54,7 @@ def flat_blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
     """
     if arrays[0].size <= BLOCK:
         return iter([arrays])
-    order, size = memory_order(arrays[0]), _size(arrays[0])
+    order, size = memory_order(arrays[0]), _size(arrays)
     turned = [a.transpose(order) for a in arrays]
     each = turned[0].size // len(turned[0])
     if each <= SHARED and not all(a.flags.c_contiguous for a in turned):
@@ -70,12 +70,20 @@ def rows(x: Array, order: Sequence[int]) -> Array:
 
 def row_blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
     """Blocks of arrays (n, C), a number of rows each."""
-    return _cut(arrays, len(arrays[0]), max(1, _size(arrays[0]) // max(1, arrays[0].shape[1])))
+    return _cut(arrays, len(arrays[0]), max(1, _size(arrays) // max(1, arrays[0].shape[1])))
 
 
-def _size(array: Array) -> int:
-    """Elements of a block of such an array."""
-    return BLOCK if array.size < workers.SMALLEST else SHARED
+def _work(arrays: Sequence[Array]) -> int:
+    """Elements of such arrays, in pairs: a pass over one reads it and writes another."""
+    return sum(a.size for a in arrays) // 2
+
+
+def _size(arrays: Sequence[Array]) -> int:
+    """Elements of a block of one of the arrays: of equal ones for two cores, if for several."""
+    if _work(arrays) < workers.SMALLEST:
+        return BLOCK
+    size = arrays[0].size
+    return -(-size // (2 * -(-size // (2 * SHARED))))
 
 
 def _cut(arrays: Sequence[Array], n: int, step: int) -> Iterator[tuple[Array, ...]]:

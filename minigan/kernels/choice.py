@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backend import Array, array_module
-from . import convolution, dft, winograd
+from . import convolution, dft, planes, winograd
 from .bilinear import Kept, Scheme
 from .tiling import is_whole
 from .windows import Pair, Window
@@ -28,8 +28,11 @@ FORWARD, INPUT, WEIGHT = "convolve", "input_gradient", "weight_gradient"
 FAST: dict[str, ModuleType] = {"dft": dft, "winograd": winograd}
 """Modules with the three maps, for the windows that their ``applies`` says."""
 
-ALGORITHMS: dict[str, ModuleType] = {"direct": convolution, **FAST}
-"""Every algorithm by its name. ``direct`` is for any window."""
+PRICED = "direct", *FAST
+"""The names of those that have prices."""
+
+ALGORITHMS: dict[str, ModuleType] = {"direct": convolution, "planes": planes, **FAST}
+"""Every algorithm by its name. ``direct`` and ``planes`` are for any window."""
 
 forced: ContextVar[str] = ContextVar("minigan_conv", default="auto")
 """The name of the algorithm that is forced, or "auto"."""
@@ -108,7 +111,11 @@ STRIDED = 64
 DFT or the definition was as fast, or faster by up to a third."""
 
 FEWEST = 8
-"""Channels, on either side and in each group, below which the direct one is chosen."""
+"""Channels, on either side and in each group, below which no fast one is chosen."""
+
+PLANES, LEAST = 12, 1 << 15
+"""Channels that planes are made of, in a group, up to which they are chosen; and elements of their
+columns from which they are, as they take more steps."""
 
 
 @lru_cache(maxsize=1024)
@@ -122,6 +129,8 @@ def algorithm_for(
     prices = PRICES.get(dtype.name, {}).get(which, {})
     names = [name for name in FAST if prices and _suits(name, window, min(channels) // groups)]
     direct = counts("direct", images, size, window, channels, groups, dtype)
+    if _are_few(images, size, window, channels, groups):
+        return "planes"
     if not names or direct.multiplied < SMALL:
         return "direct"
     costs = {
@@ -136,6 +145,15 @@ def _suits(name: str, window: Window, channels: int) -> bool:
     """Whether a fast algorithm may be chosen for so many channels, the fewer of a group's."""
     least = STRIDED if name == "winograd" and window.stride != (1, 1) else FEWEST
     return channels >= least and FAST[name].applies(window)
+
+
+def _are_few(images: int, size: Pair, window: Window, channels: Pair, groups: int) -> bool:
+    """Whether planes are chosen."""
+    c_in, c_out = channels[0] // groups, channels[1] // groups
+    few = c_out if planes.is_to_few(c_in, c_out, window, groups) else c_in
+    down, across = window.positions(size)
+    columns = images * down * across * window.taps[0] * window.taps[1] * few
+    return few <= PLANES and columns >= LEAST
 
 
 def _cost(prices: Prices, counts: Counts) -> float:
@@ -176,9 +194,9 @@ def convolve(x: Array, w: Array, window: Window, groups: int, kept: Kept | None 
     """Y, as ``convolution.convolve``. A fast one leaves in ``kept`` what its gradients can use."""
     channels = x.shape[3], w.shape[3]
     algorithm = _algorithm(FORWARD, x, len(x), x.shape[1:3], window, channels, groups)
-    if algorithm is convolution:
-        return convolution.convolve(x, w, window, groups)
-    return algorithm.convolve(x, w, window, groups, kept)
+    if algorithm in FAST.values():
+        return algorithm.convolve(x, w, window, groups, kept)
+    return algorithm.convolve(x, w, window, groups)
 
 
 def input_gradient(
@@ -187,9 +205,9 @@ def input_gradient(
     """X', as ``convolution.input_gradient``; ``kept`` as in ``convolve``."""
     channels = w.shape[2] * groups, w.shape[3]
     algorithm = _algorithm(INPUT, y, len(y), size, window, channels, groups)
-    if algorithm is convolution:
-        return convolution.input_gradient(y, w, window, groups, size)
-    return algorithm.input_gradient(y, w, window, groups, size, kept)
+    if algorithm in FAST.values():
+        return algorithm.input_gradient(y, w, window, groups, size, kept)
+    return algorithm.input_gradient(y, w, window, groups, size)
 
 
 def weight_gradient(x: Array, y: Array, window: Window, groups: int) -> Array:
@@ -232,7 +250,7 @@ def _fast_for_both(
         _algorithm(kind, x, len(x), x.shape[1:3], window, channels, groups)
         for kind in (which, WEIGHT)
     )
-    return one if one is other and one is not convolution else None
+    return one if one is other and one in FAST.values() else None
 
 
 def _algorithm(
@@ -240,7 +258,7 @@ def _algorithm(
 ) -> ModuleType:
     name = forced.get()
     if array_module(like) is not np:
-        if name in FAST:
+        if name not in ("auto", "direct"):
             raise ValueError(f'conv={name!r} is for the CPU: use mg.config(conv="auto") on a GPU')
         return convolution  # the others are cut for a processor's cache, and so are the prices
     if name == "auto":

@@ -6,10 +6,9 @@ of kh·kw·C_in numbers for each output position, the three maps of convolution 
     forward           Y = X·W
     weight gradient   W' = Xᵀ·Y'
     input gradient    X' = Y'·Wᵀ, then every element of X' is added to the place it came from
-                      (for few channels as ``planes`` says)
 
-This is the definition, and does any convolution. ``bilinear`` does some in less arithmetic, and
-``choice`` says which does what.
+This is the definition, and does any convolution. ``planes`` lays few channels out otherwise,
+``bilinear`` does some convolutions in less arithmetic, and ``choice`` says which does what.
 
 A few images are done at a time, so that their columns stay in the processor's cache, by several
 cores where the weights are few. Otherwise they meet as many columns as there are weights, as each
@@ -27,7 +26,7 @@ import numpy as np
 from .. import workers
 from ..backend import Array, array_module
 from ..buffers import empty, zeros
-from . import blas, gemm, planes
+from . import blas, gemm
 from .blocks import PARTS
 from .cuda import has_kernels
 from .windows import Pair, Window, columns, scatter
@@ -62,20 +61,14 @@ def input_gradient(y: Array, w: Array, window: Window, groups: int, size: Pair) 
     channels = w.shape[2] * groups
     result = empty(array_module(y), (n, *size, channels), y.dtype)
     few = _are_few(w[..., : w.shape[3] // groups], n * down * across)
-    planar = planes.FEWEST <= w.shape[2] <= planes.MOST and type(y) is np.ndarray
     for ins, outs in blocks(channels, w.shape[3], groups):
         matrix = _matrix(w[..., outs])
 
         def differentiate(y: Array, x: Array, matrix: Array = matrix) -> None:
-            if planar:
-                planes.add_taps(y, matrix, window, x)
-            else:
-                x[...] = scatter(_pieces(y, matrix, window, few), window, size)
+            x[...] = scatter(_pieces(y, matrix, window, few), window, size)
 
-        each = max(matrix.shape) if planar else len(matrix)  # planes copy y as well
         maps = y[..., outs], result[..., ins]
-        # One channel's taps are few numbers at a time, which are slow to add on several cores.
-        _each_share(differentiate, maps, down * across * each, matrix, few and w.shape[2] > 1)
+        _each_share(differentiate, maps, down * across * len(matrix), matrix, few)
     return result
 
 

@@ -27,7 +27,7 @@ def test_every_algorithm_has_its_prices():
     for table in choice.PRICES.values():
         assert set(table) == set(MAPS)
         for prices in table.values():
-            assert set(prices) == set(ALGORITHMS)
+            assert set(prices) == set(choice.PRICED)
             for price in prices.values():
                 assert len(price) == len(choice.Counts._fields) and min(price) >= 0 < max(price)
 
@@ -46,7 +46,7 @@ def test_layers_of_dcgan_get_what_was_measured_to_be_fastest(which, dtype):
                 (28, 3, 1, (256, 512)),
             )
         ]
-        assert got == ["direct", "dft", "dft", "winograd", "winograd"]
+        assert got == ["planes", "dft", "dft", "winograd", "winograd"]
 
 
 @pytest.mark.parametrize("which", MAPS)
@@ -77,10 +77,23 @@ def test_little_work_is_done_directly(which):
     assert chosen(8, 3, 1, (64, 128), which, enough - 1, groups=2) == "direct"
 
 
-def test_few_channels_are_done_directly_however_many_groups_have_them():
-    assert chosen(28, 3, 1, (64, 64)) == "winograd"
-    assert chosen(28, 3, 1, (64, 64), groups=64) == "direct"
-    assert chosen(28, 3, 1, (3, 64)) == chosen(28, 3, 1, (64, 3)) == "direct"
+@pytest.mark.parametrize("which", MAPS)
+def test_few_channels_are_done_as_planes_however_many_groups_have_them(which):
+    assert chosen(28, 3, 1, (64, 64), which) == "winograd"
+    assert chosen(28, 3, 1, (64, 64), which, groups=64) == "planes"
+    assert chosen(28, 3, 1, (3, 64), which) == chosen(28, 3, 1, (64, 3), which) == "planes"
+    assert chosen(28, 3, 2, (12, 64), which) == "planes" != chosen(28, 3, 2, (13, 64), which)
+    assert chosen(28, 3, 2, (64, 3), which) == "direct"  # a few channels of a map are made of many
+
+
+@pytest.mark.parametrize("which", MAPS)
+def test_few_columns_are_made_directly(which):
+    each = 8 * 8 * 9 * 2
+    enough = -(-choice.LEAST // each)
+    assert chosen(8, 3, 1, (2, 64), which, enough) == chosen(8, 3, 1, (64, 2), which, enough)
+    assert chosen(8, 3, 1, (2, 64), which, enough) == "planes"
+    assert chosen(8, 3, 1, (2, 64), which, enough - 1) == "direct"
+    assert chosen(8, 3, 1, (64, 2), which, enough - 1) == "direct"
 
 
 def test_other_dtypes_and_windows_that_nothing_applies_to_are_done_directly():

@@ -9,7 +9,6 @@ from properties import FLOATS, adjoint, close
 from strategies import examples
 
 from minigan.kernels import convolution as kernel
-from minigan.kernels import planes
 from minigan.kernels.windows import Window
 from minigan.ops.geometry import window
 from minigan.testing.strategies import convolutions, values
@@ -81,7 +80,6 @@ def test_as_many_images_at_a_time_as_their_columns_fit(monkeypatch, outputs, lea
     y = values(2, (7, 4, 3, outputs))
     columns = 4 * 3 * 2 * 2 * 6  # of one image: with 36 outputs the weights are as many as three's
     counts = []
-    monkeypatch.setattr(planes, "MOST", 0)
     for name in ("_columns", "_pieces"):
         made = getattr(kernel, name)
         monkeypatch.setattr(
@@ -111,13 +109,6 @@ def test_weights_are_few_by_themselves_or_for_many_rows():
     assert kernel._are_few(few, 1) and not kernel._are_few(more, 1)
     assert kernel._are_few(more, kernel.PER_WEIGHT * more.size)
     assert not kernel._are_few(more, kernel.PER_WEIGHT * more.size - 1)
-
-
-def test_one_channels_taps_are_added_for_all_images_at_once(monkeypatch):
-    y, w, counts, made = values(0, (7, 4, 3, 5)), values(1, (2, 2, 1, 5)), [], kernel._pieces
-    monkeypatch.setattr(kernel, "_pieces", lambda y, *more: counts.append(len(y)) or made(y, *more))
-    kernel.input_gradient(y, w, Window((2, 2)), 1, (5, 4))
-    assert counts == [7]
 
 
 def test_one_image_has_the_same_bits_whichever_batch_mates_share_its_chunk(monkeypatch):

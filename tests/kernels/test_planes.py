@@ -1,71 +1,197 @@
-"""Taps added as planes: the same input gradient as pieces scattered, bit by bit where exact."""
+"""Convolutions of few channels, as planes: the definition's maps, of any window and any layout."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+import references
 from hypothesis import given
-from properties import close
+from hypothesis import strategies as st
+from properties import adjoint, close
 from strategies import examples
 
-from minigan.kernels import convolution, planes
+from minigan import workers
+from minigan.kernels import choice, convolution, planes
 from minigan.kernels.windows import Window
 from minigan.ops.geometry import window
 from minigan.testing.strategies import convolutions, values
 
+MAPS = (choice.FORWARD, choice.INPUT, choice.WEIGHT)
+TO_FEW = Window((3, 2), padding=((2, 0), (1, 1)))  # of stride 1, padded by less than it reaches
 
-def both_ways(y, w, where, groups, size):
-    """By planes, and by scattering."""
-    found = []
-    with pytest.MonkeyPatch.context() as patch:
-        for most in (1 << 30, 0):
-            patch.setattr(planes, "FEWEST", 1)
-            patch.setattr(planes, "MOST", most)
-            found.append(convolution.input_gradient(y, w, where, groups, size))
-    return found
+
+def operands(where, size, channels, images=2, seed=0):
+    """A map, weights and a gradient of the result."""
+    c_in, c_out = channels
+    x, w = values(seed, (images, *size, c_in)), values(seed + 1, (*where.taps, c_in, c_out))
+    return x, w, values(seed + 2, (images, *where.positions(size), c_out))
+
+
+def maps(kernel, x, w, y, where, groups=1):
+    return (
+        kernel.convolve(x, w, where, groups),
+        kernel.input_gradient(y, w, where, groups, x.shape[1:3]),
+        kernel.weight_gradient(x, y, where, groups),
+    )
+
+
+def spatial(a):
+    """The same array, (H, W, N, C) in memory."""
+    return np.ascontiguousarray(a.transpose(1, 2, 0, 3)).transpose(2, 0, 1, 3)
+
+
+limits = st.sampled_from([1, 100, 1 << 22])
 
 
 @examples(150)
-@given(convolutions())
-def test_planes_are_what_scattering_gives(c):
+@given(convolutions(), limits, limits)
+def test_planes_follow_the_definition(c, at_a_time, in_cache):
+    x, w, y = c.map(), c.weights(), c.result()
     where = window(c.size, c.taps, c.stride, c.padding, c.dilation)
-    close(*both_ways(c.result(), c.weights(), where, c.groups, c.size), 1e-13)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planes, "AT_A_TIME", at_a_time)
+        patch.setattr(planes, "IN_CACHE", in_cache)
+        patch.setattr(workers, "SMALLEST", 1)
+        forward, back, weights = maps(planes, x, w, y, where, c.groups)
+    close(forward, references.conv2d(x, w, **c.settings))
+    close(back, references.conv2d_transpose(y, w, **c.transposed_settings))
+    close(weights, convolution.weight_gradient(x, y, where, c.groups))
+
+
+@examples(60)
+@given(
+    st.integers(1, 4), st.integers(1, 4), st.integers(1, 2), st.integers(1, 2), st.integers(0, 999)
+)
+def test_a_convolution_to_few_channels_is_an_adjoint(kh, kw, d_h, d_w, seed):
+    rng = np.random.default_rng(seed)
+    reach = [(kh - 1) * d_h + 1, (kw - 1) * d_w + 1]
+    padding = tuple(tuple(int(rng.integers(0, r)) for _ in range(2)) for r in reach)
+    where = Window((kh, kw), dilation=(d_h, d_w), padding=padding)
+    size = tuple(int(rng.integers(1, 4)) + r for r in reach)
+    channels = (int(rng.integers(2, 6)), 1)
+    assert planes.is_to_few(*channels, where, 1)
+    x, w, y = operands(where, size, channels, seed=seed)
+    for found, wanted in zip(
+        maps(planes, x, w, y, where), maps(convolution, x, w, y, where), strict=True
+    ):
+        close(found, wanted, 1e-13)
+    adjoint(
+        lambda x: planes.convolve(x, w, where, 1),
+        lambda y: planes.input_gradient(y, w, where, 1, size),
+        x,
+        y,
+    )
+
+
+@pytest.mark.parametrize(
+    ("channels", "where", "groups", "is_to_few"),
+    [
+        ((3, 2), TO_FEW, 1, True),
+        ((2, 2), TO_FEW, 1, False),
+        ((4, 2), TO_FEW, 2, False),
+        ((3, 2), TO_FEW._replace(stride=(1, 2)), 1, False),
+        ((3, 2), TO_FEW._replace(padding=((3, 0), (0, 0))), 1, False),
+        ((3, 2), TO_FEW._replace(padding=((3, 0), (0, 0)), dilation=(2, 1)), 1, True),
+    ],
+)
+def test_it_is_one_of_stride_1_that_is_not_padded_by_more_than_it_reaches(
+    channels, where, groups, is_to_few, monkeypatch
+):
+    assert planes.is_to_few(*channels, where, groups) == is_to_few
+    x, w, y = operands(where, (5, 6), channels)
+    w = w[:, :, : channels[0] // groups]
+    asked = []
+    for name in ("_convolve", "_input_gradient"):
+        made = getattr(planes, name)
+        monkeypatch.setattr(planes, name, lambda *a, n=name, m=made: (asked.append(n), m(*a))[1])
+    for found, wanted in zip(
+        maps(planes, x, w, y, where, groups), maps(convolution, x, w, y, where, groups), strict=True
+    ):
+        close(found, wanted, 1e-13)
+    assert asked == ["_input_gradient", "_convolve"][:: 1 if is_to_few else -1]
 
 
 @pytest.mark.parametrize("stride", [(1, 1), (2, 2), (3, 2), (5, 4)])
 @pytest.mark.parametrize("dilation", [(1, 1), (3, 2)])
-def test_taps_are_added_in_the_same_order(stride, dilation):
+def test_exact_numbers_give_exact_maps(stride, dilation):
     where = Window((4, 3), stride, dilation, ((2, 5), (0, 3)))
     rng = np.random.default_rng(0)
-    w = rng.integers(-8, 9, (4, 3, 3, 5)).astype("float32")
-    y = rng.integers(-8, 9, (3, *where.positions((13, 11)), 5)).astype("float32")
-    np.testing.assert_array_equal(*both_ways(y, w, where, 1, (13, 11)))
+    arrays = [
+        rng.integers(-8, 9, a.shape).astype("float32") for a in operands(where, (13, 11), (3, 5), 3)
+    ]
+    for found, wanted in zip(
+        maps(planes, *arrays, where), maps(convolution, *arrays, where), strict=True
+    ):
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, wanted)
 
 
 def test_rows_that_no_tap_reaches_get_nothing():
     where = Window((1, 1), (3, 3))
-    found, expected = both_ways(values(0, (2, 3, 3, 2)), values(1, (1, 1, 3, 2)), where, 1, (8, 9))
-    np.testing.assert_array_equal(found, expected)
+    found = planes.input_gradient(
+        values(0, (2, 3, 3, 2)), values(1, (1, 1, 3, 2)), where, 1, (8, 9)
+    )
     assert found[:, ::3, ::3].all()
     assert not found[:, 1::3].any() and not found[:, :, 2::3].any()
 
 
-def test_as_many_images_at_a_time_as_their_copies_fit(monkeypatch):
-    counts = []
-    made = planes.add_taps
-    monkeypatch.setattr(
-        planes, "add_taps", lambda y, *more: (counts.append(len(y)), made(y, *more))
+@pytest.mark.parametrize("channels", [(2, 3), (3, 2)])
+def test_operands_of_any_layout_are_read_and_left_alone(channels):
+    arrays = operands(TO_FEW, (6, 5), channels, images=4)
+    expected = maps(planes, *arrays, TO_FEW)
+    layouts = (
+        spatial,
+        np.asfortranarray,
+        lambda a: np.flip(np.flip(a).copy()),
+        lambda a: np.repeat(a, 2, axis=-1)[..., ::2],
     )
-    monkeypatch.setattr(convolution, "COLUMNS_AT_A_TIME", 2 * 3 * 3 * 40)
-    y, w = values(0, (5, 3, 3, 40)), values(1, (2, 2, 3, 40))  # 40 outputs, 12 numbers to a tap
-    convolution.input_gradient(y, w, Window((2, 2)), 1, (4, 4))
-    assert counts == [2, 2, 1]
+    for layout in layouts:
+        turned = [layout(a) for a in arrays]
+        for a in turned:
+            a.flags.writeable = False
+        for found, wanted in zip(maps(planes, *turned, TO_FEW), expected, strict=True):
+            close(found, wanted, 1e-14)
 
 
-@pytest.mark.parametrize("channels, planar", [(1, False), (2, True), (12, True), (13, False)])
-def test_only_of_few_channels(monkeypatch, channels, planar):
-    called = []
-    monkeypatch.setattr(planes, "add_taps", lambda *_: called.append(True))
-    y, w = values(0, (2, 3, 3, 2)), values(1, (2, 2, channels, 2))
-    convolution.input_gradient(y, w, Window((2, 2)), 1, (4, 4))
-    assert bool(called) == planar
+@pytest.mark.parametrize("channels", [(2, 3), (3, 2)])
+def test_maps_come_out_with_positions_first_in_memory(channels):
+    forward, back, _ = maps(planes, *operands(TO_FEW, (6, 5), channels), TO_FEW)
+    assert forward.transpose(1, 2, 0, 3).flags.c_contiguous
+    assert back.transpose(1, 2, 0, 3).flags.c_contiguous
+
+
+def test_of_no_images_maps_are_empty_and_the_weights_gradient_is_zero():
+    forward, back, weights = maps(planes, *operands(TO_FEW, (6, 5), (2, 3), images=0), TO_FEW)
+    assert forward.shape == (0, 6, 6, 3) and back.shape == (0, 6, 5, 2)
+    assert weights.shape == (3, 2, 2, 3) and not weights.any()
+
+
+@pytest.mark.parametrize("which", MAPS)
+def test_no_more_is_made_at_a_time_than_is_allowed(which, monkeypatch):
+    where, sizes = Window((3, 3), padding=((1, 1), (1, 1))), []
+    x, w, y = operands(where, (8, 8), (2, 5), images=6)
+    made = planes.spaced
+    monkeypatch.setattr(
+        planes, "spaced", lambda shape, dtype: (sizes.append(np.prod(shape)), made(shape, dtype))[1]
+    )
+    row = 9 * 2 * 8  # elements of a row of one image's columns
+    monkeypatch.setattr(planes, "AT_A_TIME", (8 if which == choice.INPUT else 1) * 2 * row)
+    monkeypatch.setattr(planes, "IN_CACHE", row)
+    calls = {
+        choice.FORWARD: lambda: planes.convolve(x, w, where, 1),
+        choice.INPUT: lambda: planes.input_gradient(y, w, where, 1, (8, 8)),
+        choice.WEIGHT: lambda: planes.weight_gradient(x, y, where, 1),
+    }
+    calls[which]()
+    rows = 8 if which == choice.INPUT else 1
+    assert sizes == [rows * 2 * row] * (6 // 2 * 8 // rows)
+
+
+@pytest.mark.parametrize("channels", [(1, 64), (3, 64), (64, 3)])
+def test_float32_errs_by_no_more_than_the_definition_does(channels):
+    where = Window((5, 5), padding=((2, 2), (2, 2)))
+    arrays = [a.astype("float32") for a in operands(where, (14, 14), channels, images=4)]
+    exact = maps(convolution, *(a.astype("float64") for a in arrays), where)
+    for found, wanted in zip(maps(planes, *arrays, where), exact, strict=True):
+        worst = np.abs(found - wanted).max() / np.abs(wanted).max()
+        assert 1e-8 < worst < 1e-6

@@ -48,6 +48,7 @@ ENGINE = {
     ),
     "minigan/kernels/windows.py": ("Window.reach", "Window.positions"),
     "minigan/kernels/convolution.py": ("convolve", "input_gradient", "weight_gradient"),
+    "minigan/kernels/planes.py": ("convolve", "input_gradient", "weight_gradient"),
     "minigan/kernels/dft.py": ("convolve", "input_gradient", "weight_gradient"),
     "minigan/kernels/winograd.py": ("convolve", "input_gradient", "weight_gradient"),
 }

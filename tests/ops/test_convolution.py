@@ -98,7 +98,7 @@ def test_third_derivatives_of_a_convolution_of_a_convolution():
     check_gradients(gradient, [x], order=2)
 
 
-@pytest.mark.parametrize("conv", ["direct", "dft", "winograd"])
+@pytest.mark.parametrize("conv", ["direct", "planes", "dft", "winograd"])
 @pytest.mark.parametrize("function", [mg.conv2d, mg.conv2d_transpose])
 def test_a_graph_may_be_gone_through_twice_and_by_another_algorithm(function, conv):
     x, w, g = values(0, (2, 6, 5, 2)), values(1, (3, 3, 2, 2)), values(2, (2, 6, 5, 2))

@@ -65,7 +65,6 @@ def test_columns_are_made_for_several_images_and_no_more_than_fit(monkeypatch, n
 
     for helper in ("_columns", "_pieces"):
         monkeypatch.setattr(kernel, helper, noted(getattr(kernel, helper)))
-    monkeypatch.setattr(kernel.planes, "MOST", 0)
     rng = np.random.default_rng(0)
     x, w, y = (rng.normal(size=s) for s in ((9, 6, 7, 3), (2, 3, 3, 4), (9, 5, 5, 4)))
     one = 5 * 5 * 2 * 3 * 3  # positions times taps times channels

@@ -15,7 +15,7 @@ import minigan as mg
 from minigan import gan, nn
 from minigan.gan.heads import MODULES, Heads
 from minigan.gan.losses import LOSSES
-from minigan.kernels import bilinear, choice, convolution, windows
+from minigan.kernels import choice, convolution, windows
 from minigan.testing import registry
 from minigan.testing.registry import ENTRIES, Case, Entry, coverage
 from minigan.testing.registry.losses import SIDES
@@ -26,6 +26,7 @@ SEEDS = range(50)
 ONE_VALUE = {"astype", "to"}  # a check in float64 on the CPU leaves their one setting no choice
 ONE_SETTING = {
     "conv2d.direct": {"conv"},
+    "conv2d.planes": {"conv"},
     "conv2d.dft": {"conv", "dilation"},
     "conv2d.winograd": {"conv", "dilation"},
 }
@@ -284,11 +285,12 @@ def test_convolutions_are_done_in_several_chunks(drawn, monkeypatch):
 
 def test_what_is_forced_is_put_back():
     def state():
-        return convolution.COLUMNS_AT_A_TIME, bilinear.PRODUCTS_AT_A_TIME, choice.forced.get()
+        limits = [getattr(kernel, name) for kernel, name in coverage.LIMITS]
+        return *limits, choice.forced.get()
 
     before = state()
     with pytest.raises(KeyError), coverage.forced({"columns_at_a_time": 5, "conv": "dft"}):
-        assert state() == (5, 5, "dft")
+        assert state() == (5, 5, 5, "dft")
         raise KeyError
     with coverage.forced({}):
         assert before == state()

@@ -19,7 +19,7 @@ from ... import kernels as kernels_package
 from ...autograd import grad
 from ...gan.heads import MODULES
 from ...gan.losses import LOSSES
-from ...kernels import bilinear, convolution
+from ...kernels import bilinear, convolution, planes
 from ...kernels.choice import ALGORITHMS
 from ...settings import config
 from ...tensor import Tensor
@@ -120,6 +120,14 @@ def _differentiate_twice(case: Case) -> None:
         grad(again, [*xs, *vs], [np.ones(g.shape) for g in again], allow_unused=True)
 
 
+LIMITS = (
+    (convolution, "COLUMNS_AT_A_TIME"),
+    (bilinear, "PRODUCTS_AT_A_TIME"),
+    (planes, "AT_A_TIME"),
+)
+"""How much convolutions do at a time."""
+
+
 @contextmanager
 def forced(settings: dict[str, Any]) -> Iterator[None]:
     """Within the block, kernels work as the case's settings say in place of as its size does.
@@ -127,15 +135,16 @@ def forced(settings: dict[str, Any]) -> Iterator[None]:
     That is: the algorithm, where they name one, and how much is done at a time. The latter holds
     for the process: a check is not for several threads at once.
     """
-    before = convolution.COLUMNS_AT_A_TIME, bilinear.PRODUCTS_AT_A_TIME
     limit = settings.get("columns_at_a_time")
-    if limit:
-        convolution.COLUMNS_AT_A_TIME = bilinear.PRODUCTS_AT_A_TIME = limit
+    before = [getattr(kernel, name) for kernel, name in LIMITS]
+    for (kernel, name), own in zip(LIMITS, before, strict=True):
+        setattr(kernel, name, limit or own)
     try:
         with config(conv=settings.get("conv")):
             yield
     finally:
-        convolution.COLUMNS_AT_A_TIME, bilinear.PRODUCTS_AT_A_TIME = before
+        for (kernel, name), own in zip(LIMITS, before, strict=True):
+            setattr(kernel, name, own)
 
 
 # Shapes and settings

@@ -205,6 +205,7 @@ class _Range(NamedTuple):
 
 SUITED = {
     "direct": _Range(),
+    "planes": _Range(),
     "dft": _Range(taps=(1, 2, 3, 5), dilations=(1,), more=range(6)),
     "winograd": _Range((2, 3, 4, 5), (1, 1, 2), dilations=(1,), steps=(2, 3), more=range(6)),
 }

@@ -100,10 +100,13 @@ class Buffers:
             return self._larger(size) or (Memory.of(size), home)
 
     def _larger(self, size: int) -> tuple[Memory, list[Memory]] | None:
-        for larger in sorted(s for s in list(self._free) if size < s <= MOST_LARGER * size):
-            place = self._free[larger]
-            with suppress(IndexError):
-                return place.pop(), place
+        larger = _rounded(size + 1)  # the next size that there is
+        while larger <= MOST_LARGER * size:
+            place = self._free.get(larger)
+            if place:
+                with suppress(IndexError):  # another thread was quicker
+                    return place.pop(), place
+            larger = _rounded(larger + 1)
         return None
 
     def trim(self) -> None:

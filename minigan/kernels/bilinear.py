@@ -47,6 +47,7 @@ KEPT = 1 << 22  # elements of transforms of weights that are kept, where they ar
 MAPS_KEPT = 1 << 22  # elements of a map's transform that is kept, whether gradients come or not
 IN_CACHE = 1 << 19  # elements of what a core works on, about 2 MB in float32
 WORK = 8  # how many times as long as a pass over its arrays a product takes, at the least
+TURN = 2  # how many times as long as that it takes to copy what lies otherwise
 R_AT_LEAST = 4  # r at a time: to make a part of U all taps are read, which may be many
 
 
@@ -285,8 +286,7 @@ class _WeightGradient:
 
     def chunks(self) -> Iterator[slice]:
         """Begin a group; its images, a few at a time."""
-        shape = self.scheme.G.shape[1], self.shape[1] * self.shape[2]
-        self.total = zeros(np, shape, self.result.dtype)
+        self.total: Array | None = None
         return _chunks(self.images, self.shape, self.scheme)
 
     def add(
@@ -309,17 +309,21 @@ class _WeightGradient:
 
         _each_part(both, self.scheme, self.shape[1], u.shape, v.shape, z.shape)
         g, flat = _stack(self.scheme.G.T, 1), _rows(u)[None]
+        found = empty(np, (1, g.shape[1], flat.shape[2]), u.dtype)
+        is_first, total = self.total is None, found[0] if self.total is None else self.total
 
         def gather(columns: slice) -> None:
-            part = self.total[:, columns]
-            found = empty(np, (1, *part.shape), part.dtype)
-            part += blas.products(g, flat[..., columns], found)[0]
+            blas.products(g, flat[..., columns], found[..., columns])
+            if not is_first:
+                total[:, columns] += found[0, :, columns]
 
         _each_few(gather, flat.shape[2], len(u), flat.size)
+        self.total = total
 
     def put(self, outs: slice) -> None:
         """A group is done: write its weights' gradient."""
-        self.result[..., outs] = _untapped(self.total, self.scheme, self.c)
+        assert self.total is not None
+        _untapped(self.total, self.scheme, self.result[..., outs])
 
 
 def _chunks(n: int, weights: tuple[int, int, int], scheme: Scheme) -> Iterator[slice]:
@@ -526,22 +530,27 @@ def _taps(w: Array, scheme: Scheme, turned: bool = False) -> Array:
     down, p, across, q, c = _phased(scheme, w.shape[2])
     o = w.shape[3]
     taps = spaced((down, across, *((o, p, q, c) if turned else (p, q, c, o))), w.dtype, 2)
-    if w.shape[:2] != (down * p, across * q):
-        taps.fill(0)
     into = taps.transpose(0, 1, 3, 4, 5, 2) if turned else taps
-    for i, j in product(range(p), range(q)):
-        part = w[i::p, j::q]
-        into[: len(part), : part.shape[1], i, j] = part
+
+    def write(i: int, j: int) -> None:
+        part, here = w[i, j::q] if i < len(w) else w[0, :0], into[i // p, :, i % p, j]
+        here[: len(part)] = part
+        here[len(part) :] = 0
+
+    workers.each(write, product(range(down * p), range(q)), TURN * taps.size)
     return taps.reshape(down * across, p * q * c * o)
 
 
-def _untapped(flat: Array, scheme: Scheme, channels: int) -> Array:
-    """The adjoint of ``_taps``."""
-    s, p, t, q, c = _phased(scheme, channels)
-    o = flat.shape[1] // (p * q * c)
-    whole = flat.reshape(s, t, p, q, c, o).transpose(0, 2, 1, 3, 4, 5).reshape(s * p, t * q, c, o)
-    down, across = scheme.axes
-    return whole[: down.taps, : across.taps]
+def _untapped(flat: Array, scheme: Scheme, into: Array) -> None:
+    """Write the adjoint of ``_taps``."""
+    down, p, across, q, c = _phased(scheme, into.shape[2])
+    taps = flat.reshape(down, across, p, q, c, into.shape[3])
+
+    def write(i: int, j: int) -> None:
+        part = into[i, j::q]
+        part[...] = taps[i // p, : len(part), i % p, j]
+
+    workers.each(write, product(range(len(into)), range(q)), TURN * flat.size)
 
 
 def _phased(scheme: Scheme, channels: int) -> tuple[int, int, int, int, int]:

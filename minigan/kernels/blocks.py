@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import workers
 from ..backend import Array, array_module
-from ..buffers import memory_order
+from ..buffers import empty, memory_order
 
 BLOCK = 1 << 16  # elements: four blocks of float32 are a megabyte
 SHARED = 1 << 19  # elements, where several cores take blocks: each call waits for the interpreter
@@ -65,7 +65,12 @@ def flat_blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
 
 def rows(x: Array, order: Sequence[int]) -> Array:
     """x (…, C) as (n, C), the rows in the given order of axes: a view where x lies so."""
-    return x.transpose(order).reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    turned, shape = x.transpose(order), (math.prod(x.shape[:-1]), x.shape[-1])
+    if x.size < workers.SMALLEST or type(x) is not np.ndarray or turned.flags.c_contiguous:
+        return turned.reshape(shape)
+    copy = empty(np, turned.shape, x.dtype)
+    each_block(np.copyto, copy, turned)
+    return copy.reshape(shape)
 
 
 def row_blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from properties import close
 from strategies import examples, laid_out
 
+from minigan import workers
 from minigan.kernels import blocks, normalization
 from minigan.kernels.blocks import flat_blocks, row_blocks, rows
 from minigan.testing.strategies import seeds, values
@@ -35,11 +36,37 @@ def test_as_many_rows_at_a_time_as_fit(step, expected, monkeypatch):
     assert [len(part) for (part,) in row_blocks(x)] == expected
 
 
-def test_rows_of_a_map_are_a_view_in_its_own_order():
+@pytest.mark.parametrize("smallest", [1, 1 << 19])
+def test_rows_of_a_map_are_a_view_in_its_own_order(smallest, monkeypatch):
+    monkeypatch.setattr(workers, "SMALLEST", smallest)
     x = values(0, (3, 4, 2, 5)).transpose(2, 0, 1, 3)  # (N, H, W, C) with positions first
     found = rows(x, (1, 2, 0, 3))
     assert np.shares_memory(found, x)
     assert np.array_equal(found, x.transpose(1, 2, 0, 3).reshape(-1, 5))
+    for other in (x, np.broadcast_to(x[:, :1, :1], x.shape)):
+        found = rows(other, (0, 1, 2, 3))
+        assert found.flags.c_contiguous
+        assert np.array_equal(found, other.reshape(-1, 5))
+
+
+@pytest.mark.parametrize("n", [1, 1000, 1 << 16, (1 << 19) + 7, 1 << 20, (1 << 22) + 1])
+def test_several_cores_have_an_even_number_of_blocks_that_are_alike(n):
+    sizes = [len(a) for a, _ in flat_blocks(*np.broadcast_arrays(np.empty(n, "b"), 0))]
+    assert sum(sizes) == n
+    if n < workers.SMALLEST:
+        assert max(sizes) <= blocks.BLOCK
+    else:
+        assert len(sizes) % 2 == 0 and max(sizes) <= blocks.SHARED
+        assert max(sizes) - min(sizes) < len(sizes)
+
+
+def test_whether_several_cores_are_worth_it_is_a_matter_of_all_arrays(monkeypatch):
+    sizes = []
+    monkeypatch.setattr(workers, "each", lambda function, items, size: sizes.append(size))
+    x = np.empty(6)
+    for count in (1, 2, 4):
+        blocks.each_block(lambda *parts: None, *[x] * count)
+    assert sizes == [3, 6, 12]
 
 
 @examples(60)

@@ -44,7 +44,7 @@ def convolve(x: Array, w: Array, window: Window, groups: int) -> Array:
     result = empty(array_module(x), (len(x), down, across, w.shape[3]), x.dtype)
     few = _are_few(w[..., : w.shape[3] // groups], len(x) * down * across)
     for ins, outs in blocks(x.shape[3], w.shape[3], groups):
-        matrix = _matrix(w[..., outs])
+        matrix = as_matrix(w[..., outs])
 
         def convolve(x: Array, y: Array, matrix: Array = matrix) -> None:
             rows = y.reshape(len(x) * down * across, matrix.shape[1])  # a view
@@ -62,7 +62,7 @@ def input_gradient(y: Array, w: Array, window: Window, groups: int, size: Pair) 
     result = empty(array_module(y), (n, *size, channels), y.dtype)
     few = _are_few(w[..., : w.shape[3] // groups], n * down * across)
     for ins, outs in blocks(channels, w.shape[3], groups):
-        matrix = _matrix(w[..., outs])
+        matrix = as_matrix(w[..., outs])
 
         def differentiate(y: Array, x: Array, matrix: Array = matrix) -> None:
             x[...] = scatter(_pieces(y, matrix, window, few), window, size)
@@ -108,7 +108,8 @@ def _pieces(y: Array, matrix: Array, window: Window, few: bool) -> Array:
     return pieces.reshape(n, down, across, *window.taps, channels)
 
 
-def _matrix(w: Array) -> Array:
+def as_matrix(w: Array) -> Array:
+    """Weights (kh, kw, C, O) as W, (kh·kw·C, O): the same memory, if they lie so."""
     return w.reshape(w.shape[0] * w.shape[1] * w.shape[2], w.shape[3])
 
 

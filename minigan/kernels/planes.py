@@ -33,13 +33,11 @@ from ..buffers import empty, zeros
 from . import blas
 from .blas import spaced
 from .blocks import PARTS
-from .convolution import blocks
+from .convolution import as_matrix, blocks
 from .windows import Pair, Window
 
 IN_CACHE = 1 << 18  # elements of X that a core has at a time, about 1 MB in float32
 AT_A_TIME = 1 << 22  # elements of W·Y'ᵀ, or of a row of X, about 16 MB
-
-
 ALL = slice(0, sys.maxsize)
 
 
@@ -103,22 +101,11 @@ def _mirrored(w: Array) -> Array:
 
 
 def _convolve(x: Array, w: Array, window: Window, groups: int) -> Array:
-    down, across = window.positions(x.shape[1:3])
-    result = _room(len(x), (down, across), w.shape[3], x.dtype)
+    result = _room(len(x), window.positions(x.shape[1:3]), w.shape[3], x.dtype)
     for ins, outs in blocks(x.shape[3], w.shape[3], groups):
-        matrix = _matrix(w[..., outs])
-        for images in _chunks(len(x), len(matrix) * across):
-            planes = _planes(x[images, :, :, ins], window, (down, across))
-            into = result[images, :, :, outs].transpose(1, 2, 0, 3)
-
-            def work(
-                rows: slice, matrix: Array = matrix, planes: Array = planes, into: Array = into
-            ) -> None:
-                columns, y = _columns(planes, window, rows, across), _stack(into[rows])
-                left = columns.reshape(len(columns), *y.shape[:2]).transpose(1, 2, 0)
-                blas.products(left, np.broadcast_to(matrix, (len(y), *matrix.shape)), y)
-
-            _each_few(work, into, matrix)
+        matrix = as_matrix(w[..., outs])
+        for images in _chunks(len(x), len(matrix) * result.shape[2]):
+            _multiply(x[images, :, :, ins], matrix, window, result[images, :, :, outs])
     return result
 
 
@@ -126,48 +113,65 @@ def _input_gradient(y: Array, w: Array, window: Window, groups: int, size: Pair)
     n, down, across, _ = y.shape
     result = _room(n, size, w.shape[2] * groups, y.dtype)
     for ins, outs in blocks(w.shape[2] * groups, w.shape[3], groups):
-        matrix = np.asfortranarray(_matrix(w[..., outs]))  # BLAS likes both factors turned, or none
+        matrix = np.asfortranarray(as_matrix(w[..., outs]))  # BLAS likes both turned, or none
         for images in _chunks(n, len(matrix) * down * across):
-            gradient = y[images, :, :, outs].transpose(1, 2, 0, 3)
-            each = across * gradient.shape[2]  # columns of a row of positions
-            moved = spaced((len(matrix), down * each), y.dtype)
-
-            def multiply(
-                rows: slice,
-                matrix: Array = matrix,
-                gradient: Array = gradient,
-                each: int = each,
-                moved: Array = moved,
-            ) -> None:
-                right = gradient[rows].reshape(-1, matrix.shape[1])  # a copy, if it lies otherwise
-                here = moved[:, rows.start * each : rows.stop * each]
-                blas.products(matrix[None], right.T[None], here[None])
-
-            _each_few(multiply, gradient, matrix)
+            moved = _moved(y[images, :, :, outs], matrix)
             _add(moved, result[images, :, :, ins], window, (down, across))
     return result
 
 
 def _weight_gradient(x: Array, y: Array, window: Window, groups: int) -> Array:
-    (*_, c), (n, down, across, c_out) = x.shape, y.shape
+    c, (n, _, across, c_out) = x.shape[3], y.shape
     result = zeros(np, (*window.taps, c // groups, c_out), x.dtype)
     for ins, outs in blocks(c, c_out, groups):
-        total = _matrix(result)[:, outs]  # the same memory
+        total = as_matrix(result)[:, outs]  # the same memory
         for images in _chunks(n, len(total) * across):
-            planes = _planes(x[images, :, :, ins], window, (down, across))
-            gradient = y[images, :, :, outs].transpose(1, 2, 0, 3)
-
-            def work(
-                rows: slice, total: Array = total, planes: Array = planes, y: Array = gradient
-            ) -> Array:
-                columns = _columns(planes, window, rows, across)
-                right = y[rows].reshape(-1, total.shape[1])  # a copy, if it lies otherwise
-                found = empty(np, (1, *total.shape), total.dtype)
-                return blas.products(columns[None], right[None], found)[0]
-
-            for found in _each_few(work, gradient, total):
-                total += found
+            _gather(x[images, :, :, ins], y[images, :, :, outs], window, total)
     return result
+
+
+def _multiply(x: Array, matrix: Array, window: Window, into: Array) -> None:
+    """Write Xᵀ·W to maps."""
+    into = into.transpose(1, 2, 0, 3)
+    down, across, *_ = into.shape
+    planes = _planes(x, window, (down, across))
+
+    def multiply(rows: slice) -> None:
+        columns, y = _columns(planes, window, rows, across), _stack(into[rows])
+        left = columns.reshape(len(columns), *y.shape[:2]).transpose(1, 2, 0)
+        blas.products(left, np.broadcast_to(matrix, (len(y), *matrix.shape)), y)
+
+    _each_few(multiply, into, matrix)
+
+
+def _moved(y: Array, matrix: Array) -> Array:
+    """W·Yᵀ, (taps·C, positions·N)."""
+    y = y.transpose(1, 2, 0, 3)
+    down, across, n, o = y.shape
+    result = spaced((len(matrix), down * across * n), y.dtype)
+
+    def multiply(rows: slice) -> None:
+        right = y[rows].reshape(-1, o).T  # of a copy, if it lies otherwise
+        here = result[:, rows.start * across * n : rows.stop * across * n]
+        blas.products(matrix[None], right[None], here[None])
+
+    _each_few(multiply, y, matrix)
+    return result
+
+
+def _gather(x: Array, y: Array, window: Window, into: Array) -> None:
+    """Add X·Y to ``into``, what each few rows of positions have to say in their order."""
+    y = y.transpose(1, 2, 0, 3)
+    down, across, _, o = y.shape
+    planes = _planes(x, window, (down, across))
+
+    def multiply(rows: slice) -> Array:
+        columns, right = _columns(planes, window, rows, across), y[rows].reshape(-1, o)
+        found = empty(np, (1, *into.shape), into.dtype)
+        return blas.products(columns[None], right[None], found)[0]
+
+    for found in _each_few(multiply, y, into):
+        into += found
 
 
 # Planes
@@ -250,10 +254,7 @@ def _phases(window: Window, axis: int, size: int, within: slice = ALL) -> Iterat
     for first in range(min(stride, size)):
         begin, phase = divmod(first + before, stride)
         end = begin + -(-(size - first) // stride)
-        low, high = (
-            max(begin, within.start or 0),
-            end if within.stop is None else min(end, within.stop),
-        )
+        low, high = max(begin, within.start), min(end, within.stop)
         if low < high:
             start = first + stride * (low - begin)
             on_map = slice(start, start + stride * (high - low - 1) + 1, stride)
@@ -266,10 +267,6 @@ def _phases(window: Window, axis: int, size: int, within: slice = ALL) -> Iterat
 def _room(n: int, size: Pair, channels: int, dtype: np.dtype) -> Array:
     """An empty (N, H, W, C) that is (H, W, N, C) in memory."""
     return empty(np, (n, *size, channels), dtype, order=(1, 2, 0, 3))
-
-
-def _matrix(w: Array) -> Array:
-    return w.reshape(w.shape[0] * w.shape[1] * w.shape[2], w.shape[3])
 
 
 def _stack(part: Array) -> Array:

@@ -16,7 +16,7 @@ from minigan import primitives, tensor
 from minigan.backend import array_module, to_device
 from minigan.gan import Trainer
 from minigan.kernels import gemm
-from minigan.kernels.choice import ALGORITHMS
+from minigan.kernels.choice import ON_A_CPU
 from minigan.optim import optimizer
 from minigan.tensor import Tensor
 from minigan.testing.registry import ENTRIES
@@ -110,7 +110,7 @@ def make_default(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def entries() -> list[Any]:
     """The names of the registry's entries, as parameters of a test."""
-    alone = {f"conv2d.{name}" for name in ALGORITHMS if name != "direct"}
+    alone = {f"conv2d.{name}" for name in ON_A_CPU}
     mark = pytest.mark.cpu_only("an algorithm for a processor's cache")
     return [pytest.param(n, marks=mark) if n in alone else n for n in sorted(ENTRIES)]
 

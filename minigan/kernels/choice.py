@@ -28,6 +28,9 @@ FORWARD, INPUT, WEIGHT = "convolve", "input_gradient", "weight_gradient"
 FAST: dict[str, ModuleType] = {"dft": dft, "winograd": winograd}
 """Modules with the three maps, for the windows that their ``applies`` says."""
 
+ON_A_CPU = "planes", *FAST
+"""The names of those that are for a processor's cache."""
+
 PRICED = "direct", *FAST
 """The names of those that have prices."""
 
@@ -258,7 +261,7 @@ def _algorithm(
 ) -> ModuleType:
     name = forced.get()
     if array_module(like) is not np:
-        if name not in ("auto", "direct"):
+        if name in ON_A_CPU:
             raise ValueError(f'conv={name!r} is for the CPU: use mg.config(conv="auto") on a GPU')
         return convolution  # the others are cut for a processor's cache, and so are the prices
     if name == "auto":

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan.kernels.choice import FAST
+from minigan.kernels.choice import ON_A_CPU
 from minigan.testing.registry import ENTRIES
 from minigan.testing.registry.coverage import forced
 
-ON_THE_CPU_ALONE = {f"conv2d.{name}" for name in FAST}
+ON_THE_CPU_ALONE = {f"conv2d.{name}" for name in ON_A_CPU}
 TOLERANCE = 1e-10  # of float64, in norm
 
 
@@ -53,7 +53,7 @@ def test_an_entry_agrees_with_the_cpu(cupy, at_length, name):
             assert gap <= TOLERANCE * np.linalg.norm(wanted), f"{what}, seed {seed}"
 
 
-@pytest.mark.parametrize("name", sorted(FAST))
+@pytest.mark.parametrize("name", sorted(ON_A_CPU))
 def test_algorithms_for_a_processors_cache_are_refused(cupy, name):
     x, w = (mg.Tensor(np.ones(s), device="cuda") for s in ((1, 4, 4, 1), (3, 3, 1, 1)))
     with mg.config(conv=name), pytest.raises(ValueError, match=f"conv='{name}' is for the CPU"):

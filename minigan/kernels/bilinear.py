@@ -286,7 +286,8 @@ class _WeightGradient:
 
     def chunks(self) -> Iterator[slice]:
         """Begin a group; its images, a few at a time."""
-        self.total: Array | None = None
+        shape = self.scheme.G.shape[1], self.shape[1] * self.shape[2]
+        self.total, self.is_new = empty(np, shape, self.result.dtype), True
         return _chunks(self.images, self.shape, self.scheme)
 
     def add(
@@ -309,20 +310,20 @@ class _WeightGradient:
 
         _each_part(both, self.scheme, self.shape[1], u.shape, v.shape, z.shape)
         g, flat = _stack(self.scheme.G.T, 1), _rows(u)[None]
-        found = empty(np, (1, g.shape[1], flat.shape[2]), u.dtype)
-        is_first, total = self.total is None, found[0] if self.total is None else self.total
+        is_new, self.is_new = self.is_new, False
 
         def gather(columns: slice) -> None:
-            blas.products(g, flat[..., columns], found[..., columns])
-            if not is_first:
-                total[:, columns] += found[0, :, columns]
+            part = self.total[:, columns]
+            if is_new:
+                blas.products(g, flat[..., columns], part[None])
+            else:
+                more = empty(np, (1, *part.shape), part.dtype)
+                part += blas.products(g, flat[..., columns], more)[0]
 
         _each_few(gather, flat.shape[2], len(u), flat.size)
-        self.total = total
 
     def put(self, outs: slice) -> None:
         """A group is done: write its weights' gradient."""
-        assert self.total is not None
         _untapped(self.total, self.scheme, self.result[..., outs])
 
 

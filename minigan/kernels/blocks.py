@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 import numpy as np
 
@@ -49,15 +50,15 @@ def flat_blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
     """Blocks of arrays of one shape, in the order of the first one's memory.
 
     They have one axis, or all axes if another array lies in another order and what the first one
-    has at each place of its slowest axis fits a block. Blocks of the first array are views, if it
-    has no gaps; those of others may be copies. Arrays no larger than a block are given as they are.
+    has at each place of its slowest axis fits two blocks. Blocks of the first array are views, if
+    it has no gaps; those of others may be copies. Arrays no larger than a block are given whole.
     """
     if arrays[0].size <= BLOCK:
         return iter([arrays])
     order, size = memory_order(arrays[0]), _size(arrays)
     turned = [a.transpose(order) for a in arrays]
     each = turned[0].size // len(turned[0])
-    if each <= SHARED and not all(a.flags.c_contiguous for a in turned):
+    if each <= 2 * size and not all(a.flags.c_contiguous for a in turned):
         return _cut(turned, len(turned[0]), max(1, size // each))
     flat = [a.reshape(-1) for a in turned]
     return _cut(flat, len(flat[0]), size)
@@ -68,8 +69,11 @@ def rows(x: Array, order: Sequence[int]) -> Array:
     turned, shape = x.transpose(order), (math.prod(x.shape[:-1]), x.shape[-1])
     if x.size < workers.SMALLEST or type(x) is not np.ndarray or turned.flags.c_contiguous:
         return turned.reshape(shape)
+    with suppress(ValueError, TypeError):  # it takes a copy, or NumPy is older than 2.1
+        return turned.reshape(shape, copy=False)
     copy = empty(np, turned.shape, x.dtype)
-    each_block(np.copyto, copy, turned)
+    longest = max(range(x.ndim), key=lambda axis: turned.shape[axis])
+    each_part(np.copyto, np.moveaxis(copy, longest, 0), np.moveaxis(turned, longest, 0))
     return copy.reshape(shape)
 
 

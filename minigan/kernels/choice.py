@@ -1,9 +1,10 @@
 """Which algorithm does a convolution: the one place where that is decided.
 
 ``algorithm_for`` is a pure function of shapes, dtype and the table ``PRICES``, so the same shapes
-get the same algorithm everywhere, and the same bits again. It compares estimates of the time,
-which are sums of counts times prices: a price is what one multiplication, or one number written,
-was measured to cost. ``python -m benchmarks.calibrate`` measures them anew.
+get the same algorithm everywhere, and the same bits again. Few channels are taken as planes, where
+that was measured to be faster. For others it compares estimates of the time, which are sums of
+counts times prices: a price is what one multiplication, or one number written, was measured to
+cost. ``python -m benchmarks.calibrate`` measures them anew.
 
 Each algorithm can be forced by its name: ``with mg.config(conv="direct"): …``.
 """
@@ -20,6 +21,7 @@ import numpy as np
 from ..backend import Array, array_module
 from . import convolution, dft, planes, winograd
 from .bilinear import Kept, Scheme
+from .blocks import PARTS
 from .tiling import is_whole
 from .windows import Pair, Window
 
@@ -28,14 +30,14 @@ FORWARD, INPUT, WEIGHT = "convolve", "input_gradient", "weight_gradient"
 FAST: dict[str, ModuleType] = {"dft": dft, "winograd": winograd}
 """Modules with the three maps, for the windows that their ``applies`` says."""
 
-ON_A_CPU = "planes", *FAST
-"""The names of those that are for a processor's cache."""
-
 PRICED = "direct", *FAST
 """The names of those that have prices."""
 
 ALGORITHMS: dict[str, ModuleType] = {"direct": convolution, "planes": planes, **FAST}
 """Every algorithm by its name. ``direct`` and ``planes`` are for any window."""
+
+ON_A_CPU = ALGORITHMS.keys() - {"direct"}
+"""The names of those that are for a processor's cache."""
 
 forced: ContextVar[str] = ContextVar("minigan_conv", default="auto")
 """The name of the algorithm that is forced, or "auto"."""
@@ -116,9 +118,13 @@ DFT or the definition was as fast, or faster by up to a third."""
 FEWEST = 8
 """Channels, on either side and in each group, below which no fast one is chosen."""
 
-PLANES, LEAST = 12, 1 << 15
-"""Channels that planes are made of, in a group, up to which they are chosen; and elements of their
-columns from which they are, as they take more steps."""
+PLANAR, PLANAR_TAPS, PLANAR_IMAGES = 12, 25, 4
+"""Channels that planes are made of, in a group, and taps up to which they are chosen, and images
+from which they are: each tap is a step of its own, and images are what makes rows long."""
+
+ADDED, GATHERED = 1 << 14, 1 << 17
+"""Elements of columns from which planes are chosen, where taps are added to them and where they are
+read: compared with the definition on some 60 layers, most of them of two cores and 64 images."""
 
 
 @lru_cache(maxsize=1024)
@@ -130,10 +136,10 @@ def algorithm_for(
     ``size`` is that of the larger map, ``channels`` are those of it and of the result, in all.
     """
     prices = PRICES.get(dtype.name, {}).get(which, {})
+    if prices and _are_planar(which, images, size, window, channels, groups):
+        return "planes"
     names = [name for name in FAST if prices and _suits(name, window, min(channels) // groups)]
     direct = counts("direct", images, size, window, channels, groups, dtype)
-    if _are_few(images, size, window, channels, groups):
-        return "planes"
     if not names or direct.multiplied < SMALL:
         return "direct"
     costs = {
@@ -150,13 +156,20 @@ def _suits(name: str, window: Window, channels: int) -> bool:
     return channels >= least and FAST[name].applies(window)
 
 
-def _are_few(images: int, size: Pair, window: Window, channels: Pair, groups: int) -> bool:
-    """Whether planes are chosen."""
+def _are_planar(
+    which: str, images: int, size: Pair, window: Window, channels: Pair, groups: int
+) -> bool:
+    """Whether the maps are taken as planes."""
     c_in, c_out = channels[0] // groups, channels[1] // groups
-    few = c_out if planes.is_to_few(c_in, c_out, window, groups) else c_in
-    down, across = window.positions(size)
-    columns = images * down * across * window.taps[0] * window.taps[1] * few
-    return few <= PLANES and columns >= LEAST
+    is_to_few = planes.is_to_few(c_in, c_out, window, groups)
+    taps, (down, across) = window.taps[0] * window.taps[1], window.positions(size)
+    few = c_out if is_to_few else c_in
+    if few > PLANAR or not 1 < taps <= PLANAR_TAPS or images < PLANAR_IMAGES:
+        return False
+    if down < PARTS or window.stride[0] > window.taps[0] or window.stride[1] > window.taps[1]:
+        return False  # as a row has no parts, and phases that no tap reads have planes too
+    adds = which == (FORWARD if is_to_few else INPUT)
+    return images * down * across * taps * few >= (ADDED if adds else GATHERED)
 
 
 def _cost(prices: Prices, counts: Counts) -> float:

@@ -133,13 +133,19 @@ def _weight_gradient(x: Array, y: Array, window: Window, groups: int) -> Array:
 def _multiply(x: Array, matrix: Array, window: Window, into: Array) -> None:
     """Write Xᵀ·W to maps."""
     into = into.transpose(1, 2, 0, 3)
-    down, across, *_ = into.shape
+    down, across, n, _ = into.shape
+    is_whole = into.strides[1] == n * into.strides[2]  # not some of the images
     planes = _planes(x, window, (down, across))
 
     def multiply(rows: slice) -> None:
-        columns, y = _columns(planes, window, rows, across), _stack(into[rows])
-        left = columns.reshape(len(columns), *y.shape[:2]).transpose(1, 2, 0)
-        blas.products(left, np.broadcast_to(matrix, (len(y), *matrix.shape)), y)
+        columns, here = _columns(planes, window, rows, across), into[rows]
+        if is_whole:
+            y = here.reshape(1, -1, here.shape[3])  # a view
+        else:
+            y = empty(np, (1, columns.shape[1], here.shape[3]), here.dtype)
+        blas.products(columns.T[None], matrix[None], y)
+        if not is_whole:
+            here[...] = y.reshape(here.shape)
 
     _each_few(multiply, into, matrix)
 
@@ -160,7 +166,7 @@ def _moved(y: Array, matrix: Array) -> Array:
 
 
 def _gather(x: Array, y: Array, window: Window, into: Array) -> None:
-    """Add X·Y to ``into``, what each few rows of positions have to say in their order."""
+    """Add X·Y to ``into``, what shares of the rows of positions have to say in their order."""
     y = y.transpose(1, 2, 0, 3)
     down, across, _, o = y.shape
     planes = _planes(x, window, (down, across))
@@ -179,12 +185,15 @@ def _gather(x: Array, y: Array, window: Window, into: Array) -> None:
 
 def _planes(x: Array, window: Window, positions: Pair) -> Array:
     """x (N, H, W, C) as (phases down, across, C, rows, columns, N), padded with zeros."""
-    planes = _empty_planes(x.shape, window, positions, x.dtype)
-    turned = x.transpose(3, 1, 2, 0)
-    for row in _phases(window, 0, x.shape[1]):
-        for col in _phases(window, 1, x.shape[2]):
-            part = turned[:, row.on_map, col.on_map]
-            planes[row.number, col.number, :, row.inside, col.inside] = part
+    planes, turned = _empty_planes(x.shape, window, positions, x.dtype), x.transpose(3, 1, 2, 0)
+
+    def write(rows: slice) -> None:
+        for row in _phases(window, 0, x.shape[1], rows):
+            for col in _phases(window, 1, x.shape[2]):
+                part = turned[:, row.on_map, col.on_map]
+                planes[row.number, col.number, :, row.inside, col.inside] = part
+
+    workers.each(write, zip(_parts(planes.shape[3])), planes.size)
     return planes
 
 
@@ -222,8 +231,7 @@ def _add(moved: Array, into: Array, window: Window, positions: Pair) -> None:
                 part = planes[row.number, col.number, :, row.inside, col.inside]
                 turned[:, row.on_map, col.on_map] = part
 
-    count = planes.shape[3]
-    workers.each(add, zip(_few(count, -(-count // PARTS))), moved.size)
+    workers.each(add, zip(_parts(planes.shape[3])), moved.size)
 
 
 def _empty_planes(
@@ -269,27 +277,37 @@ def _room(n: int, size: Pair, channels: int, dtype: np.dtype) -> Array:
     return empty(np, (n, *size, channels), dtype, order=(1, 2, 0, 3))
 
 
-def _stack(part: Array) -> Array:
-    """Rows of positions (…, …, N, O) as one matrix, or as one for each position: a view."""
-    rows, across, n, o = part.shape
-    if part.strides[1] == n * part.strides[2]:
-        return part.reshape(1, rows * across * n, o)
-    return part.reshape(rows * across, n, o)
-
-
 def _chunks(n: int, each: int) -> Iterator[slice]:
-    """Images that are taken together, each of which has so many elements."""
+    """Images that are taken together, each of which has so many elements: about alike."""
     most = max(1, AT_A_TIME // max(1, each))
-    return _few(n, -(-n // -(-n // most)) if n else 1)
+    return _few(0, n, -(-n // -(-n // most)) if n else 1)
+
+
+def _parts(n: int) -> Iterator[slice]:
+    return _few(0, n, -(-n // PARTS))
 
 
 def _each_few(function: Callable[[slice], Any], maps: Array, matrix: Array) -> list[Any]:
-    """What ``function`` returns for a few rows of ``maps`` (down, across, N, O) at a time."""
+    """``function`` of a few rows of ``maps`` (down, across, N, O) at a time, on several cores.
+
+    What it returns, if anything, is added up for each share of the rows; returns these sums.
+    """
     down, across, n, o = maps.shape
-    each = across * n * len(matrix)
-    step = max(1, min(IN_CACHE // max(1, each), -(-down // PARTS)))
-    return workers.results(function, zip(_few(down, step)), down * each * o // blas.PER_ELEMENT)
+    each, share = across * n * len(matrix), -(-down // blas.SHARES)
+    step = max(1, min(IN_CACHE // max(1, each), share))
+
+    def work(start: int) -> Any:
+        total = None
+        for rows in _few(start, min(start + share, down), step):
+            found = function(rows)
+            if total is None:
+                total = found
+            else:
+                total += found
+        return total
+
+    return workers.results(work, zip(range(0, down, share)), down * each * o // blas.PER_ELEMENT)
 
 
-def _few(n: int, step: int) -> Iterator[slice]:
-    return (slice(start, min(start + step, n)) for start in range(0, n, step))
+def _few(start: int, stop: int, step: int) -> Iterator[slice]:
+    return (slice(i, min(i + step, stop)) for i in range(start, stop, step))

@@ -84,16 +84,31 @@ def test_few_channels_are_done_as_planes_however_many_groups_have_them(which):
     assert chosen(28, 3, 1, (3, 64), which) == chosen(28, 3, 1, (64, 3), which) == "planes"
     assert chosen(28, 3, 2, (12, 64), which) == "planes" != chosen(28, 3, 2, (13, 64), which)
     assert chosen(28, 3, 2, (64, 3), which) == "direct"  # a few channels of a map are made of many
+    assert chosen(28, 3, 1, (3, 64), which, dtype="float16") == "direct"
 
 
 @pytest.mark.parametrize("which", MAPS)
-def test_few_columns_are_made_directly(which):
-    each = 8 * 8 * 9 * 2
-    enough = -(-choice.LEAST // each)
-    assert chosen(8, 3, 1, (2, 64), which, enough) == chosen(8, 3, 1, (64, 2), which, enough)
-    assert chosen(8, 3, 1, (2, 64), which, enough) == "planes"
-    assert chosen(8, 3, 1, (2, 64), which, enough - 1) == "direct"
-    assert chosen(8, 3, 1, (64, 2), which, enough - 1) == "direct"
+def test_planes_are_not_chosen_where_their_steps_are_many_or_their_rows_short(which):
+    def planar(size, taps, stride=(1, 1), images=64):
+        where = window(size, taps, stride, "same")
+        name = algorithm_for(which, images, size, where, (3, 64), 1, np.dtype("float32"))
+        return name == "planes"
+
+    assert planar((28, 28), (5, 5)) and not planar((28, 28), (13, 2))
+    assert not planar((28, 28), (1, 1))
+    assert planar((64, 64), (3, 3), images=4) and not planar((64, 64), (3, 3), images=3)
+    assert planar((4, 512), (3, 3)) and not planar((3, 512), (3, 3))
+    assert planar((64, 64), (2, 3), (2, 3)) and not planar((64, 64), (2, 3), (2, 4))
+    assert not planar((64, 64), (2, 3), (3, 3))
+
+
+@pytest.mark.parametrize("which", MAPS)
+@pytest.mark.parametrize("channels", [(2, 64), (64, 2)])
+def test_few_columns_are_made_directly(which, channels):
+    adds = which == (INPUT if channels[0] == 2 else FORWARD)
+    enough = -(-(choice.ADDED if adds else choice.GATHERED) // (8 * 8 * 9 * 2))
+    assert chosen(8, 3, 1, channels, which, enough) == "planes"
+    assert chosen(8, 3, 1, channels, which, enough - 1) == "direct"
 
 
 def test_other_dtypes_and_windows_that_nothing_applies_to_are_done_directly():

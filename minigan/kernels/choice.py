@@ -118,9 +118,13 @@ DFT or the definition was as fast, or faster by up to a third."""
 FEWEST = 8
 """Channels, on either side and in each group, below which no fast one is chosen."""
 
-PLANAR, PLANAR_TAPS, PLANAR_IMAGES = 12, 25, 4
-"""Channels that planes are made of, in a group, and taps up to which they are chosen, and images
-from which they are: each tap is a step of its own, and images are what makes rows long."""
+PLANAR, PLANAR_IMAGES = 12, 4
+"""Channels that planes are made of, in a group, up to which they are chosen, and images from which
+they are: these are what makes rows long."""
+
+MANY_TAPS, FEW_TAPS = 128, 25
+"""Taps up to which planes are chosen, each a step of its own; and up to which they are where the
+definition is fast: where taps of few channels are read."""
 
 ADDED, GATHERED = 1 << 14, 1 << 17
 """Elements of columns from which planes are chosen, where taps are added to them and where they are
@@ -162,13 +166,15 @@ def _are_planar(
     """Whether the maps are taken as planes."""
     c_in, c_out = channels[0] // groups, channels[1] // groups
     is_to_few = planes.is_to_few(c_in, c_out, window, groups)
+    adds = which == (FORWARD if is_to_few else INPUT)
     taps, (down, across) = window.taps[0] * window.taps[1], window.positions(size)
     few = c_out if is_to_few else c_in
-    if few > PLANAR or not 1 < taps <= PLANAR_TAPS or images < PLANAR_IMAGES:
+    if few > PLANAR or images < PLANAR_IMAGES:
+        return False
+    if not 1 < taps <= (MANY_TAPS if adds or is_to_few else FEW_TAPS):
         return False
     if down < PARTS or window.stride[0] > window.taps[0] or window.stride[1] > window.taps[1]:
         return False  # as a row has no parts, and phases that no tap reads have planes too
-    adds = which == (FORWARD if is_to_few else INPUT)
     return images * down * across * taps * few >= (ADDED if adds else GATHERED)
 
 

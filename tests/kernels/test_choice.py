@@ -89,12 +89,14 @@ def test_few_channels_are_done_as_planes_however_many_groups_have_them(which):
 
 @pytest.mark.parametrize("which", MAPS)
 def test_planes_are_not_chosen_where_their_steps_are_many_or_their_rows_short(which):
-    def planar(size, taps, stride=(1, 1), images=64):
+    def planar(size, taps, stride=(1, 1), images=64, channels=(3, 64)):
         where = window(size, taps, stride, "same")
-        name = algorithm_for(which, images, size, where, (3, 64), 1, np.dtype("float32"))
+        name = algorithm_for(which, images, size, where, channels, 1, np.dtype("float32"))
         return name == "planes"
 
-    assert planar((28, 28), (5, 5)) and not planar((28, 28), (13, 2))
+    assert planar((28, 28), (5, 5)) and planar((28, 28), (13, 2)) == (which == INPUT)
+    assert planar((28, 28), (13, 2), channels=(64, 3))
+    assert not planar((28, 28), (43, 3)) and not planar((28, 28), (43, 3), channels=(64, 3))
     assert not planar((28, 28), (1, 1))
     assert planar((64, 64), (3, 3), images=4) and not planar((64, 64), (3, 3), images=3)
     assert planar((4, 512), (3, 3)) and not planar((3, 512), (3, 3))

@@ -49,6 +49,8 @@ LAYERS: dict[str, Workload] = {
     "transposed5": _layer(ConvTransposed(128, 5, 1, bias=False), (7, 7, 256), 128),
     "transposed5-stride2": _layer(ConvTransposed(64, 5, 2, bias=False), (7, 7, 128), 128),
     "transposed5-stride2-last": _layer(ConvTransposed(1, 5, 2, bias=False), (14, 14, 64), 128),
+    "conv3-first": _layer(Conv(64, 3), (28, 28, 3), 32),
+    "conv3-last": _layer(Conv(3, 3), (28, 28, 128), 32),
     "conv3-128": _layer(Conv(128, 3), (28, 28, 64), 32),
     "conv3-256": _layer(Conv(256, 3), (28, 28, 128), 32),
     "conv3-512": _layer(Conv(512, 3), (28, 28, 256), 32),

@@ -128,7 +128,7 @@ definition is fast: where taps of few channels are read."""
 
 ADDED, GATHERED = 1 << 14, 1 << 17
 """Elements of columns from which planes are chosen, where taps are added to them and where they are
-read: compared with the definition on some 60 layers, most of them of two cores and 64 images."""
+read: measured beside the definition on some 60 layers, most of 64 images, on two cores."""
 
 
 @lru_cache(maxsize=1024)
